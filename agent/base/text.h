@@ -1,0 +1,30 @@
+#ifndef DRIFTD_BASE_TEXT_H
+#define DRIFTD_BASE_TEXT_H
+/* A view of bytes that somebody else owns; not NUL-terminated. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct text {
+    const char *ptr; /* NULL: absent; an empty text has a pointer */
+    uint32_t len;
+};
+
+static inline struct text text_of(const char *string)
+{
+    return (struct text){string, string ? (uint32_t)strlen(string) : 0};
+}
+
+static inline bool text_equal(struct text a, struct text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Shell-style match: '*' any run of bytes, '?' one byte; no classes. Linear in |pattern|·|text| at worst. */
+bool text_glob(const char *pattern, struct text text);
+
+/* Of `candidates` (NULL-terminated), the one closest to `word` if it is close enough to be a slip of the
+ * keyboard, else NULL. */
+const char *text_suggest(const char *word, const char *const *candidates);
+
+#endif

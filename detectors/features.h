@@ -1,0 +1,75 @@
+#ifndef DRIFTD_DETECTORS_FEATURES_H
+#define DRIFTD_DETECTORS_FEATURES_H
+/*
+ * The family of binned features: from an event to slot numbers and fixed-point sums, from those to a delta
+ * cell, from cells to a tally. Counters of the tally: [0] events, then per feature its slots, then per
+ * numeric feature `clipped`. Sums: per numeric feature Σz (2^-40), Σz² (2^-32), Σz below the range, Σz above
+ * the range (2^-40), z = (x − location)/scale clipped to ±256 (DESIGN §3).
+ */
+#include <stdint.h>
+
+#include "agent/base/compiler.h"
+#include "collectors/event.h"
+#include "detectors/grid.h"
+#include "detectors/tally.h"
+
+#define Z_CLIP  256.0
+#define Z_UNIT  1099511627776.0 /* 2^40 */
+#define Z2_UNIT 4294967296.0    /* 2^32 */
+enum { FEATURE_SUMS = 4 };      /* Σz, Σz², Σz below, Σz above */
+enum { SLOT_NONE = 255 };       /* the event says nothing about this feature: not counted at all */
+
+/* Where each feature's entries are, for one grid and resolution. Owned by the caller; immutable. */
+struct feature_layout {
+    const struct grid *grid;
+    enum grid_resolution resolution;
+    struct tally_size size;
+    uint32_t *slot_at;    /* by feature: first counter */
+    uint32_t *clipped_at; /* by feature: counter; UINT32_MAX for categorical */
+    uint32_t *sums_at;    /* by feature: first sum; UINT32_MAX for categorical */
+};
+struct feature_layout *feature_layout_new(const struct grid *grid, enum grid_resolution resolution);
+void feature_layout_free(struct feature_layout *layout);
+
+/* One event on one grid. Arrays have grid->feature_count entries. */
+struct feature_row {
+    uint8_t *slot; /* fine slot or SLOT_NONE */
+    int64_t *z;    /* rne(z·2^40); 0 when not a number */
+    int64_t *z2;   /* rne(z²·2^32) */
+    uint8_t *clipped;
+    uint32_t count; /* features */
+};
+struct feature_row *feature_row_new(uint32_t feature_count);
+void feature_row_free(struct feature_row *row);
+
+/* The decoder's name ids → features of the grid; grows as names appear. One per (decoder, grid). */
+struct feature_binding;
+struct feature_binding *feature_binding_new(const struct grid *grid);
+void feature_binding_free(struct feature_binding *binding);
+
+/*
+ * Features that the event has are binned; features of the grid that it lacks are `missing`, except that an
+ * event without any features says nothing about them, and only predictions say something about @score and
+ * @prediction. null is missing; a wrong type is invalid; ±inf is out of range. A categorical feature takes
+ * strings, booleans and integers ("1" and 1 and 1.0 are the same category). No allocation when the names are
+ * known. Returns 0 or ERR_NOMEM.
+ */
+int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,
+                        const struct event *ev) MUST_USE;
+
+/*
+ * What a worker adds to: 32-bit counters, 64-bit sums that spill into 128 bits every 2^13 events. Few events
+ * are kept as rows of slots (up to 64) and become dense counters after that.
+ */
+struct feature_cell;
+struct feature_cell *feature_cell_new(const struct feature_layout *layout);
+void feature_cell_free(struct feature_cell *cell);
+void feature_cell_reset(struct feature_cell *cell);
+/* `row` is in fine slots whatever the layout's resolution. ERR_NOMEM leaves the cell as it was. */
+int feature_cell_add(struct feature_cell *cell, const struct feature_row *row) MUST_USE;
+uint64_t feature_cell_events(const struct feature_cell *cell);
+size_t feature_cell_bytes(const struct feature_cell *cell);
+/* Adds the cell to a tally of the same layout. */
+void feature_cell_merge(const struct feature_cell *cell, struct tally *into);
+
+#endif

@@ -1,0 +1,75 @@
+#ifndef DRIFTD_DETECTORS_REFERENCE_H
+#define DRIFTD_DETECTORS_REFERENCE_H
+/*
+ * A reference (DESIGN §7): a frozen, versioned profile on a grid. Immutable; its hash is the SHA-256 of its
+ * canonical JSON. JSON on disk and in the store; reading it never trusts it (bounds, order of edges, sums).
+ */
+#include <stdint.h>
+
+#include "agent/base/err.h"
+#include "agent/base/strbuf.h"
+#include "collectors/event.h"
+#include "detectors/features.h"
+
+struct reference {
+    char *name; /* unique in a store */
+    char *model;
+    char *version;                 /* model version it was built for; "" any */
+    char *source;                  /* where it came from, for people: "file train.csv", "capture
+                                      2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
+    int64_t from_ms, to_ms;        /* span of its events' time; INT64_MIN when unknown */
+    uint64_t rows;                 /* events it was built from */
+    char hash[65];                 /* hex SHA-256 of the canonical JSON without the hash */
+    struct grid *grid;             /* owned */
+    struct feature_layout *layout; /* GRID_FINE; owned */
+    struct tally *features;        /* owned */
+};
+
+void reference_free(struct reference *reference);
+
+/* Canonical JSON (sorted, shortest numbers, pretty-printed for review). */
+int reference_write(const struct reference *reference, struct strbuf *out) MUST_USE;
+int reference_read(const char *bytes, size_t len, struct reference **out, struct err *err) MUST_USE;
+
+/*
+ * Builder: whole events in, a reference out. The result does not depend on the order of events. Types are the
+ * majority of values (a tie is numeric) unless forced; booleans and strings are categorical. More than
+ * `sample_max` events: a bottom-k sample by hash of id (without id, of the decoded content).
+ */
+struct reference_builder;
+
+struct reference_options {
+    const char *name, *model, *version, *source;
+    uint32_t sample_max;            /* 0: 10,000 */
+    const struct grid *keep_grid;   /* count on this grid instead of building one; NULL: build */
+    const char *const *categorical; /* NULL-terminated names forced to be categorical / numeric; NULL: none */
+    const char *const *numeric;
+    const char *const *exclude; /* globs of features to leave out */
+};
+
+struct reference_builder *reference_builder_new(const struct reference_options *options);
+void reference_builder_free(struct reference_builder *builder);
+int reference_builder_add(struct reference_builder *builder, const struct event *ev) MUST_USE;
+/* Fails with ERR_INVALID when no event had a feature, score or prediction. */
+int reference_builder_finish(struct reference_builder *builder, struct reference **out,
+                             struct err *err) MUST_USE;
+
+/*
+ * The same sample as mergeable state (capture from a stream): at most k whole events with the lowest hashes.
+ * Encoded rows carry names as text, so samples of different workers merge.
+ */
+struct sample;
+struct sample *sample_new(uint32_t k);
+void sample_free(struct sample *sample);
+void sample_reset(struct sample *sample);
+int sample_add(struct sample *sample, const struct event *ev) MUST_USE;
+int sample_merge(struct sample *into, const struct sample *from) MUST_USE;
+uint32_t sample_count(const struct sample *sample);
+size_t sample_bytes(const struct sample *sample);
+void sample_encode(const struct sample *sample, struct strbuf *out); /* equal samples give equal bytes */
+int sample_decode_merge(const void *bytes, size_t len, struct sample *into) MUST_USE;
+/* Builds a reference of exactly the sample's events. */
+int reference_from_sample(const struct sample *sample, const struct reference_options *options,
+                          struct reference **out, struct err *err) MUST_USE;
+
+#endif

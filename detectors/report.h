@@ -1,0 +1,51 @@
+#ifndef DRIFTD_DETECTORS_REPORT_H
+#define DRIFTD_DETECTORS_REPORT_H
+/*
+ * What detectors/ reports: one row per (feature or other subject) and window with all its metrics in numbered
+ * slots, and the table that says what each slot means. Types and constant tables only. A new family adds rows
+ * to the table, never columns to anything.
+ */
+#include <stdint.h>
+
+enum family { FAMILY_FEATURES, FAMILY_COUNT };
+
+enum { REPORT_SLOTS = 40 };
+
+enum metric_status { STATUS_OK, STATUS_INSUFFICIENT, STATUS_UNDEFINED };
+enum metric_kind { METRIC_NUMERIC = 1, METRIC_CATEGORICAL = 2 }; /* which subjects have it */
+
+struct metric {
+    const char *name;
+    enum family family;
+    uint8_t kinds;
+    uint8_t slot;
+    int8_t p_slot, floor_slot, low_slot, high_slot; /* −1: none */
+    double floor_scale; /* floor = slots[floor_slot] · floor_scale: what noise alone exceeds with probability
+                           0.001 */
+    uint8_t has_minimum_n;    /* below n_min the status is insufficient; tests have none */
+    double warning, critical; /* bands of METHODS §15; NaN: no default */
+    const char *summary;      /* one line for people */
+};
+
+extern const struct metric metric_table[];
+extern const uint32_t metric_count;
+/* NULL when there is none of that name. */
+const struct metric *metric_find(const char *name);
+
+enum report_flag {
+    REPORT_INSUFFICIENT = 1 << 0, /* n below the minimum: metrics with has_minimum_n never alert */
+    REPORT_INCOMPLETE = 1 << 1,   /* a partition was absent or returned from idle */
+    REPORT_CAPPED = 1 << 2,       /* the model met a cap */
+    REPORT_GRID_MISMATCH = 1 << 3,
+    REPORT_CATEGORICAL = 1 << 4
+};
+
+struct report_row {
+    enum family family;
+    uint32_t subject;        /* index of the feature in the grid */
+    uint64_t n, reference_n; /* valid values */
+    uint32_t flags;
+    double slots[REPORT_SLOTS]; /* NaN: undefined */
+};
+
+#endif
