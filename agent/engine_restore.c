@@ -129,6 +129,24 @@ static struct known_reference *reference_by_name(const struct engine *engine, co
     return NULL;
 }
 
+/* One reference may serve several entries of the configuration. */
+static int claim(struct engine *engine, struct known_reference *known, const struct reference_config *config, struct err *err)
+{
+    if (!known->owner) {
+        known->owner = config;
+        return 0;
+    }
+    struct known_reference *alias = calloc(1, sizeof(*alias));
+    if (!alias)
+        return err_set(err, ERR_NOMEM, "no memory for references");
+    *alias = *known;
+    alias->alias = true;
+    alias->owner = config;
+    alias->next = engine->references;
+    engine->references = alias;
+    return 0;
+}
+
 static int load_reference_file(struct engine *engine, const struct reference_config *config, struct err *err)
 {
     struct strbuf bytes;
@@ -145,8 +163,7 @@ static int load_reference_file(struct engine *engine, const struct reference_con
     struct known_reference *known = reference_by_hash(engine, reference->hash);
     if (known) {
         reference_free(reference);
-        known->owner = config;
-        return 0;
+        return claim(engine, known, config, err);
     }
     if (reference_by_name(engine, reference->name)) {
         code = err_set(err, ERR_CONFIG,
@@ -172,20 +189,7 @@ static int load_reference(struct engine *engine, const struct reference_config *
     if (!known)
         return err_set(err, ERR_CONFIG, "the store has no reference named `%s`; `driftd reference list` shows those it has",
                        config->name);
-    /* One reference may serve several entries of the configuration. */
-    if (!known->owner) {
-        known->owner = config;
-        return 0;
-    }
-    struct known_reference *alias = calloc(1, sizeof(*alias));
-    if (!alias)
-        return err_set(err, ERR_NOMEM, "no memory for references");
-    *alias = *known;
-    alias->alias = true;
-    alias->owner = config;
-    alias->next = engine->references;
-    engine->references = alias;
-    return 0;
+    return claim(engine, known, config, err);
 }
 
 static int load_configured(struct engine *engine, struct err *err)

@@ -67,7 +67,7 @@ int worker_add_slot(struct worker *worker, const struct worker_slot *slot) MUST_
 int worker_set_limits(struct worker *worker, int64_t watermark_ms, int64_t ahead_ms) MUST_USE;
 int worker_set_profile(struct worker *worker, const char *model, const char *version, const struct profile *profile) MUST_USE;
 /* Everything before the offset is in the store. */
-int worker_set_durable(struct worker *worker, uint32_t slot, int64_t next_offset) MUST_USE;
+int worker_set_durable(struct worker *worker, uint32_t slot, int64_t next_offset) MUST_USE; /* ERR_BUSY: say it again later */
 
 /* The oldest delta that waits, or NULL; give it back with worker_return. */
 struct delta *worker_take(struct worker *worker);
