@@ -8,8 +8,8 @@
  *        (for = 0: at once)                    ▲    │ severity up at once,
  *              not breached: back to ok        └────┘ down below clear_ratio · critical
  *
- * A window that says nothing (VERDICT_UNKNOWN) changes nothing at all: too little traffic neither raises nor ends
- * an alert, and does not break a pending one. `for` is counted between window ends.
+ * A window that says nothing (VERDICT_UNKNOWN) changes nothing at all: too little traffic neither raises nor
+ * ends an alert, and does not break a pending one. `for` is counted between window ends.
  */
 #include "alerting/rule.h"
 

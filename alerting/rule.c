@@ -110,6 +110,7 @@ static int compile(struct rules *rules, const struct rule_spec *spec, const char
         copy_glob(rules->specs, spec->segment, &rule->segment) ||
         copy_glob(rules->specs, spec->feature, &rule->feature))
         return err_set(err, ERR_NOMEM, "out of memory for the rules");
+    rule->name_hash = rule_name_hash(rule->name);
     rules->count++;
     return 0;
 }
@@ -193,6 +194,11 @@ bool rule_matches(const struct rule *rule, struct text model, struct text versio
 uint64_t rule_series_hash(struct text model, struct text version, struct text segment)
 {
     return hash_text(segment, hash_text(version, hash_text(model, 0x616c657274)));
+}
+
+uint64_t rule_name_hash(const char *rule)
+{
+    return hash_text(text_of(rule), 0);
 }
 
 uint64_t rule_feature_hash(uint64_t series_hash, struct text feature)
@@ -290,9 +296,9 @@ static bool reaches(const struct rule *rule, double value, double threshold)
 }
 
 /*
- * Where a band is clear again. For the usual positive threshold of an upper bound this is ratio · threshold; for a
- * lower bound threshold / ratio, but for thresholds between 0 and 1 at most half the way to 1: most such metrics
- * are ratios that end at 1, and an alert at 0.95 has to be able to end.
+ * Where a band is clear again. For the usual positive threshold of an upper bound this is ratio · threshold;
+ * for a lower bound threshold / ratio, but for thresholds between 0 and 1 at most half the way to 1: most
+ * such metrics are ratios that end at 1, and an alert at 0.95 has to be able to end.
  */
 static double clear_level(const struct rule *rule, double threshold)
 {
@@ -321,9 +327,8 @@ static bool is_unknown(const struct rule *rule, const struct report_row *row, co
 void rule_judge(const struct rule *rule, const struct report_row *row, struct judgement *out)
 {
     const struct metric *metric = rule->metric;
-    bool subject =
-        row->family == metric->family &&
-        (metric->kinds & (row->flags & REPORT_CATEGORICAL ? METRIC_CATEGORICAL : METRIC_NUMERIC));
+    bool subject = row->family == metric->family &&
+                   (metric->kinds & (row->flags & REPORT_CATEGORICAL ? METRIC_CATEGORICAL : METRIC_NUMERIC));
     *out = (struct judgement){.verdict = VERDICT_UNKNOWN,
                               .value = subject ? row->slots[metric->slot] : NAN,
                               .p_value = slot(row, metric->p_slot),

@@ -1,9 +1,9 @@
 #ifndef DRIFTD_ALERTING_RULE_H
 #define DRIFTD_ALERTING_RULE_H
 /*
- * Rules: what is configured (alerting.h: struct rule_spec), checked and copied once, matched against names and
- * applied to one report row. Judging is a pure function of the rule and the row; the state that follows from a
- * row of judgements is alert.h's business.
+ * Rules: what is configured (alerting.h: struct rule_spec), checked and copied once, matched against names
+ * and applied to one report row. Judging is a pure function of the rule and the row; the state that follows
+ * from a row of judgements is alert.h's business.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +20,7 @@ struct rule {
     const char *model, *version, *segment, *feature; /* globs; NULL: anything */
     const struct metric *metric;
     uint32_t index; /* position in the configuration */
+    uint64_t name_hash;
     int64_t window_ms, for_ms;
     double warning, critical, max_p, clear_ratio;
     bool below, ignore_noise;
@@ -70,6 +71,7 @@ const struct rule_match *rules_match(struct rules *rules, const struct rule_seri
                                      struct text feature);
 /* Hashes of names, the same as in the cache. */
 uint64_t rule_series_hash(struct text model, struct text version, struct text segment);
+uint64_t rule_name_hash(const char *rule);
 uint64_t rule_feature_hash(uint64_t series_hash, struct text feature);
 
 enum verdict {
