@@ -10,6 +10,8 @@
 
 #include "agent/base/compiler.h"
 
+struct clock;
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
@@ -19,6 +21,8 @@ struct log;
 struct log *log_new(int fd, enum log_level level, enum log_format format);
 void log_free(struct log *log);
 void log_set_level(struct log *log, enum log_level level);
+/* For tests of time stamps and rates; `clock` must outlive the log. */
+void log_set_clock(struct log *log, const struct clock *clock);
 
 /* `log` may be NULL: nothing is written (tests, pure callers). `format` must be a literal: it keys the rate
  * limit. */
