@@ -283,7 +283,8 @@ void adjust_bonferroni(const double *p, uint32_t count, double *adjusted)
 {
     uint32_t used = 0;
     for (uint32_t i = 0; i < count; i++)
-        used += !isnan(p[i]);
+        if (!isnan(p[i]))
+            used++;
     for (uint32_t i = 0; i < count; i++)
         adjusted[i] = isnan(p[i]) ? NAN : fmin(1, p[i] * used);
 }
