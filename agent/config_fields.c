@@ -114,8 +114,8 @@ static void schema_ref(struct json *json, const char *reference)
 
 /* ---- one field ---- */
 
-static void read_accessor(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                          void *target)
+static void read_accessor(struct config_reader *reader, const struct config_option *option,
+                          struct yaml_node *node, void *target)
 {
     struct field_spec *field = target;
     *field = (struct field_spec){.count = 0};
@@ -123,13 +123,13 @@ static void read_accessor(struct config_reader *reader, const struct option *opt
         read_field(reader, option->key, node, field);
 }
 
-static void dump_accessor(const struct option *option, const void *target, struct json *json)
+static void dump_accessor(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     dump_field(target, json);
 }
 
-static void schema_accessor(const struct option *option, struct json *json)
+static void schema_accessor(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_ref(json, "#/$defs/field");
@@ -140,11 +140,11 @@ const struct option_type option_accessor = {"place or list of places", read_acce
 
 /* ---- the time: a place, and what its number means ---- */
 
-static const struct option unit_option = {
+static const struct config_option unit_option = {
     .key = "unit", .type = &option_choice, .size = sizeof(enum time_unit), .choices = time_unit_choices};
 
-static void read_event_time(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                            void *target)
+static void read_event_time(struct config_reader *reader, const struct config_option *option,
+                            struct yaml_node *node, void *target)
 {
     struct mapping_spec *mapping = target;
     mapping->time = (struct field_spec){.count = 0};
@@ -167,7 +167,7 @@ static void read_event_time(struct config_reader *reader, const struct option *o
                          child->key);
 }
 
-static void dump_event_time(const struct option *option, const void *target, struct json *json)
+static void dump_event_time(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct mapping_spec *mapping = target;
@@ -179,7 +179,7 @@ static void dump_event_time(const struct option *option, const void *target, str
     json_object_end(json);
 }
 
-static void schema_event_time(const struct option *option, struct json *json)
+static void schema_event_time(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "anyOf");
@@ -212,8 +212,8 @@ const struct option_type option_event_time = {"place, or {from: place, unit: uni
 
 /* ---- pointers ---- */
 
-static void read_pointer(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_pointer(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     option_string.read(reader, option, node, target);
     const char *text = NULL;
@@ -223,12 +223,12 @@ static void read_pointer(struct config_reader *reader, const struct option *opti
                      node->text);
 }
 
-static void dump_pointer(const struct option *option, const void *target, struct json *json)
+static void dump_pointer(const struct config_option *option, const void *target, struct json *json)
 {
     option_string.dump(option, target, json);
 }
 
-static void schema_pointer(const struct option *option, struct json *json)
+static void schema_pointer(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");
@@ -241,8 +241,8 @@ const struct option_type option_pointer = {"JSON Pointer", read_pointer, dump_po
 
 /* ---- groups of named values ---- */
 
-static void add_name(struct config_reader *reader, const struct option *option, struct yaml_node *child,
-                     struct group_spec *group)
+static void add_name(struct config_reader *reader, const struct config_option *option,
+                     struct yaml_node *child, struct group_spec *group)
 {
     if (group->named_count == NAMED_ACCESSOR_MAX) {
         option_error(reader, child, "`%s` has more than %d named places", option->key, NAMED_ACCESSOR_MAX);
@@ -260,8 +260,8 @@ static void add_name(struct config_reader *reader, const struct option *option, 
         group->named_count++;
 }
 
-static void read_named(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_named(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     if (!node)
         return;
@@ -273,7 +273,7 @@ static void read_named(struct config_reader *reader, const struct option *option
         add_name(reader, option, child, target);
 }
 
-static void dump_named(const struct option *option, const void *target, struct json *json)
+static void dump_named(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct group_spec *group = target;
@@ -285,7 +285,7 @@ static void dump_named(const struct option *option, const void *target, struct j
     json_object_end(json);
 }
 
-static void schema_named(const struct option *option, struct json *json)
+static void schema_named(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");
@@ -309,8 +309,8 @@ static bool looks_like_a_place(const struct yaml_node *node)
 }
 
 /* What is not a reserved key is a name, unless it is more likely a slip: `exlude: [raw_*]`. */
-static void read_other_key(struct config_reader *reader, const struct option *option, struct yaml_node *child,
-                           struct group_spec *group)
+static void read_other_key(struct config_reader *reader, const struct config_option *option,
+                           struct yaml_node *child, struct group_spec *group)
 {
     const char *keys[] = {"object", "include", "exclude", "named", NULL};
     if (!looks_like_a_place(child) && text_suggest(child->key, keys))
@@ -319,8 +319,8 @@ static void read_other_key(struct config_reader *reader, const struct option *op
         add_name(reader, option, child, group);
 }
 
-static void read_group(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_group(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     struct group_spec *group = target;
     memset(group, 0, sizeof(*group));
@@ -337,7 +337,7 @@ static void read_group(struct config_reader *reader, const struct option *option
         return;
     }
     for (uint32_t i = 0; i < option->table->count; i++) {
-        const struct option *inner = &option->table->options[i];
+        const struct config_option *inner = &option->table->options[i];
         inner->type->read(reader, inner, yaml_get(node, inner->key), (char *)target + inner->offset);
     }
     for (struct yaml_node *child = node->first; child; child = child->next)
@@ -345,7 +345,7 @@ static void read_group(struct config_reader *reader, const struct option *option
             read_other_key(reader, option, child, group);
 }
 
-static void dump_group(const struct option *option, const void *target, struct json *json)
+static void dump_group(const struct config_option *option, const void *target, struct json *json)
 {
     const struct group_spec *group = target;
     if (group->set)
@@ -354,7 +354,7 @@ static void dump_group(const struct option *option, const void *target, struct j
         json_null(json);
 }
 
-static void schema_group(const struct option *option, struct json *json)
+static void schema_group(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_ref(json, "#/$defs/group");
@@ -371,11 +371,11 @@ static const struct choice kind_choices[] = {{"prediction", EVENT_PREDICTION},
                                              {"features", EVENT_FEATURES},
                                              {"kpi", EVENT_KPI},
                                              {NULL, 0}};
-static const struct option kind_option = {
+static const struct config_option kind_option = {
     .key = "kind", .type = &option_choice, .size = sizeof(uint32_t), .choices = kind_choices};
 
-static void read_kind(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_kind(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     (void)option;
     struct mapping_spec *mapping = target;
@@ -385,14 +385,14 @@ static void read_kind(struct config_reader *reader, const struct option *option,
     mapping->kind = mapping->has_kind ? (enum event_kind)kind : EVENT_PREDICTION;
 }
 
-static void dump_kind(const struct option *option, const void *target, struct json *json)
+static void dump_kind(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct mapping_spec *mapping = target;
     json_string(json, mapping->has_kind ? kind_choices[mapping->kind].name : NULL);
 }
 
-static void schema_kind(const struct option *option, struct json *json)
+static void schema_kind(const struct config_option *option, struct json *json)
 {
     (void)option;
     option_choice.schema(&kind_option, json);
@@ -402,8 +402,8 @@ const struct option_type option_kind = {"choice", read_kind, dump_kind, schema_k
 
 /* ---- one character ---- */
 
-static void read_character(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                           void *target)
+static void read_character(struct config_reader *reader, const struct config_option *option,
+                           struct yaml_node *node, void *target)
 {
     const char *text = node ? option_text(reader, option->key, node) : NULL;
     char value = option->initial ? *option->initial : '\0';
@@ -416,13 +416,13 @@ static void read_character(struct config_reader *reader, const struct option *op
     memcpy(target, &value, 1);
 }
 
-static void dump_character(const struct option *option, const void *target, struct json *json)
+static void dump_character(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     json_text(json, (struct text){target, 1});
 }
 
-static void schema_character(const struct option *option, struct json *json)
+static void schema_character(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");

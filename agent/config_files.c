@@ -44,8 +44,8 @@ static int open_file(struct config_reader *reader, const char *what, struct yaml
     return -1;
 }
 
-static void read_file(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_file(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     char *path = NULL;
     const char *text = node ? option_text(reader, option->key, node) : NULL;
@@ -60,12 +60,12 @@ static void read_file(struct config_reader *reader, const struct option *option,
     memcpy(target, &path, sizeof(path));
 }
 
-static void dump_text(const struct option *option, const void *target, struct json *json)
+static void dump_text(const struct config_option *option, const void *target, struct json *json)
 {
     option_string.dump(option, target, json);
 }
 
-static void schema_text(const struct option *option, struct json *json)
+static void schema_text(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "$ref");
@@ -154,7 +154,7 @@ static bool read_pair(struct config_reader *reader, struct yaml_node *child, str
     return out->value != NULL;
 }
 
-static bool is_pairs(struct config_reader *reader, const struct option *option, struct yaml_node *node)
+static bool is_pairs(struct config_reader *reader, const struct config_option *option, struct yaml_node *node)
 {
     if (!node || node->is_null)
         return false;
@@ -165,7 +165,7 @@ static bool is_pairs(struct config_reader *reader, const struct option *option, 
     return false;
 }
 
-static void schema_pairs(const struct option *option, struct json *json)
+static void schema_pairs(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");
@@ -188,8 +188,8 @@ static bool is_secret_property(const char *name)
     return false;
 }
 
-static void read_kafka(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_kafka(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     struct config *config = target;
     if (!is_pairs(reader, option, node))
@@ -216,7 +216,7 @@ static void read_kafka(struct config_reader *reader, const struct option *option
     }
 }
 
-static void dump_kafka(const struct option *option, const void *target, struct json *json)
+static void dump_kafka(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct config *config = target;
@@ -280,8 +280,8 @@ static char *make_header(struct config_reader *reader, struct yaml_node *child)
     return header;
 }
 
-static void read_headers(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_headers(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     char **headers = NULL;
     if (is_pairs(reader, option, node))
@@ -295,7 +295,7 @@ static void read_headers(struct config_reader *reader, const struct option *opti
     memcpy(target, &headers, sizeof(headers));
 }
 
-static void dump_nothing(const struct option *option, const void *target, struct json *json)
+static void dump_nothing(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     (void)target;
@@ -318,8 +318,8 @@ static bool secret_is_valid(const char *text)
 
 static const char SECRET_FORM[] = "is not `whsec_` and the base64 of 24 to 64 bytes";
 
-static void read_secrets(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_secrets(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     char **secrets = NULL;
     option_strings.read(reader, option, node, &secrets);
@@ -331,7 +331,7 @@ static void read_secrets(struct config_reader *reader, const struct option *opti
 }
 
 /* Cuts the content into lines; blank ones and comments do not count. */
-static uint32_t secret_lines(struct config_reader *reader, const struct option *option,
+static uint32_t secret_lines(struct config_reader *reader, const struct config_option *option,
                              struct yaml_node *node, char *content, char **out, uint32_t max)
 {
     uint32_t count = 0, number = 0;
@@ -356,7 +356,7 @@ static uint32_t secret_lines(struct config_reader *reader, const struct option *
 
 enum { SECRETS_MAX = 8 };
 
-static void read_secrets_file(struct config_reader *reader, const struct option *option,
+static void read_secrets_file(struct config_reader *reader, const struct config_option *option,
                               struct yaml_node *node, void *target)
 {
     char **before = NULL;
@@ -374,7 +374,7 @@ static void read_secrets_file(struct config_reader *reader, const struct option 
     memcpy(target, &secrets, sizeof(secrets));
 }
 
-static void schema_secrets(const struct option *option, struct json *json)
+static void schema_secrets(const struct config_option *option, struct json *json)
 {
     option_strings.schema(option, json);
 }
@@ -410,7 +410,7 @@ static bool url_is_valid(const char *url)
     return true;
 }
 
-static void read_url(struct config_reader *reader, const struct option *option, struct yaml_node *node,
+static void read_url(struct config_reader *reader, const struct config_option *option, struct yaml_node *node,
                      void *target)
 {
     char *url = NULL;
@@ -424,7 +424,7 @@ static void read_url(struct config_reader *reader, const struct option *option, 
     memcpy(target, &url, sizeof(url));
 }
 
-static void dump_url(const struct option *option, const void *target, struct json *json)
+static void dump_url(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const char *url = NULL;

@@ -5,7 +5,7 @@
 static const struct choice format_choices[] = {
     {"json", INPUT_JSON}, {"csv", INPUT_CSV}, {"confluent-json", INPUT_CONFLUENT_JSON}, {NULL, 0}};
 
-static const struct option select_options[] = {
+static const struct config_option select_options[] = {
     {.key = "pointer",
      .type = &option_pointer,
      OPTION_AT(struct select_spec, pointer),
@@ -20,7 +20,7 @@ static const struct option select_options[] = {
 static const struct option_table select_table = {TABLE(select_options, struct select_spec),
                                                  .title = "Takes only some of a topic's events."};
 
-static const struct option group_options[] = {
+static const struct config_option group_options[] = {
     {.key = "object",
      .type = &option_pointer,
      OPTION_AT(struct group_spec, object),
@@ -53,7 +53,7 @@ static const struct option_table group_table = {
         .table = &group_table, .help = (sentence)                                                            \
     }
 
-static const struct option field_options[] = {
+static const struct config_option field_options[] = {
     FIELD(type, "The kind of event, when the input's `kind` does not say; canonical /type."),
     FIELD(id, "What joins a label to its prediction and makes duplicates known; canonical /id."),
     {.key = "time",
@@ -81,7 +81,7 @@ static const struct option_table field_table = {
              "`meta:topic`, `meta:partition`, `meta:offset` or `{const: X}`; of a list of up to four, the "
              "first that is present and not null."};
 
-static const struct option input_options[] = {
+static const struct config_option input_options[] = {
     {.key = "topic",
      .type = &option_string,
      OPTION_AT(struct input_config, topic),

@@ -39,12 +39,12 @@ char *option_strdup(struct config_reader *reader, const char *text)
     return copy;
 }
 
-const char *option_shown(const struct option *option, const struct yaml_node *node)
+const char *option_shown(const struct config_option *option, const struct yaml_node *node)
 {
     return option->flags & OPTION_SECRET ? "(hidden)" : node->text;
 }
 
-void option_store(const struct option *option, void *target, uint64_t value)
+void option_store(const struct config_option *option, void *target, uint64_t value)
 {
     switch (option->size) {
     case 1:
@@ -61,7 +61,7 @@ void option_store(const struct option *option, void *target, uint64_t value)
     }
 }
 
-uint64_t option_fetch(const struct option *option, const void *target)
+uint64_t option_fetch(const struct config_option *option, const void *target)
 {
     uint8_t narrow = 0;
     uint32_t middle = 0;
@@ -165,7 +165,7 @@ const char *option_text(struct config_reader *reader, const char *what, struct y
 
 /* ---- mappings ---- */
 
-const struct option *option_find(const struct option_table *table, const char *key)
+const struct config_option *option_find(const struct option_table *table, const char *key)
 {
     for (uint32_t i = 0; i < table->count; i++)
         if (strcmp(table->options[i].key, key) == 0)
@@ -198,10 +198,10 @@ void option_table_read(struct config_reader *reader, const struct option_table *
             if (!option_find(table, child->key))
                 option_unknown(reader, table, child);
     for (uint32_t i = 0; i < table->count; i++) {
-        const struct option *option = &table->options[i];
+        const struct config_option *option = &table->options[i];
         struct yaml_node *child = yaml_get(node, option->key);
         if (!child && node && (option->flags & OPTION_REQUIRED))
-            option_error(reader, node, "missing `%s`: %s", option->key, option->help);
+            option_error(reader, node, "`%s` is missing. %s", option->key, option->help);
         option->type->read(reader, option, child, (char *)base + option->offset);
     }
     if (table->finish)
@@ -212,13 +212,26 @@ void option_table_dump(const struct option_table *table, const void *base, struc
 {
     json_object_begin(json);
     for (uint32_t i = 0; i < table->count; i++) {
-        const struct option *option = &table->options[i];
+        const struct config_option *option = &table->options[i];
         if (option->flags & OPTION_SECRET)
             continue;
         json_key(json, option->key);
         option->type->dump(option, (const char *)base + option->offset, json);
     }
     json_object_end(json);
+}
+
+static void schema_default(const struct config_option *option, struct json *json)
+{
+    const char *initial = option->initial;
+    if (!initial || *initial == '[') /* lists say theirs in their help */
+        return;
+    bool is_text = *initial == '\0' || initial[strspn(initial, "0123456789.")] != '\0';
+    json_key(json, "default");
+    if (option->type == &option_bool || !is_text)
+        json_raw(json, initial, strlen(initial));
+    else
+        json_string(json, initial);
 }
 
 void option_table_schema(const struct option_table *table, struct json *json)
@@ -231,16 +244,13 @@ void option_table_schema(const struct option_table *table, struct json *json)
     json_object_begin(json);
     bool has_required = false;
     for (uint32_t i = 0; i < table->count; i++) {
-        const struct option *option = &table->options[i];
+        const struct config_option *option = &table->options[i];
         has_required = has_required || (option->flags & OPTION_REQUIRED);
         json_key(json, option->key);
         json_object_begin(json);
         json_key(json, "description");
         json_string(json, option->help);
-        if (option->initial) {
-            json_key(json, "default");
-            json_string(json, option->initial);
-        }
+        schema_default(option, json);
         option->type->schema(option, json);
         json_object_end(json);
     }
@@ -257,8 +267,8 @@ void option_table_schema(const struct option_table *table, struct json *json)
 
 /* ---- sections and lists ---- */
 
-static void read_section(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_section(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     if (node && node->is_null)
         node = NULL; /* every line of it is commented out */
@@ -269,12 +279,12 @@ static void read_section(struct config_reader *reader, const struct option *opti
     option_table_read(reader, option->table, node, target);
 }
 
-static void dump_section(const struct option *option, const void *target, struct json *json)
+static void dump_section(const struct config_option *option, const void *target, struct json *json)
 {
     option_table_dump(option->table, target, json);
 }
 
-static void schema_section(const struct option *option, struct json *json)
+static void schema_section(const struct config_option *option, struct json *json)
 {
     option_table_schema(option->table, json);
 }
@@ -282,13 +292,13 @@ static void schema_section(const struct option *option, struct json *json)
 const struct option_type option_section = {"mapping", read_section, dump_section, schema_section};
 
 /* The list's count stands beside its pointer or array, in the same struct. */
-static uint32_t *list_count(const struct option *option, void *target)
+static uint32_t *list_count(const struct config_option *option, void *target)
 {
     return (uint32_t *)(void *)((char *)target - option->offset + option->count_offset);
 }
 
-static void read_list(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_list(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     size_t bytes = option->table->struct_bytes;
     uint32_t *count = list_count(option, target);
@@ -323,7 +333,7 @@ static void read_list(struct config_reader *reader, const struct option *option,
     }
 }
 
-static void dump_list(const struct option *option, const void *target, struct json *json)
+static void dump_list(const struct config_option *option, const void *target, struct json *json)
 {
     uint32_t count = 0;
     memcpy(&count, (const char *)target - option->offset + option->count_offset, sizeof(count));
@@ -336,7 +346,7 @@ static void dump_list(const struct option *option, const void *target, struct js
     json_array_end(json);
 }
 
-static void schema_list(const struct option *option, struct json *json)
+static void schema_list(const struct config_option *option, struct json *json)
 {
     json_key(json, "type");
     json_string(json, "array");

@@ -14,7 +14,7 @@
 #include "agent/diagnostics.h"
 #include "agent/yaml.h"
 
-struct option;
+struct config_option;
 
 /* A configuration being read. */
 struct config_reader {
@@ -27,12 +27,12 @@ struct option_type {
     const char *label; /* in the manual */
     /* Writes *target from `node`; NULL: the default. What is wrong goes to the diagnostics, and *target then
      * is the default. */
-    void (*read)(struct config_reader *reader, const struct option *option, struct yaml_node *node,
+    void (*read)(struct config_reader *reader, const struct config_option *option, struct yaml_node *node,
                  void *target);
     /* Writes the value as canonical JSON. */
-    void (*dump)(const struct option *option, const void *target, struct json *json);
+    void (*dump)(const struct config_option *option, const void *target, struct json *json);
     /* Writes the members of a JSON Schema object (its braces are there already). */
-    void (*schema)(const struct option *option, struct json *json);
+    void (*schema)(const struct config_option *option, struct json *json);
 };
 
 struct choice {
@@ -48,7 +48,7 @@ enum option_flag {
 };
 
 struct option_table {
-    const struct option *options;
+    const struct config_option *options;
     uint32_t count;
     size_t struct_bytes; /* of one element of a list */
     const char *title;   /* a sentence for the manual */
@@ -56,7 +56,7 @@ struct option_table {
     void (*finish)(struct config_reader *reader, struct yaml_node *node, void *base);
 };
 
-struct option {
+struct config_option {
     const char *key;
     const struct option_type *type;
     size_t offset, size;              /* of the target in the struct of its table */
@@ -93,7 +93,7 @@ void option_table_dump(const struct option_table *table, const void *base, struc
 /* Members of the schema of a mapping. */
 void option_table_schema(const struct option_table *table, struct json *json);
 /* The option of that key, or NULL. */
-const struct option *option_find(const struct option_table *table, const char *key);
+const struct config_option *option_find(const struct option_table *table, const char *key);
 
 /* For types that are written elsewhere. */
 
@@ -104,7 +104,7 @@ void option_error(struct config_reader *reader, struct yaml_node *node, const ch
  * value in messages. */
 const char *option_text(struct config_reader *reader, const char *what, struct yaml_node *node);
 /* The text as it stands in the file, cut, for messages; "(hidden)" for secrets. */
-const char *option_shown(const struct option *option, const struct yaml_node *node);
+const char *option_shown(const struct config_option *option, const struct yaml_node *node);
 /* An error for a child whose key is not in the table, with a suggestion. */
 void option_unknown(struct config_reader *reader, const struct option_table *table, struct yaml_node *child);
 /* Memory of the configuration; NULL (and a message) when out of memory. Zeroed. */
@@ -113,7 +113,7 @@ char *option_strdup(struct config_reader *reader, const char *text);
 /* NULL-terminated strings as a JSON array; NULL as null. */
 void option_dump_strings(char *const *strings, struct json *json);
 /* Unsigned targets of any size. */
-void option_store(const struct option *option, void *target, uint64_t value);
-uint64_t option_fetch(const struct option *option, const void *target);
+void option_store(const struct config_option *option, void *target, uint64_t value);
+uint64_t option_fetch(const struct config_option *option, const void *target);
 
 #endif

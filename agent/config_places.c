@@ -8,7 +8,7 @@
 
 /* ---- api_version ---- */
 
-static void read_one(struct config_reader *reader, const struct option *option, struct yaml_node *node,
+static void read_one(struct config_reader *reader, const struct config_option *option, struct yaml_node *node,
                      void *target)
 {
     (void)target;
@@ -17,14 +17,14 @@ static void read_one(struct config_reader *reader, const struct option *option, 
         option_error(reader, node, "`%s`: this driftd reads version 1 only", option->key);
 }
 
-static void dump_one(const struct option *option, const void *target, struct json *json)
+static void dump_one(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     (void)target;
     json_integer(json, 1);
 }
 
-static void schema_one(const struct option *option, struct json *json)
+static void schema_one(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "const");
@@ -38,8 +38,8 @@ const struct option_type option_one = {"1", read_one, dump_one, schema_one};
 static const struct choice start_choices[] = {
     {"earliest", START_EARLIEST}, {"latest", START_LATEST}, {NULL, 0}};
 
-static void read_start(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_start(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     struct config *config = target;
     const char *text = node ? option_text(reader, option->key, node) : NULL;
@@ -58,7 +58,7 @@ static void read_start(struct config_reader *reader, const struct option *option
                      option->key, node->text);
 }
 
-static void dump_start(const struct option *option, const void *target, struct json *json)
+static void dump_start(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct config *config = target;
@@ -86,7 +86,7 @@ static void schema_any_of(struct json *json, const char *const *words, const cha
     json_array_end(json);
 }
 
-static void schema_start(const struct option *option, struct json *json)
+static void schema_start(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_any_of(json, (const char *const[]){"earliest", "latest", NULL}, "#/$defs/time");
@@ -97,14 +97,14 @@ const struct option_type option_start = {"`earliest`, `latest` or time", read_st
 
 /* ---- tiers ---- */
 
-static const struct option tier_option = {.key = "tiers",
-                                          .type = &option_duration,
-                                          .size = sizeof(int64_t),
-                                          .minimum = 1000,
-                                          .maximum = 366.0 * DAY_MS};
+static const struct config_option tier_option = {.key = "tiers",
+                                                 .type = &option_duration,
+                                                 .size = sizeof(int64_t),
+                                                 .minimum = 1000,
+                                                 .maximum = 366.0 * DAY_MS};
 
-static void read_tiers(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_tiers(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     struct config *config = target;
     static const int64_t initial_ms[] = {300000, 3600000, DAY_MS};
@@ -135,7 +135,7 @@ static void read_tiers(struct config_reader *reader, const struct option *option
     }
 }
 
-static void dump_tiers(const struct option *option, const void *target, struct json *json)
+static void dump_tiers(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const struct config *config = target;
@@ -145,7 +145,7 @@ static void dump_tiers(const struct option *option, const void *target, struct j
     json_array_end(json);
 }
 
-static void schema_tiers(const struct option *option, struct json *json)
+static void schema_tiers(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");
@@ -165,8 +165,8 @@ const struct option_type option_tiers = {"list of durations", read_tiers, dump_t
 
 /* ---- workers ---- */
 
-static void read_workers(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_workers(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     if (node && node->kind == YAML_SCALAR && strcmp(node->text, "auto") == 0)
         option_store(option, target, 0);
@@ -174,12 +174,12 @@ static void read_workers(struct config_reader *reader, const struct option *opti
         option_integer.read(reader, option, node, target);
 }
 
-static void dump_workers(const struct option *option, const void *target, struct json *json)
+static void dump_workers(const struct config_option *option, const void *target, struct json *json)
 {
     option_integer.dump(option, target, json);
 }
 
-static void schema_workers(const struct option *option, struct json *json)
+static void schema_workers(const struct config_option *option, struct json *json)
 {
     json_key(json, "anyOf");
     json_array_begin(json);
@@ -198,8 +198,8 @@ const struct option_type option_workers = {"whole number or `auto`", read_worker
 
 /* ---- references ---- */
 
-static void read_reference(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                           void *target)
+static void read_reference(struct config_reader *reader, const struct config_option *option,
+                           struct yaml_node *node, void *target)
 {
     static const char form[] = "{file: PATH}, {name: NAME}, {capture: {...}} or none";
     struct reference_config *reference = target;
@@ -221,7 +221,7 @@ static void read_reference(struct config_reader *reader, const struct option *op
     }
 }
 
-static void dump_reference(const struct option *option, const void *target, struct json *json)
+static void dump_reference(const struct config_option *option, const void *target, struct json *json)
 {
     static const char *const kinds[] = {"capture", "file", "name", "none"};
     const struct reference_config *reference = target;
@@ -231,7 +231,7 @@ static void dump_reference(const struct option *option, const void *target, stru
     json_object_end(json);
 }
 
-static void schema_reference(const struct option *option, struct json *json)
+static void schema_reference(const struct config_option *option, struct json *json)
 {
     json_key(json, "anyOf");
     json_array_begin(json);

@@ -21,7 +21,7 @@ static const struct choice log_format_choices[] = {
 
 /* ---- store ---- */
 
-static const struct option retention_options[] = {
+static const struct config_option retention_options[] = {
     {.key = "results",
      .type = &option_duration,
      OPTION_AT(struct config, retention_results_ms),
@@ -41,7 +41,7 @@ static const struct option_table retention_table = {
     TABLE(retention_options, struct config),
     .title = "Everything is kept for a time in event time, then deleted in slices."};
 
-static const struct option store_options[] = {
+static const struct config_option store_options[] = {
     {.key = "path",
      .type = &option_string,
      OPTION_AT(struct config, store_path),
@@ -81,7 +81,7 @@ static const struct option_table store_table = {
 
 /* ---- shard ---- */
 
-static const struct option shard_options[] = {
+static const struct config_option shard_options[] = {
     {.key = "index",
      .type = &option_integer,
      OPTION_AT(struct config, shard_index),
@@ -102,7 +102,7 @@ static const struct option_table shard_table = {
 
 /* ---- time ---- */
 
-static const struct option time_options[] = {
+static const struct config_option time_options[] = {
     {.key = "tiers",
      .type = &option_tiers,
      .size = sizeof(struct config),
@@ -158,7 +158,7 @@ static const struct option_table time_table = {
     TABLE(time_options, struct config),
     .title = "Everything is counted in event time, in panes of the finest tier."};
 
-static const struct option window_options[] = {
+static const struct config_option window_options[] = {
     {.key = "length",
      .type = &option_duration,
      OPTION_AT(struct window_config, length_ms),
@@ -182,7 +182,7 @@ static const struct option_table window_table = {
 
 /* ---- models ---- */
 
-static const struct option capture_options[] = {
+static const struct config_option capture_options[] = {
     {.key = "duration",
      .type = &option_duration,
      OPTION_AT(struct reference_config, capture_ms),
@@ -208,7 +208,7 @@ static const struct option capture_options[] = {
 static const struct option_table capture_table = {TABLE(capture_options, struct reference_config),
                                                   .title = "The model's first events become its reference."};
 
-static const struct option reference_options[] = {
+static const struct config_option reference_options[] = {
     {.key = "file",
      .type = &option_file,
      OPTION_AT(struct reference_config, path),
@@ -228,7 +228,7 @@ static const struct option_table reference_table = {
     TABLE(reference_options, struct reference_config),
     .title = "What a model is compared with: one of these keys, or the word `none`."};
 
-static const struct option version_options[] = {
+static const struct config_option version_options[] = {
     {.key = "version",
      .type = &option_string,
      OPTION_AT(struct version_config, version),
@@ -245,7 +245,7 @@ static const struct option version_options[] = {
 static const struct option_table version_table = {TABLE(version_options, struct version_config),
                                                   .title = "Versions with a reference of their own."};
 
-static const struct option types_options[] = {
+static const struct config_option types_options[] = {
     {.key = "categorical",
      .type = &option_strings,
      OPTION_AT(struct model_config, categorical),
@@ -259,7 +259,7 @@ static const struct option_table types_table = {
     TABLE(types_options, struct model_config),
     .title = "Types are taken from the reference's majority unless said here."};
 
-static const struct option model_options[] = {
+static const struct config_option model_options[] = {
     {.key = "name",
      .type = &option_string,
      OPTION_AT(struct model_config, name),
@@ -303,7 +303,7 @@ static const struct option_table model_table = {TABLE(model_options, struct mode
 
 /* ---- rules ---- */
 
-static const struct option rule_options[] = {
+static const struct config_option rule_options[] = {
     {.key = "name",
      .type = &option_string,
      OPTION_AT(struct rule_spec, name),
@@ -407,7 +407,7 @@ static const struct option_table rule_table = {
 
 /* ---- sinks ---- */
 
-static const struct option sink_options[] = {
+static const struct config_option sink_options[] = {
     {.key = "name",
      .type = &option_string,
      OPTION_AT(struct sink_spec, name),
@@ -485,7 +485,7 @@ static const struct option_table sink_table = {TABLE(sink_options, struct sink_s
         .minimum = (low), .maximum = (high), .help = (sentence)                                              \
     }
 
-static const struct option limits_options[] = {
+static const struct config_option limits_options[] = {
     COUNT("models", limits.models, "100", 1, 1e5, "Models."),
     COUNT("versions", limits.versions, "20", 1, 1e4, "Versions of a model."),
     COUNT("segments", limits.segments, "100", 0, 1e5, "Segments of a version."),
@@ -516,7 +516,7 @@ static const struct option_table limits_table = {
 
 /* ---- log ---- */
 
-static const struct option log_options[] = {
+static const struct config_option log_options[] = {
     {.key = "level",
      .type = &option_choice,
      OPTION_AT(struct config, log_level),
@@ -535,7 +535,7 @@ static const struct option_table log_table = {TABLE(log_options, struct config),
 
 /* ---- all of it ---- */
 
-static const struct option config_options[] = {
+static const struct config_option config_options[] = {
     {.key = "api_version",
      .type = &option_one,
      .flags = OPTION_REQUIRED,

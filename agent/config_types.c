@@ -24,7 +24,7 @@ static void schema_reference(struct json *json, const char *definition)
 }
 
 /* The expanded text of the node, else of the default; NULL when neither is there. */
-static const char *value_text(struct config_reader *reader, const struct option *option,
+static const char *value_text(struct config_reader *reader, const struct config_option *option,
                               struct yaml_node *node)
 {
     const char *text = node ? option_text(reader, option->key, node) : NULL;
@@ -32,10 +32,11 @@ static const char *value_text(struct config_reader *reader, const struct option 
 }
 
 /* Reads `text` into the target; the message, when it cannot, into `wrong`. */
-typedef bool parse_fn(const struct option *option, const char *text, void *target, char *wrong, size_t size);
+typedef bool parse_fn(const struct config_option *option, const char *text, void *target, char *wrong,
+                      size_t size);
 
-static void read_with(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target, parse_fn *parse)
+static void read_with(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target, parse_fn *parse)
 {
     char wrong[256] = "";
     const char *text = value_text(reader, option, node);
@@ -49,7 +50,8 @@ static void read_with(struct config_reader *reader, const struct option *option,
 
 /* ---- true and false ---- */
 
-static bool parse_bool(const struct option *option, const char *text, void *target, char *wrong, size_t size)
+static bool parse_bool(const struct config_option *option, const char *text, void *target, char *wrong,
+                       size_t size)
 {
     (void)option;
     bool value = strcmp(text, "true") == 0;
@@ -61,18 +63,18 @@ static bool parse_bool(const struct option *option, const char *text, void *targ
     return true;
 }
 
-static void read_bool(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_bool(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_bool);
 }
 
-static void dump_bool(const struct option *option, const void *target, struct json *json)
+static void dump_bool(const struct config_option *option, const void *target, struct json *json)
 {
     json_bool(json, option_fetch(option, target) != 0);
 }
 
-static void schema_bool(const struct option *option, struct json *json)
+static void schema_bool(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_reference(json, "boolean");
@@ -96,20 +98,20 @@ static bool parse_digits(const char *text, uint64_t *out, const char **out_end)
     return at > text;
 }
 
-static uint64_t widest(const struct option *option)
+static uint64_t widest(const struct config_option *option)
 {
     return option->size == 1 ? UINT8_MAX : option->size == 4 ? UINT32_MAX : UINT64_MAX;
 }
 
 /* 0 when it is inside. */
-static int outside(const struct option *option, uint64_t value)
+static int outside(const struct config_option *option, uint64_t value)
 {
     if ((double)value < option->minimum)
         return -1;
     return value > widest(option) || (option->maximum > 0 && (double)value > option->maximum) ? 1 : 0;
 }
 
-static bool parse_integer(const struct option *option, const char *text, void *target, char *wrong,
+static bool parse_integer(const struct config_option *option, const char *text, void *target, char *wrong,
                           size_t size)
 {
     uint64_t value = 0;
@@ -127,18 +129,18 @@ static bool parse_integer(const struct option *option, const char *text, void *t
     return true;
 }
 
-static void read_integer(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_integer(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_integer);
 }
 
-static void dump_integer(const struct option *option, const void *target, struct json *json)
+static void dump_integer(const struct config_option *option, const void *target, struct json *json)
 {
     json_unsigned(json, option_fetch(option, target));
 }
 
-static void schema_range(const struct option *option, struct json *json)
+static void schema_range(const struct config_option *option, struct json *json)
 {
     json_key(json, "minimum");
     json_number(json, option->minimum);
@@ -149,7 +151,7 @@ static void schema_range(const struct option *option, struct json *json)
 }
 
 /* A number, or a text that is one variable. */
-static void schema_number_of(const struct option *option, struct json *json, const char *type)
+static void schema_number_of(const struct config_option *option, struct json *json, const char *type)
 {
     json_key(json, "anyOf");
     json_array_begin(json);
@@ -164,7 +166,7 @@ static void schema_number_of(const struct option *option, struct json *json, con
     json_array_end(json);
 }
 
-static void schema_integer(const struct option *option, struct json *json)
+static void schema_integer(const struct config_option *option, struct json *json)
 {
     schema_number_of(option, json, "integer");
 }
@@ -186,7 +188,8 @@ static void format_size(uint64_t bytes, char *out, size_t size)
     (void)snprintf(out, size, "%" PRIu64 "%s", bytes, size_units[unit].name);
 }
 
-static bool parse_size(const struct option *option, const char *text, void *target, char *wrong, size_t size)
+static bool parse_size(const struct config_option *option, const char *text, void *target, char *wrong,
+                       size_t size)
 {
     uint64_t value = 0;
     const char *end = text;
@@ -216,13 +219,13 @@ static bool parse_size(const struct option *option, const char *text, void *targ
     return true;
 }
 
-static void read_size(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_size(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_size);
 }
 
-static void schema_size(const struct option *option, struct json *json)
+static void schema_size(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_reference(json, "size");
@@ -238,7 +241,7 @@ static bool is_decimal(const char *text)
     return *text && text[strspn(text, "0123456789+-.eE")] == '\0' && strpbrk(text, "0123456789");
 }
 
-static bool parse_number(const struct option *option, const char *text, void *target, char *wrong,
+static bool parse_number(const struct config_option *option, const char *text, void *target, char *wrong,
                          size_t size)
 {
     char *end = NULL;
@@ -255,13 +258,13 @@ static bool parse_number(const struct option *option, const char *text, void *ta
     return true;
 }
 
-static void read_number(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                        void *target)
+static void read_number(struct config_reader *reader, const struct config_option *option,
+                        struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_number);
 }
 
-static void read_number_or_none(struct config_reader *reader, const struct option *option,
+static void read_number_or_none(struct config_reader *reader, const struct config_option *option,
                                 struct yaml_node *node, void *target)
 {
     double none = NAN;
@@ -269,7 +272,7 @@ static void read_number_or_none(struct config_reader *reader, const struct optio
     read_with(reader, option, node, target, parse_number);
 }
 
-static void dump_number(const struct option *option, const void *target, struct json *json)
+static void dump_number(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     double value = 0;
@@ -277,7 +280,7 @@ static void dump_number(const struct option *option, const void *target, struct 
     json_number(json, value);
 }
 
-static void schema_number(const struct option *option, struct json *json)
+static void schema_number(const struct config_option *option, struct json *json)
 {
     if (option->maximum > 0)
         schema_number_of(option, json, "number");
@@ -295,7 +298,7 @@ static bool all_digits(const char *text)
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-static bool parse_duration(const struct option *option, const char *text, void *target, char *wrong,
+static bool parse_duration(const struct config_option *option, const char *text, void *target, char *wrong,
                            size_t size)
 {
     int64_t value = 0;
@@ -320,13 +323,13 @@ static bool parse_duration(const struct option *option, const char *text, void *
     return true;
 }
 
-static void read_duration(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                          void *target)
+static void read_duration(struct config_reader *reader, const struct config_option *option,
+                          struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_duration);
 }
 
-static void dump_duration(const struct option *option, const void *target, struct json *json)
+static void dump_duration(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     int64_t value = 0;
@@ -334,7 +337,7 @@ static void dump_duration(const struct option *option, const void *target, struc
     json_integer(json, value);
 }
 
-static void schema_duration(const struct option *option, struct json *json)
+static void schema_duration(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_reference(json, "duration");
@@ -342,8 +345,8 @@ static void schema_duration(const struct option *option, struct json *json)
 
 const struct option_type option_duration = {"duration", read_duration, dump_duration, schema_duration};
 
-static bool parse_duration_or_never(const struct option *option, const char *text, void *target, char *wrong,
-                                    size_t size)
+static bool parse_duration_or_never(const struct config_option *option, const char *text, void *target,
+                                    char *wrong, size_t size)
 {
     int64_t never = INT64_MAX;
     if (strcmp(text, "never") == 0) {
@@ -353,13 +356,13 @@ static bool parse_duration_or_never(const struct option *option, const char *tex
     return parse_duration(option, text, target, wrong, size);
 }
 
-static void read_duration_or_never(struct config_reader *reader, const struct option *option,
+static void read_duration_or_never(struct config_reader *reader, const struct config_option *option,
                                    struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_duration_or_never);
 }
 
-static void schema_duration_or_never(const struct option *option, struct json *json)
+static void schema_duration_or_never(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "anyOf");
@@ -377,7 +380,8 @@ static void schema_duration_or_never(const struct option *option, struct json *j
 const struct option_type option_duration_or_never = {"duration or `never`", read_duration_or_never,
                                                      dump_duration, schema_duration_or_never};
 
-static bool parse_time(const struct option *option, const char *text, void *target, char *wrong, size_t size)
+static bool parse_time(const struct config_option *option, const char *text, void *target, char *wrong,
+                       size_t size)
 {
     (void)option;
     int64_t value = 0;
@@ -389,13 +393,13 @@ static bool parse_time(const struct option *option, const char *text, void *targ
     return true;
 }
 
-static void read_time(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                      void *target)
+static void read_time(struct config_reader *reader, const struct config_option *option,
+                      struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_time);
 }
 
-static void schema_time(const struct option *option, struct json *json)
+static void schema_time(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_reference(json, "time");
@@ -405,7 +409,7 @@ const struct option_type option_time = {"time", read_time, dump_duration, schema
 
 /* ---- one of several words ---- */
 
-static bool parse_choice(const struct option *option, const char *text, void *target, char *wrong,
+static bool parse_choice(const struct config_option *option, const char *text, void *target, char *wrong,
                          size_t size)
 {
     const char *names[CHOICES_MAX + 1];
@@ -429,13 +433,13 @@ static bool parse_choice(const struct option *option, const char *text, void *ta
     return false;
 }
 
-static void read_choice(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                        void *target)
+static void read_choice(struct config_reader *reader, const struct config_option *option,
+                        struct yaml_node *node, void *target)
 {
     read_with(reader, option, node, target, parse_choice);
 }
 
-static void dump_choice(const struct option *option, const void *target, struct json *json)
+static void dump_choice(const struct config_option *option, const void *target, struct json *json)
 {
     const struct choice *choice = option->choices;
     while (choice->name && choice->value != option_fetch(option, target))
@@ -443,7 +447,7 @@ static void dump_choice(const struct option *option, const void *target, struct 
     json_string(json, choice->name);
 }
 
-static void schema_choice(const struct option *option, struct json *json)
+static void schema_choice(const struct config_option *option, struct json *json)
 {
     json_key(json, "anyOf");
     json_array_begin(json);
@@ -464,8 +468,8 @@ const struct option_type option_choice = {"choice", read_choice, dump_choice, sc
 
 /* ---- texts ---- */
 
-static void read_string(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                        void *target)
+static void read_string(struct config_reader *reader, const struct config_option *option,
+                        struct yaml_node *node, void *target)
 {
     const char *text = value_text(reader, option, node);
     if (node && text && *text == '\0' && (option->flags & OPTION_NONEMPTY)) {
@@ -480,7 +484,7 @@ static void read_string(struct config_reader *reader, const struct option *optio
     memcpy(target, &copy, sizeof(copy));
 }
 
-static void dump_string(const struct option *option, const void *target, struct json *json)
+static void dump_string(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     const char *text = NULL;
@@ -488,7 +492,7 @@ static void dump_string(const struct option *option, const void *target, struct 
     json_string(json, text);
 }
 
-static void schema_string(const struct option *option, struct json *json)
+static void schema_string(const struct config_option *option, struct json *json)
 {
     (void)option;
     schema_reference(json, "text");
@@ -509,8 +513,8 @@ void option_dump_strings(char *const *strings, struct json *json)
 }
 
 /* Reads at most `max` texts, none empty, none twice. */
-static void fill_strings(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         char **out, uint32_t max)
+static void fill_strings(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, char **out, uint32_t max)
 {
     uint32_t count = 0;
     if (node->count > max) {
@@ -533,7 +537,7 @@ static void fill_strings(struct config_reader *reader, const struct option *opti
     }
 }
 
-static bool is_list(struct config_reader *reader, const struct option *option, struct yaml_node *node)
+static bool is_list(struct config_reader *reader, const struct config_option *option, struct yaml_node *node)
 {
     if (node->kind == YAML_SEQUENCE)
         return true;
@@ -544,8 +548,8 @@ static bool is_list(struct config_reader *reader, const struct option *option, s
     return false;
 }
 
-static void read_strings(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                         void *target)
+static void read_strings(struct config_reader *reader, const struct config_option *option,
+                         struct yaml_node *node, void *target)
 {
     char **strings = NULL;
     if (node && is_list(reader, option, node)) {
@@ -556,7 +560,7 @@ static void read_strings(struct config_reader *reader, const struct option *opti
     memcpy(target, &strings, sizeof(strings));
 }
 
-static void dump_strings(const struct option *option, const void *target, struct json *json)
+static void dump_strings(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     char **strings = NULL;
@@ -564,7 +568,7 @@ static void dump_strings(const struct option *option, const void *target, struct
     option_dump_strings(strings, json);
 }
 
-static void schema_strings(const struct option *option, struct json *json)
+static void schema_strings(const struct config_option *option, struct json *json)
 {
     (void)option;
     json_key(json, "type");
@@ -577,15 +581,15 @@ static void schema_strings(const struct option *option, struct json *json)
 
 const struct option_type option_strings = {"list of texts", read_strings, dump_strings, schema_strings};
 
-static void read_globs(struct config_reader *reader, const struct option *option, struct yaml_node *node,
-                       void *target)
+static void read_globs(struct config_reader *reader, const struct config_option *option,
+                       struct yaml_node *node, void *target)
 {
     memset(target, 0, option->size);
     if (node && is_list(reader, option, node))
         fill_strings(reader, option, node, target, GLOB_MAX - 1);
 }
 
-static void dump_globs(const struct option *option, const void *target, struct json *json)
+static void dump_globs(const struct config_option *option, const void *target, struct json *json)
 {
     (void)option;
     char *globs[GLOB_MAX];
