@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/text.h"
+
 void diagnostics_init(struct diagnostics *diagnostics)
 {
     memset(diagnostics, 0, sizeof(*diagnostics));
@@ -28,12 +30,18 @@ static bool is_known(const struct diagnostics *diagnostics, const struct diagnos
     return false;
 }
 
-/* Control characters of a hostile file must not reach a terminal. */
+/* Control characters and halves of characters of a hostile file must not reach a terminal. */
 static void make_printable(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+    for (size_t left = strlen(text); left > 0;) {
+        uint32_t len = text_utf8_length(text, left);
+        if (len == 0 || (unsigned char)*text < 0x20 || *text == 0x7f) {
             *text = '?';
+            len = 1;
+        }
+        text += len;
+        left -= len;
+    }
 }
 
 static void add(struct diagnostics *diagnostics, struct diagnostic item, const char *format, va_list args)
