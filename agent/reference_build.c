@@ -207,16 +207,12 @@ static int read_files(const struct reference_build *build, struct building *buil
     return code;
 }
 
-/* The name holds the content's hash, so that two references never share one. */
-static int finish(const struct reference_build *build, struct building *building, struct reference **out, struct err *err)
+static int finish(struct building *building, struct reference **out, struct err *err)
 {
     if (building->counts.events == 0)
         return err_set(err, ERR_INVALID, "no usable event%s%s", building->first_reason[0] ? "; the first was refused as " : "",
                        building->first_reason);
-    int code = reference_builder_finish(building->builder, out, err);
-    if (code != 0)
-        return code;
-    return 0;
+    return reference_builder_finish(building->builder, out, err);
 }
 
 int reference_build(const struct reference_build *build, struct reference **out, struct reference_build_counts *out_counts,
@@ -244,7 +240,7 @@ int reference_build(const struct reference_build *build, struct reference **out,
     if (code == 0)
         code = read_files(build, &building, mapping_format(mapping) == INPUT_CSV, err);
     if (code == 0)
-        code = finish(build, &building, out, err);
+        code = finish(&building, out, err);
     *out_counts = building.counts;
     reference_builder_free(building.builder);
     decoder_free(building.decoder);
