@@ -35,7 +35,7 @@ LD_tsan     := -fsanitize=thread
 LD_fuzz     := -fsanitize=address,undefined
 LD_cover    := --coverage
 
-CFLAGS_ALL  = $(BASE) $(WARNINGS) $(OPT_$(VARIANT)) -DDRIFTD_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CFLAGS)
+CFLAGS_ALL  = $(BASE) $(WARNINGS) $(OPT_$(VARIANT)) -DDRIFTD_VERSION='"$(VERSION)"' -DDRIFTD_DATADIR='"$(PREFIX)/share/driftd"' $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(LD_$(VARIANT)) $(LDFLAGS)
 LIBS        = $(PKG_LIBS) -lm
 
@@ -98,6 +98,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/driftd $(DESTDIR)$(PREFIX)/share/doc/driftd $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/driftd $(DESTDIR)$(PREFIX)/bin/driftd
 	install -m 644 conf/driftd.yaml conf/driftd-minimal.yaml conf/driftd.schema.json $(DESTDIR)$(PREFIX)/share/driftd/
+	install -d $(DESTDIR)$(PREFIX)/share/driftd/demo
+	install -m 644 tests/data/car_loan_reference.csv.gz tests/data/car_loan_analysis.csv.gz tests/data/LICENSE-car_loan.txt $(DESTDIR)$(PREFIX)/share/driftd/demo/
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/driftd/
 	sed 's|@PREFIX@|$(PREFIX)|g' conf/driftd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/driftd.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/driftd.service

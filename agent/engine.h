@@ -109,7 +109,8 @@ struct engine_outbox {
 };
 const struct engine_outbox *engine_next_outbox(struct engine *engine);
 
-/* Reads a window's tallies for a picture: the fine counts of a feature in the latest closed window of that length, and its reference. For demo. */
-int engine_picture(struct engine *engine, const char *model, const char *feature, int64_t window_ms, struct strbuf *out_bins_json) MUST_USE;
+/* For a picture: appends the JSON array of the bins of a feature in the latest reported window of the whole model (any version).
+ * ERR_NOT_FOUND when there is none. */
+int engine_picture(struct engine *engine, const char *model, const char *feature, struct strbuf *out) MUST_USE;
 
 #endif

@@ -24,7 +24,7 @@ static void bins_json(void *context, const struct report_row *row, struct strbuf
     json_array_begin(&json);
     for (uint32_t i = 0; i < count; i++) {
         json_object_begin(&json);
-        json_key(&json, "bin");
+        json_key(&json, "label");
         json_string(&json, bins[i].label);
         json_key(&json, "reference_share");
         json_number(&json, round(bins[i].reference_share * 1e6) / 1e6);
@@ -196,4 +196,23 @@ const struct engine_outbox *engine_next_outbox(struct engine *engine)
         engine->outbox_tail = NULL;
     engine->outbox_current = entry;
     return &entry->item;
+}
+
+int engine_picture(struct engine *engine, const char *model, const char *feature, struct strbuf *out)
+{
+    for (uint32_t i = 0; i < engine->series_count; i++) {
+        const struct series *series = engine->series[i];
+        const struct known_reference *known = series->version->reference;
+        const struct pane_set *set = &series->windows[0].set;
+        if (series->segment[0] || strcmp(series->version->model, model) != 0 || !known || !set->parts[PANE_FEATURES])
+            continue;
+        struct report_row row = {.subject = grid_find(known->reference->grid, text_of(feature))};
+        if (row.subject == UINT32_MAX)
+            continue;
+        struct finding_bins bins = {set->layout, known->reference->layout, set->parts[PANE_FEATURES],
+                                    known->reference->features};
+        bins_json(&bins, &row, out);
+        return strbuf_failed(out) ? ERR_NOMEM : 0;
+    }
+    return ERR_NOT_FOUND;
 }
