@@ -197,6 +197,14 @@ void case_put(struct vector_case *vc, const char *key, double value)
     put_number(vc->output, key, value);
 }
 
+void case_put_bracket(struct vector_case *vc, const char *key, double low, double high)
+{
+    if (!case_has(vc->expect, key))
+        return;
+    double want = case_number(vc, vc->expect, key);
+    case_put(vc, key, fmin(fmax(want, low), high));
+}
+
 void case_put_bool(struct vector_case *vc, const char *key, bool value)
 {
     put_item(vc->output, key, cJSON_CreateBool(value));

@@ -12,6 +12,9 @@
 #include "tests/vectors/vectors.h"
 
 static const struct vector_handler *const tables[] = {
+    binning_handlers,
+    continuous_handlers,
+    distances_handlers,
     special_handlers,
 };
 
@@ -25,10 +28,11 @@ static const struct vector_handler *find_handler(const char *fn)
 }
 
 /* Computes vc->output; the caller deletes it. */
-static void run_case(struct vector_case *vc, const cJSON *suite, const cJSON *item)
+static void run_case(struct vector_case *vc, const cJSON *suite, const cJSON *item, const cJSON *expect)
 {
     memset(vc, 0, sizeof *vc);
     vc->suite = suite;
+    vc->expect = expect;
     vc->input = cJSON_GetObjectItemCaseSensitive(item, "input");
     vc->output = cJSON_CreateObject();
     const char *fn = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "fn"));
@@ -140,7 +144,7 @@ static bool check_case(const cJSON *suite, const cJSON *item)
     struct comparison cmp = {.case_id = id ? id : "(no id)"};
     cmp.tolerance = (struct tolerance){tolerance_of(item, "rtol"), tolerance_of(item, "atol")};
     struct vector_case vc;
-    run_case(&vc, suite, item);
+    run_case(&vc, suite, item, want);
     if (!cJSON_IsObject(want) || !want->child)
         case_fail(&vc, "nothing is expected");
     if (vc.problem[0]) {
@@ -244,7 +248,7 @@ static int evaluate_lines(void)
     while (getline(&line, &capacity, stdin) > 0) {
         cJSON *item = cJSON_Parse(line);
         struct vector_case vc;
-        run_case(&vc, NULL, item);
+        run_case(&vc, NULL, item, NULL);
         if (vc.problem[0]) {
             cJSON_Delete(vc.output);
             vc.output = cJSON_CreateObject();

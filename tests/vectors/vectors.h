@@ -21,7 +21,8 @@ enum { CASE_ALLOCATIONS_MAX = 512 };
 struct vector_case {
     const cJSON *suite; /* the whole document: shared inputs such as "streams"; NULL in --eval */
     const cJSON *input;
-    cJSON *output; /* an object */
+    const cJSON *expect; /* only for case_put_bracket; NULL in --eval */
+    cJSON *output;       /* an object */
     char problem[256];
     void *allocations[CASE_ALLOCATIONS_MAX];
     size_t allocation_count;
@@ -34,6 +35,7 @@ struct vector_handler {
 
 /* Tables end with {NULL, NULL}. */
 extern const struct vector_handler binning_handlers[];
+extern const struct vector_handler continuous_handlers[];
 extern const struct vector_handler distances_handlers[];
 extern const struct vector_handler special_handlers[];
 
@@ -65,6 +67,8 @@ void case_put_string(struct vector_case *vc, const char *key, const char *value)
 void case_put_numbers(struct vector_case *vc, const char *key, const double *values, size_t count);
 void case_put_counts(struct vector_case *vc, const char *key, const uint64_t *values, size_t count);
 void case_put_bytes(struct vector_case *vc, const char *key, const uint8_t *values, size_t count);
+/* For an expected value that the input cannot give, only bounds on it: passes when it lies in [low, high]. */
+void case_put_bracket(struct vector_case *vc, const char *key, double low, double high);
 /* Takes over `item`. */
 void case_put_item(struct vector_case *vc, const char *key, cJSON *item);
 /* A number item; NaN and infinities are strings. */
