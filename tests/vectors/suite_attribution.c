@@ -6,7 +6,8 @@
 
 static void run_ndcg(struct vector_case *vc)
 {
-    const cJSON *train = case_item(vc, vc->input, "train"), *live = case_item(vc, vc->input, "live"), *feature;
+    const cJSON *train = case_item(vc, vc->input, "train"), *live = case_item(vc, vc->input, "live"),
+                *feature;
     size_t count = train ? (size_t)cJSON_GetArraySize(train) : 0, i = 0;
     double *baseline = case_alloc(vc, count, sizeof *baseline);
     double *now = case_alloc(vc, count, sizeof *now);
@@ -58,8 +59,8 @@ static void run_segments(struct vector_case *vc)
     struct segment_part *parts = case_alloc(vc, segments, sizeof *parts), *part = parts;
     double *terms = case_alloc(vc, bins, sizeof *terms);
     struct segment_sum sum;
-    if (psi_segments(read_rows(vc, order, "ref", bins), read_rows(vc, order, "cur", bins),
-                     (uint32_t)segments, (uint32_t)bins, parts, terms, &sum))
+    if (psi_segments(read_rows(vc, order, "ref", bins), read_rows(vc, order, "cur", bins), (uint32_t)segments,
+                     (uint32_t)bins, parts, terms, &sum))
         case_fail(vc, "out of memory");
     cJSON *objects = cJSON_CreateObject();
     cJSON_ArrayForEach(segment, order)

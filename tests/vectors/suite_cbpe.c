@@ -79,8 +79,7 @@ static void run_isotonic(struct vector_case *vc)
         case_fail(vc, "nothing to fit");
         return;
     }
-    double *query =
-        case_has(vc->input, "query") ? case_numbers(vc, vc->input, "query", &queries) : NULL;
+    double *query = case_has(vc->input, "query") ? case_numbers(vc, vc->input, "query", &queries) : NULL;
     for (size_t i = 0; i < n; i++)
         x[i] = isotonic_value(&fit, x[i]);
     for (size_t i = 0; i < queries; i++)

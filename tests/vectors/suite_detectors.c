@@ -9,10 +9,17 @@
 static const struct {
     const char *name, *ours;
 } detector_names[] = {
-    {"PageHinkley", "page_hinkley"},     {"PH", "page_hinkley"},     {"PageHinkleyMOA", "page_hinkley_moa"},
-    {"PageHinkley_MOA", "page_hinkley_moa"}, {"CUSUMMOA", "cusum_moa"}, {"CusumDM", "cusum_moa"},
-    {"EWMAChart", "ewma"},               {"EDDMMOA", "eddm"},        {"EDDM_MOA", "eddm"},
-    {"HDDMA", "hddm_a"},                 {"HDDMW", "hddm_w"},
+    {"PageHinkley", "page_hinkley"},
+    {"PH", "page_hinkley"},
+    {"PageHinkleyMOA", "page_hinkley_moa"},
+    {"PageHinkley_MOA", "page_hinkley_moa"},
+    {"CUSUMMOA", "cusum_moa"},
+    {"CusumDM", "cusum_moa"},
+    {"EWMAChart", "ewma"},
+    {"EDDMMOA", "eddm"},
+    {"EDDM_MOA", "eddm"},
+    {"HDDMA", "hddm_a"},
+    {"HDDMW", "hddm_w"},
 };
 
 static const struct {
@@ -91,8 +98,7 @@ static struct sequential *make_detector(struct vector_case *vc)
         return NULL;
     }
     struct sequential_options options = sequential_options(kind);
-    if (strncasecmp(name, "EDDM", 4) == 0 && strlen(name) > 4 &&
-        sequential_set(&options, "population_sd", 1))
+    if (strncasecmp(name, "EDDM", 4) == 0 && strlen(name) > 4 && sequential_set(&options, "population_sd", 1))
         case_fail(vc, "no population form");
     cJSON_ArrayForEach(item, parameters) set_parameter(vc, &options, item);
     return sequential_new(&options);

@@ -107,7 +107,7 @@ static void run_sr_path(struct vector_case *vc)
     case_put_numbers(vc, "log_R", path, panes);
     case_put_numbers(vc, "argmax_age", onset, panes);
     case_put(vc, "threshold", threshold);
-    case_put(vc, "first_alarm_pane_1based", first);
+    case_put_item(vc, "first_alarm_pane_1based", isnan(first) ? cJSON_CreateNull() : number_item(first));
     e_reference_free(reference);
 }
 
@@ -170,10 +170,7 @@ static void run_bounded(struct vector_case *vc)
 }
 
 const struct vector_handler edetector_handlers[] = {
-    {"null_radius", run_radius},
-    {"log_e", run_log_e},
-    {"sr_path", run_sr_path},
-    {"exact_expectation", run_expectation},
-    {"log_e_bounded", run_bounded},
-    {NULL, NULL},
+    {"null_radius", run_radius},    {"log_e", run_log_e},
+    {"sr_path", run_sr_path},       {"exact_expectation", run_expectation},
+    {"log_e_bounded", run_bounded}, {NULL, NULL},
 };

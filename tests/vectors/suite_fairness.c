@@ -97,11 +97,14 @@ static void run_clarify(struct vector_case *vc)
     const struct {
         const char *key;
         double value;
-    } values[] = {{"CI", m.CI},       {"DPL", m.DPL},     {"KL", m.KL},   {"JS", m.JS},   {"LP", m.LP},
-                  {"TVD", m.TVD},     {"KS", m.KS},       {"DPPL", m.DPPL}, {"DI", m.DI}, {"DCA", m.DCA},
-                  {"DCR", m.DCR},     {"RD", m.RD},       {"SD", m.SD},   {"DAR", m.DAR}, {"DRR", m.DRR},
-                  {"AD", m.AD},       {"TE", m.TE},       {"GE", m.GE2},  {"GE2", m.GE2}, {"theil", m.theil},
-                  {"coefficient_of_variation", m.coefficient_of_variation}};
+    } values[] = {
+        {"CI", m.CI},   {"DPL", m.DPL},     {"KL", m.KL},
+        {"JS", m.JS},   {"LP", m.LP},       {"TVD", m.TVD},
+        {"KS", m.KS},   {"DPPL", m.DPPL},   {"DI", m.DI},
+        {"DCA", m.DCA}, {"DCR", m.DCR},     {"RD", m.RD},
+        {"SD", m.SD},   {"DAR", m.DAR},     {"DRR", m.DRR},
+        {"AD", m.AD},   {"TE", m.TE},       {"GE", m.GE2},
+        {"GE2", m.GE2}, {"theil", m.theil}, {"coefficient_of_variation", m.coefficient_of_variation}};
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         case_put(vc, values[i].key, values[i].value);
 }

@@ -75,8 +75,8 @@ static void run_median(struct vector_case *vc)
 static void run_pca(struct vector_case *vc)
 {
     struct rows r = read_rows(vc, "ref"), c = read_rows(vc, "cur");
-    struct pca *pca = pca_new(r.mean, r.covariance, (double)r.n, r.d,
-                              case_number_or(vc, vc->input, "variance_kept", 0.65));
+    struct pca *pca =
+        pca_new(r.mean, r.covariance, (double)r.n, r.d, case_number_or(vc, vc->input, "variance_kept", 0.65));
     if (!pca || c.d != r.d) {
         case_fail(vc, "no components");
         pca_free(pca);
@@ -121,12 +121,13 @@ static void run_hotelling(struct vector_case *vc)
 {
     struct rows r = read_rows(vc, "ref"), c = read_rows(vc, "cur");
     struct hotelling t;
-    if (r.d != c.d || hotelling_test(r.mean, r.covariance, (double)r.n, c.mean, c.covariance, (double)c.n,
-                                     r.d, &t)) {
+    if (r.d != c.d ||
+        hotelling_test(r.mean, r.covariance, (double)r.n, c.mean, c.covariance, (double)c.n, r.d, &t)) {
         case_fail(vc, "ref and cur do not fit together");
         return;
     }
-    double *squares = case_alloc(vc, c.n, sizeof *squares), *scratch = case_alloc(vc, 2 * r.d, sizeof *scratch);
+    double *squares = case_alloc(vc, c.n, sizeof *squares),
+           *scratch = case_alloc(vc, 2 * r.d, sizeof *scratch);
     double sum = 0;
     if (covariance_factor(r.covariance, r.d))
         case_fail(vc, "the covariance is degenerate");

@@ -104,7 +104,8 @@ static struct scored *read_scored(struct vector_case *vc, const char *score_key,
 }
 
 /* One bin per distinct score. */
-static struct score_histogram exact_histogram(struct vector_case *vc, const struct scored *items, size_t count)
+static struct score_histogram exact_histogram(struct vector_case *vc, const struct scored *items,
+                                              size_t count)
 {
     double *positives = case_alloc(vc, count, sizeof *positives);
     double *negatives = case_alloc(vc, count, sizeof *negatives);

@@ -123,7 +123,8 @@ static void run_quantiles(struct vector_case *vc)
 static void run_out_of_range(struct vector_case *vc)
 {
     uint64_t reference = case_count(vc, vc->input, "M");
-    case_put(vc, "p", out_of_range_p(case_count(vc, vc->input, "k"), case_count(vc, vc->input, "n"), reference));
+    case_put(vc, "p",
+             out_of_range_p(case_count(vc, vc->input, "k"), case_count(vc, vc->input, "n"), reference));
     case_put(vc, "expected", out_of_range_expected(reference));
 }
 
