@@ -1,8 +1,10 @@
 #include "agent/config_manual.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/base/timestamp.h"
 #include "agent/config_internal.h"
 
 enum { PATH_MAX_BYTES = 256 };
@@ -196,12 +198,47 @@ static void extend(char *out, const char *path, const struct config_option *opti
                    option->type == &option_list ? "[]" : "");
 }
 
+/* "1", "10m", "64KiB": a bound as the option itself would be written. */
+static void add_bound(struct strbuf *out, const struct config_option *option, double bound)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    char text[48];
+    if (option->type == &option_duration || option->type == &option_duration_or_never) {
+        strbuf_adds(out, duration_format((int64_t)bound, text));
+    } else if (option->type == &option_size) {
+        uint64_t bytes = (uint64_t)bound;
+        size_t unit = 0;
+        for (; bytes && bytes % 1024 == 0 && unit + 1 < ARRAY_LEN(units); unit++)
+            bytes /= 1024;
+        strbuf_addf(out, "%" PRIu64 "%s", bytes, units[unit]);
+    } else if (option->type == &option_integer || option->type == &option_workers) {
+        strbuf_addf(out, "%.0f", bound);
+    } else {
+        strbuf_addf(out, "%g", bound);
+    }
+}
+
+static void add_range(struct strbuf *out, const struct config_option *option)
+{
+    const struct option_type *type = option->type;
+    bool has_range = type == &option_duration || type == &option_duration_or_never || type == &option_size ||
+                     type == &option_integer || type == &option_workers || type == &option_number ||
+                     type == &option_number_or_none;
+    if (!has_range || option->maximum <= 0)
+        return;
+    strbuf_adds(out, ", ");
+    add_bound(out, option, option->minimum);
+    strbuf_adds(out, " to ");
+    add_bound(out, option, option->maximum);
+}
+
 static void add_row(struct strbuf *out, const char *path, const struct config_option *option)
 {
     char full[PATH_MAX_BYTES];
     extend(full, path, option);
     strbuf_addf(out, "| `%s` | ", full);
     add_cell(out, option->type->label);
+    add_range(out, option);
     if (option->type == &option_choice)
         for (const struct choice *choice = option->choices; choice->name; choice++)
             strbuf_addf(out, "%s`%s`", choice == option->choices ? ": " : ", ", choice->name);

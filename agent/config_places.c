@@ -101,7 +101,7 @@ static const struct config_option tier_option = {.key = "tiers",
                                                  .type = &option_duration,
                                                  .size = sizeof(int64_t),
                                                  .minimum = 1000,
-                                                 .maximum = 366.0 * DAY_MS};
+                                                 .maximum = 365.0 * DAY_MS};
 
 static void read_tiers(struct config_reader *reader, const struct config_option *option,
                        struct yaml_node *node, void *target)

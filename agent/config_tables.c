@@ -9,7 +9,7 @@ enum { INPUTS_MAX = 64, MODELS_MAX = 1000, VERSIONS_MAX = 256, RULES_MAX = 500, 
 #define KIB   1024.0
 #define MIB   (1024.0 * KIB)
 #define GIB   (1024.0 * MIB)
-#define YEARS (366.0 * DAY_MS)
+#define YEARS (365.0 * DAY_MS)
 
 static const struct choice bool_of_synchronous[] = {{"normal", false}, {"full", true}, {NULL, 0}};
 static const struct choice offset_gap_choices[] = {
@@ -362,7 +362,6 @@ static const struct config_option rule_options[] = {
     {.key = "max_p",
      .type = &option_number_or_none,
      OPTION_AT(struct rule_spec, max_p),
-     .minimum = 1e-300,
      .maximum = 1,
      .help = "Fires only when the metric's p-value is below this too."},
     {.key = "ignore_noise",

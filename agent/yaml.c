@@ -23,6 +23,8 @@ struct anchor {
 
 struct builder {
     yaml_parser_t parser;
+    const char *bytes;
+    size_t len;
     struct arena *arena;
     struct diagnostics *diagnostics;
     struct frame stack[YAML_DEPTH_MAX];
@@ -298,6 +300,18 @@ static bool on_event(struct builder *builder, const yaml_event_t *event)
     return !builder->stop;
 }
 
+/* Whether the character of that number is a tab: what most often goes wrong, and libyaml calls it a character
+ * that cannot start any token. */
+static bool is_tab(const struct builder *builder, size_t index)
+{
+    size_t at = 0;
+    for (; index > 0 && at < builder->len; index--) {
+        uint32_t step = text_utf8_length(builder->bytes + at, builder->len - at);
+        at += step ? step : 1;
+    }
+    return at < builder->len && builder->bytes[at] == '\t';
+}
+
 static void on_syntax_error(struct builder *builder)
 {
     const yaml_parser_t *parser = &builder->parser;
@@ -306,6 +320,8 @@ static void on_syntax_error(struct builder *builder)
     const char *problem = parser->problem ? parser->problem : "unknown problem";
     if (parser->error == YAML_MEMORY_ERROR)
         out_of_memory(builder);
+    else if (is_tab(builder, parser->problem_mark.index))
+        diagnostics_error(builder->diagnostics, line, column, "a tab; YAML is indented with spaces");
     else if (parser->context && parser->context_mark.line + 1 != line)
         diagnostics_error(builder->diagnostics, line, column,
                           "not valid YAML: %s (%s that began on line %zu)", problem, parser->context,
@@ -366,7 +382,7 @@ static void parse(struct builder *builder, const char *bytes, size_t len)
 struct yaml_node *yaml_parse(const char *bytes, size_t len, struct arena *arena,
                              struct diagnostics *diagnostics)
 {
-    struct builder builder = {.arena = arena, .diagnostics = diagnostics};
+    struct builder builder = {.bytes = bytes, .len = len, .arena = arena, .diagnostics = diagnostics};
     if (len > YAML_BYTES_MAX) {
         diagnostics_error(diagnostics, 0, 0, "larger than 1 MiB: this is no configuration");
         return NULL;
