@@ -200,6 +200,7 @@ static struct store *store_new(const struct store_settings *settings)
     store->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     store->full_sync = settings->full_sync;
     store->log = settings->log;
+    store->packer = store_packer_new();
     store->path = strdup(settings->path);
     store->pipeline = strdup(settings->pipeline ? settings->pipeline : "driftd");
     store->last_request = &store->first_request;
@@ -213,7 +214,7 @@ static struct store *store_new(const struct store_settings *settings)
     (void)pthread_cond_init(&store->wake, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     (void)pthread_mutex_init(&store->mutex, NULL);
-    if (!store->path || !store->pipeline || store->event_fd < 0) {
+    if (!store->packer || !store->path || !store->pipeline || store->event_fd < 0) {
         store_close(store);
         return NULL;
     }
@@ -256,6 +257,7 @@ void store_close(struct store *store)
         (void)close(store->lock_fd);
     (void)pthread_cond_destroy(&store->wake);
     (void)pthread_mutex_destroy(&store->mutex);
+    store_packer_free(store->packer);
     free(store->path);
     free(store->pipeline);
     free(store);

@@ -75,8 +75,12 @@ static int apply_pane(struct store *store, const struct stored_pane *pane)
     int rc = bind_integers(
         statement, 1,
         (int64_t[]){pane->tier, pane->start_ms, pane->series, pane->family, pane->grid, pane->part}, 6);
+    const void *packed = NULL;
+    size_t packed_len = 0;
+    if (rc == SQLITE_OK && store_pack(store->packer, pane->bytes, pane->len, &packed, &packed_len) != 0)
+        rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK)
-        rc = bind_blob(statement, 7, pane->bytes, pane->len);
+        rc = bind_blob(statement, 7, packed, packed_len);
     return rc == SQLITE_OK ? store_step(statement) : rc;
 }
 

@@ -135,8 +135,9 @@ struct store {
     /* writer */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared at first use */
-    uint64_t commits;                          /* committed since the file was made, as the file should say */
-    int wal_pages;                             /* since the last checkpoint; by the WAL hook */
+    struct store_packer *packer;
+    uint64_t commits; /* committed since the file was made, as the file should say */
+    int wal_pages;    /* since the last checkpoint; by the WAL hook */
     int64_t prune_panes_before_ms[STORE_TIERS]; /* INT64_MIN: nothing to do */
     int64_t prune_results_before_ms;
     int64_t housekeeping_ms; /* wall clock of the last round */
@@ -182,7 +183,7 @@ int64_t store_wall_ms(void);
 /* ---- store_schema.c ---- */
 
 struct store_migration {
-    int version; /* user_version after it */
+    int version;            /* user_version after it */
     const char *const *sql; /* NULL-terminated pieces, joined */
 };
 
@@ -228,6 +229,18 @@ int store_commit_batch(struct store *store, const struct store_batch *batch) MUS
 /* Copies what is in the WAL into the file, when there is enough of it. */
 void store_checkpoint(struct store *store, bool now);
 void store_update_size(struct store *store);
+
+/* ---- store_pack.c ---- */
+
+struct store_packer;
+struct store_packer *store_packer_new(void);
+void store_packer_free(struct store_packer *packer);
+/* *out is valid until the next call. ERR_NOMEM, ERR_LIMIT. */
+int store_pack(struct store_packer *packer, const void *bytes, size_t len, const void **out,
+               size_t *out_len) MUST_USE;
+/* Never trusts what it reads: ERR_CORRUPT. The result lives in the arena. */
+int store_unpack(const void *packed, size_t packed_len, struct arena *arena, const void **out,
+                 size_t *out_len) MUST_USE;
 
 /* ---- store_load.c ---- */
 

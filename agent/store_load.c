@@ -58,7 +58,8 @@ struct adapter {
         store_alert_fn *alert;
         store_outbox_fn *outbox;
     };
-    uint8_t tier;
+    uint8_t tier;        /* of panes */
+    struct arena *arena; /* one unpacked pane */
 };
 
 static int series_row(void *context, sqlite3_stmt *row)
@@ -147,6 +148,7 @@ int store_load_offsets(struct store *store, store_offset_fn *fn, void *context, 
     return each_row(store, store_statement(store, STATEMENT_LOAD_OFFSETS), offset_row, &to, err);
 }
 
+/* The key of a pane; its bytes are packed still. */
 static struct stored_pane pane_of(sqlite3_stmt *row, uint8_t tier)
 {
     return (struct stored_pane){
@@ -175,14 +177,20 @@ static int pane_row(void *context, sqlite3_stmt *row)
 {
     const struct adapter *to = context;
     struct stored_pane pane = pane_of(row, to->tier);
-    return to->pane(to->context, &pane);
+    arena_reset(to->arena);
+    int rc = store_unpack(pane.bytes, pane.len, to->arena, &pane.bytes, &pane.len);
+    return rc == 0 ? to->pane(to->context, &pane) : rc;
 }
 
 int store_load_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms, store_pane_fn *fn,
                      void *context, struct err *err)
 {
-    struct adapter to = {.context = context, .pane = fn, .tier = tier};
-    return each_row(store, panes_statement(store, tier, from_ms, to_ms), pane_row, &to, err);
+    struct adapter to = {.context = context, .pane = fn, .tier = tier, .arena = arena_new(1 << 16, 0)};
+    if (!to.arena)
+        return err_set(err, ERR_NOMEM, "out of memory while reading the store %s", store->path);
+    int rc = each_row(store, panes_statement(store, tier, from_ms, to_ms), pane_row, &to, err);
+    arena_free(to.arena);
+    return rc;
 }
 
 /* ---- panes for the loop ---- */
@@ -209,14 +217,10 @@ static int collect_row(void *context, sqlite3_stmt *row)
         into->capacity = capacity;
     }
     struct stored_pane pane = pane_of(row, into->tier);
-    void *bytes = arena_alloc(into->arena, pane.len);
-    if (!bytes)
-        return ERR_NOMEM;
-    if (pane.len)
-        memcpy(bytes, pane.bytes, pane.len);
-    pane.bytes = bytes;
-    into->panes[into->count++] = pane;
-    return 0;
+    int rc = store_unpack(pane.bytes, pane.len, into->arena, &pane.bytes, &pane.len);
+    if (rc == 0)
+        into->panes[into->count++] = pane;
+    return rc;
 }
 
 int store_collect_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms,
