@@ -254,6 +254,7 @@ static int describe(struct alerting *alerting, const struct finding_context *con
     member->window_start_ms = context->window_start_ms;
     member->judgement = *judgement;
     member->n = row->n;
+    member->flags = row->flags;
     member->reference_n = row->reference_n;
     member->mean = slot_of(alerting->mean, row);
     member->sd = slot_of(alerting->sd, row);

@@ -53,7 +53,7 @@ struct finding_context {
     int64_t window_start_ms, window_end_ms;
     const char *reference_name, *reference_hash;
     /* For the body of a firing alert: appends a JSON array of the bins of that row (drift_bins): objects with
-     * at least `label`, `share`, `reference_share` and, where there is one, `psi_term`. May be NULL. */
+     * at least `bin`, `share`, `reference_share` and, where there is one, `psi_term`. May be NULL. */
     void (*bins_json)(void *context, const struct report_row *row, struct strbuf *out);
     void *context;
 };

@@ -42,7 +42,7 @@ const struct bin_moves *bins_read(struct arena *arena, const char *json, size_t 
     cJSON *array = cJSON_ParseWithLength(json, len);
     struct bin_moves *moves = cJSON_IsArray(array) ? arena_zalloc(arena, sizeof(*moves)) : NULL;
     for (const cJSON *item = moves ? array->child : NULL; item; item = item->next) {
-        const char *label = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "label"));
+        const char *label = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "bin"));
         double share = number(item, "share"), reference_share = number(item, "reference_share");
         if (!label || isnan(share) || isnan(reference_share))
             continue;

@@ -1,7 +1,7 @@
 #ifndef DRIFTD_ALERTING_BINS_H
 #define DRIFTD_ALERTING_BINS_H
 /*
- * Which bins carry a drift: reads the JSON array that finding_context.bins_json gives (objects with `label`,
+ * Which bins carry a drift: reads the JSON array that finding_context.bins_json gives (objects with `bin`,
  * `share`, `reference_share` and, if there is one, `psi_term`; other members are ignored) and keeps those
  * that contribute most.
  */

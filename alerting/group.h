@@ -20,6 +20,7 @@ struct member {
     double peak_value;
     struct judgement judgement;
     uint64_t n, reference_n;
+    uint32_t flags;                              /* REPORT_* */
     double mean, sd;                             /* of the window; NaN: none */
     const char *reference_name, *reference_hash; /* or NULL */
     const struct bin_moves *bins;                /* or NULL */

@@ -68,7 +68,7 @@ static void write_bins(struct json *json, const struct bin_moves *bins)
     json_array_begin(json);
     for (uint32_t i = 0; i < bins->count; i++) {
         json_object_begin(json);
-        member_string(json, "label", bins->moves[i].label);
+        member_string(json, "bin", bins->moves[i].label);
         member_number(json, "reference_share", bins->moves[i].reference_share);
         member_number(json, "share", bins->moves[i].share);
         member_number(json, "contribution", bins->moves[i].contribution);
@@ -121,6 +121,20 @@ static void write_times(struct json *json, const struct member *member)
     json_object_end(json);
 }
 
+/* Why these numbers may differ from those of another run over the same events, or from the whole truth. */
+static void write_flags(struct json *json, uint32_t flags)
+{
+    if (!(flags & (REPORT_INCOMPLETE | REPORT_CAPPED)))
+        return;
+    json_key(json, "flags");
+    json_array_begin(json);
+    if (flags & REPORT_INCOMPLETE)
+        json_string(json, "incomplete");
+    if (flags & REPORT_CAPPED)
+        json_string(json, "capped");
+    json_array_end(json);
+}
+
 static void write_member(struct json *json, const struct member *member, bool with_bins)
 {
     const struct alert *alert = member->alert;
@@ -139,6 +153,7 @@ static void write_member(struct json *json, const struct member *member, bool wi
     write_numbers(json, member);
     write_times(json, member);
     write_window(json, member);
+    write_flags(json, member->flags);
     if (!member->rule)
         member_string(json, "note", "the rule was removed or changed; nothing judges this alert any more");
     if (with_bins && member->bins)
@@ -162,12 +177,13 @@ static bool is_plain(struct text name)
 
 static void write_sql(struct strbuf *sql, const struct payload *payload)
 {
-    strbuf_adds(sql, "SELECT version, segment, feature, metric, value, threshold, p_value, n FROM v1_results"
-                     " WHERE ");
+    strbuf_adds(sql,
+                "SELECT version, segment, feature, metric, value, noise_floor, p_value, n FROM v1_results"
+                " WHERE ");
     /* A name that would need quoting is left out: less specific, never wrong, nothing to inject. */
     if (is_plain(payload->model))
         strbuf_addf(sql, "model = '%.*s' AND ", (int)payload->model.len, payload->model.ptr);
-    strbuf_addf(sql, "window_end_s = %lld ORDER BY version, segment, feature, metric",
+    strbuf_addf(sql, "window_end_s = %lld AND value IS NOT NULL ORDER BY version, segment, feature, metric",
                 (long long)(payload->window_end_ms / 1000));
 }
 
