@@ -36,12 +36,11 @@ static struct value textual_value(struct text text)
     return value;
 }
 
-static struct value integer_value(struct decoder *decoder, int64_t number)
+/* Each has its own place for the text; a record has one of each. */
+static struct value integer_value(struct decoder *decoder, enum map_meta meta, int64_t number)
 {
-    /* Unlike slots these are written at most a few times an event; the scratch has room behind the payload's
-     * strings only for what the payload gave, so they have a place of their own. */
-    char *text = decoder->meta_text[decoder->meta_count++ % ARRAY_LEN(decoder->meta_text)];
-    int len = snprintf(text, sizeof(decoder->meta_text[0]), "%lld", (long long)number);
+    char *text = decoder->meta_text[meta];
+    int len = snprintf(text, sizeof(decoder->meta_text[meta]), "%lld", (long long)number);
     return (struct value){.type = VALUE_NUMBER, .number = (double)number, .text = {text, (uint32_t)len}};
 }
 
@@ -51,12 +50,12 @@ static struct value meta_value(struct decoder *decoder, const struct record *rec
     case META_TOPIC:
         return textual_value(record->topic);
     case META_PARTITION:
-        return integer_value(decoder, record->partition);
+        return integer_value(decoder, meta, record->partition);
     case META_OFFSET:
-        return integer_value(decoder, record->offset);
+        return integer_value(decoder, meta, record->offset);
     case META_TIMESTAMP:
         if (record->ts_ms != INT64_MIN)
-            return integer_value(decoder, record->ts_ms);
+            return integer_value(decoder, meta, record->ts_ms);
         break;
     case META_COUNT:
         break;
