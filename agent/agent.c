@@ -1,6 +1,6 @@
 /*
- * The loop. Deltas come in from workers, panes close, batches go to the store, committed alerts go out. Nothing here waits; what takes
- * long is cut into slices that re-arm themselves.
+ * The loop. Deltas come in from workers, panes close, batches go to the store, committed alerts go out.
+ * Nothing here waits; what takes long is cut into slices that re-arm themselves.
  */
 #include "agent/agent.h"
 
@@ -20,7 +20,13 @@
 #include "collectors/file.h"
 #include "collectors/kafka.h"
 
-enum { TICK_MS = 100, SLICE_US = 2000, STOP_DEADLINE_MS = 4500, DRAIN_DEADLINE_MS = 15000, OUTBOX_PAGE = 1000 };
+enum {
+    TICK_MS = 100,
+    SLICE_US = 2000,
+    STOP_DEADLINE_MS = 4500,
+    DRAIN_DEADLINE_MS = 15000,
+    OUTBOX_PAGE = 1000
+};
 
 enum phase {
     PHASE_RUNNING,
@@ -72,8 +78,9 @@ static void on_outcome(void *context, const struct delivery_outcome *outcome)
     struct agent *agent = context;
     engine_put_outcome(agent->engine, outcome);
     if (outcome->state == DELIVERY_DEAD)
-        log_write(agent->settings.log, LOG_ERROR, "webhook", "gave up on %s for sink %s after %u attempts: %s", outcome->id,
-                  outcome->sink, outcome->attempts, outcome->error ? outcome->error : "");
+        log_write(agent->settings.log, LOG_ERROR, "webhook",
+                  "gave up on %s for sink %s after %u attempts: %s", outcome->id, outcome->sink,
+                  outcome->attempts, outcome->error ? outcome->error : "");
     if (agent->settings.delivered)
         agent->settings.delivered(agent->settings.context, outcome);
 }
@@ -81,22 +88,22 @@ static void on_outcome(void *context, const struct delivery_outcome *outcome)
 static void send_committed(struct agent *agent)
 {
     for (const struct engine_outbox *item; (item = engine_next_outbox(agent->engine));) {
-        int code = webhook_submit(agent->webhook, item->id, item->sink, item->entity_key, item->body, item->body_len,
-                                  item->created_ms, 0, 0);
+        int code = webhook_submit(agent->webhook, item->id, item->sink, item->entity_key, item->body,
+                                  item->body_len, item->created_ms, 0, 0);
         if (code != 0) /* it stays pending in the store and is sent after the next start */
-            log_write(agent->settings.log, LOG_WARNING, "webhook", "queue of sink %s is full: %s waits in the store",
-                      item->sink, item->id);
+            log_write(agent->settings.log, LOG_WARNING, "webhook",
+                      "queue of sink %s is full: %s waits in the store", item->sink, item->id);
     }
 }
 
 static int resubmit(void *context, const struct stored_outbox *item)
 {
     struct agent *agent = context;
-    int code = webhook_submit(agent->webhook, item->id, item->sink, item->entity_key, item->body, item->body_len,
-                              item->created_ms, item->next_ms, item->attempts);
+    int code = webhook_submit(agent->webhook, item->id, item->sink, item->entity_key, item->body,
+                              item->body_len, item->created_ms, item->next_ms, item->attempts);
     if (code == ERR_NOT_FOUND)
-        log_write(agent->settings.log, LOG_WARNING, "webhook", "no sink `%s` any more: %s stays in the outbox", item->sink,
-                  item->id);
+        log_write(agent->settings.log, LOG_WARNING, "webhook",
+                  "no sink `%s` any more: %s stays in the outbox", item->sink, item->id);
     return code == ERR_NOT_FOUND || code == ERR_BUSY ? 0 : code;
 }
 
@@ -132,7 +139,8 @@ static bool merge_some(struct agent *agent)
         int code = engine_merge(agent->engine, i, delta);
         worker_return(agent->workers[i], delta);
         if (code != 0)
-            fail(agent, code, "out of memory while merging; what is committed is safe, the rest is read again");
+            fail(agent, code,
+                 "out of memory while merging; what is committed is safe, the rest is read again");
     }
     return any;
 }
@@ -151,7 +159,8 @@ static void on_advance(evutil_socket_t fd, short what, void *context)
     tell_limits(agent);
     enum engine_progress progress = engine_advance(agent->engine, SLICE_US);
     if (engine_failure(agent->engine)) {
-        fail(agent, engine_failure(agent->engine), "cannot go on: out of memory, or a stored pane that does not decode");
+        fail(agent, engine_failure(agent->engine),
+             "cannot go on: out of memory, or a stored pane that does not decode");
         return;
     }
     int code = engine_commit(agent->engine, false);
@@ -182,7 +191,8 @@ static void on_committed(void *context, uint64_t ticket)
     const struct engine_partition *partitions = engine_partitions(agent->engine, &count);
     for (uint32_t i = 0; i < count; i++)
         if (!agent->settings.files && partitions[i].durable_offset >= 0 &&
-            worker_set_durable(agent->workers[partitions[i].worker], partitions[i].slot, partitions[i].durable_offset) != 0)
+            worker_set_durable(agent->workers[partitions[i].worker], partitions[i].slot,
+                               partitions[i].durable_offset) != 0)
             return; /* information for lag tools only: the next commit says it again */
 }
 
@@ -221,8 +231,8 @@ static int add_slot(void *context, const struct input_slot *wanted)
     struct agent *agent = context;
     uint32_t worker = wanted->worker_hint % agent->worker_count;
     struct worker_slot slot;
-    int code = engine_add_partition(agent->engine, wanted->input, worker, wanted->name, wanted->partition, wanted->fingerprint,
-                                    wanted->start_offset, wanted->end_offset, &slot);
+    int code = engine_add_partition(agent->engine, wanted->input, worker, wanted->name, wanted->partition,
+                                    wanted->fingerprint, wanted->start_offset, wanted->end_offset, &slot);
     if (code != 0)
         return code < 0 ? code : 0;
     slot.csv = wanted->csv;
@@ -272,7 +282,8 @@ void agent_stop(struct agent *agent)
     schedule_advance(agent);
 }
 
-/* Workers end, their last deltas are merged and committed; a store that is stuck is given up after a while (Kafka has it all). */
+/* Workers end, their last deltas are merged and committed; a store that is stuck is given up after a while
+ * (Kafka has it all). */
 static void drive_stop(struct agent *agent)
 {
     bool overdue = now_ms(agent) - agent->phase_since_ms > STOP_DEADLINE_MS;
@@ -284,11 +295,13 @@ static void drive_stop(struct agent *agent)
             schedule_advance(agent);
     }
     if (agent->phase == PHASE_COMMITTING) {
-        (void)engine_advance(agent->engine, 10 * SLICE_US); /* a step that has begun must end before a commit */
+        (void)engine_advance(agent->engine,
+                             10 * SLICE_US); /* a step that has begun must end before a commit */
         int code = engine_commit(agent->engine, true);
         if (engine_is_committed(agent->engine) || (code < 0 && code != ERR_BUSY) || overdue) {
             if (!engine_is_committed(agent->engine))
-                log_write(agent->settings.log, LOG_WARNING, "agent", "stopped before the last commit; it is read again at the next start");
+                log_write(agent->settings.log, LOG_WARNING, "agent",
+                          "stopped before the last commit; it is read again at the next start");
             event_base_loopbreak(agent->base);
         }
     }
@@ -301,8 +314,9 @@ static bool inputs_failed(struct agent *agent)
     for (uint32_t i = 0; i < count; i++)
         if (partitions[i].now.failed) {
             char message[512];
-            (void)snprintf(message, sizeof(message), "%s[%d] could not be read to its end%s%s", partitions[i].topic,
-                           (int)partitions[i].partition, partitions[i].now.detail[0] ? ": " : "", partitions[i].now.detail);
+            (void)snprintf(message, sizeof(message), "%s[%d] could not be read to its end%s%s",
+                           partitions[i].topic, (int)partitions[i].partition,
+                           partitions[i].now.detail[0] ? ": " : "", partitions[i].now.detail);
             fail(agent, ERR_IO, message);
             return true;
         }
@@ -424,9 +438,11 @@ static int make_events(struct agent *agent, struct err *err)
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
     int code = add_event(agent, &agent->worker_event, agent->worker_fd, EV_READ | EV_PERSIST, on_worker);
     if (code == 0)
-        code = add_event(agent, &agent->store_event, store_event_fd(agent->store), EV_READ | EV_PERSIST, on_store);
+        code = add_event(agent, &agent->store_event, store_event_fd(agent->store), EV_READ | EV_PERSIST,
+                         on_store);
     if (code == 0)
-        code = add_event(agent, &agent->inputs_event, inputs_fd(agent->inputs), EV_READ | EV_PERSIST, on_inputs);
+        code =
+            add_event(agent, &agent->inputs_event, inputs_fd(agent->inputs), EV_READ | EV_PERSIST, on_inputs);
     for (size_t i = 0; code == 0 && i < ARRAY_LEN(signals); i++)
         code = add_event(agent, &agent->signals[i], signals[i], EV_SIGNAL | EV_PERSIST, on_signal);
     struct timeval every = {0, TICK_MS * 1000};
@@ -475,7 +491,8 @@ static int compile_mappings(struct agent *agent, struct err *err)
     if (!agent->mappings)
         return err_set(err, ERR_NOMEM, "no memory for mappings");
     for (uint32_t i = 0; i < agent->config->input_count; i++) {
-        int code = mapping_compile(&agent->mappings[i], &agent->config->inputs[i].mapping, agent->config->inputs[i].name, err);
+        int code = mapping_compile(&agent->mappings[i], &agent->config->inputs[i].mapping,
+                                   agent->config->inputs[i].name, err);
         if (code != 0)
             return code;
     }
@@ -484,7 +501,8 @@ static int compile_mappings(struct agent *agent, struct err *err)
 
 int agent_new(struct agent **out, const struct agent_settings *settings, struct err *err)
 {
-    /* Freed buffers of the consumer stay in the heap instead of going back to the kernel and faulting in again. */
+    /* Freed buffers of the consumer stay in the heap instead of going back to the kernel and faulting in
+     * again. */
     (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -496,7 +514,8 @@ int agent_new(struct agent **out, const struct agent_settings *settings, struct 
     agent->config = settings->config;
     agent->worker_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     agent->base = event_base_new();
-    int code = agent->base && agent->worker_fd >= 0 ? 0 : err_set(err, ERR_NOMEM, "cannot make an event loop");
+    int code =
+        agent->base && agent->worker_fd >= 0 ? 0 : err_set(err, ERR_NOMEM, "cannot make an event loop");
     if (code == 0)
         code = compile_mappings(agent, err);
     if (code == 0)
@@ -555,8 +574,8 @@ void agent_free(struct agent *agent)
     for (uint32_t i = 0; agent->mappings && i < agent->config->input_count; i++)
         mapping_free(agent->mappings[i]);
     free(agent->mappings);
-    struct event *events[] = {agent->tick, agent->advance, agent->worker_event, agent->store_event, agent->inputs_event,
-                              agent->signals[0], agent->signals[1], agent->signals[2]};
+    struct event *events[] = {agent->tick,         agent->advance,    agent->worker_event, agent->store_event,
+                              agent->inputs_event, agent->signals[0], agent->signals[1],   agent->signals[2]};
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (events[i])
             event_free(events[i]);

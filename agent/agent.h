@@ -1,8 +1,9 @@
 #ifndef DRIFTD_AGENT_AGENT_H
 #define DRIFTD_AGENT_AGENT_H
 /*
- * The composition: everything hangs from one struct agent. It starts the parts in order, runs the loop (libevent), and stops them in
- * reverse. Commands (`run`, `replay`, `demo`) differ in where records come from and in what they print.
+ * The composition: everything hangs from one struct agent. It starts the parts in order, runs the loop
+ * (libevent), and stops them in reverse. Commands (`run`, `replay`, `demo`) differ in where records come from
+ * and in what they print.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +36,8 @@ struct agent_settings {
 
 /* Opens the store, loads references, checks the inputs. Nothing is consumed before agent_run. */
 int agent_new(struct agent **out, const struct agent_settings *settings, struct err *err) MUST_USE;
-/* Runs until the input ends, a signal asks to stop, or something fails for good. Returns 0 or ERR_*; *err says why. */
+/* Runs until the input ends, a signal asks to stop, or something fails for good. Returns 0 or ERR_*; *err
+ * says why. */
 int agent_run(struct agent *agent, struct err *err) MUST_USE;
 /* Asks agent_run to come to a clean end: loop's thread only. */
 void agent_stop(struct agent *agent);

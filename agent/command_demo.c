@@ -1,7 +1,7 @@
 /*
- * `driftd demo`: the main job on real data with nothing installed. Hosts a Kafka in this process, plays 50,000 loan predictions with a
- * real drift in their second half, receives its own webhook, and tells what happens as it happens. The loans are the synthetic car
- * loan set of NannyML (MIT; licence beside the data).
+ * `driftd demo`: the main job on real data with nothing installed. Hosts a Kafka in this process, plays
+ * 50,000 loan predictions with a real drift in their second half, receives its own webhook, and tells what
+ * happens as it happens. The loans are the synthetic car loan set of NannyML (MIT; licence beside the data).
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -32,7 +32,8 @@ enum { PARTITIONS = 4, PATH_BYTES = 4096, FEATURES_SHOWN = 8, BAR_WIDTH = 34 };
 static const char help[] =
     "usage: driftd demo [--dir DIR] [--data DIR]\n"
     "\n"
-    "Shows the main job on real data; needs no server and no network. Hosts a Kafka cluster in this process, plays\n"
+    "Shows the main job on real data; needs no server and no network. Hosts a Kafka cluster in this process, "
+    "plays\n"
     "50,000 loan predictions through it, and receives its own signed webhook. Takes a few seconds.\n"
     "\n"
     "      --dir DIR    where the store goes (default: a new directory in the temporary directory)\n"
@@ -40,7 +41,8 @@ static const char help[] =
     "  -h, --help       this text\n";
 
 static const char topic[] = "loans";
-static const char secret[] = "whsec_ZHJpZnRkLWRlbW8tc2VjcmV0LWtleS0wMDAx"; /* of this demo's own receiver, nobody else's */
+static const char secret[] =
+    "whsec_ZHJpZnRkLWRlbW8tc2VjcmV0LWtleS0wMDAx"; /* of this demo's own receiver, nobody else's */
 
 static const char configuration[] =
     "api_version: 1\n"
@@ -51,11 +53,13 @@ static const char configuration[] =
     "time: {tiers: [2615760s], origin: 2018-10-30T18:00:00Z, lateness: 1h}\n"
     "windows: [{length: 2615760s, slide: 2615760s}]\n"
     "models:\n"
-    "  - {name: car_loan, reference: {file: \"%s/car_loan.reference.json\"}, types: {categorical: [\"@prediction\"]}}\n"
+    "  - {name: car_loan, reference: {file: \"%s/car_loan.reference.json\"}, types: {categorical: "
+    "[\"@prediction\"]}}\n"
     "rules:\n"
     "  - {name: psi, metric: psi, warning: 0.10, critical: 0.25}\n"
     "  - {name: ks, metric: ks, warning: 0.10, critical: 0.20, max_p: 0.001}\n"
-    "sinks: [{name: me, url: \"http://127.0.0.1:%d/hook\", secrets: [%s], allow_http: true, allow_private: true}]\n"
+    "sinks: [{name: me, url: \"http://127.0.0.1:%d/hook\", secrets: [%s], allow_http: true, allow_private: "
+    "true}]\n"
     "max_alert_age: never\n"
     "log: {level: warning}\n";
 
@@ -98,9 +102,10 @@ static int find_data(struct demo *demo, const char *wanted)
             memcpy(demo->data, candidates[i], sizeof(demo->data));
             return 0;
         }
-    (void)fprintf(stderr,
-                  "driftd demo: cannot find car_loan_reference.csv.gz; it is installed in PREFIX/share/driftd/demo,\n"
-                  "and --data DIR says where else to look\n");
+    (void)fprintf(
+        stderr,
+        "driftd demo: cannot find car_loan_reference.csv.gz; it is installed in PREFIX/share/driftd/demo,\n"
+        "and --data DIR says where else to look\n");
     return -1;
 }
 
@@ -118,7 +123,8 @@ static int make_directory(struct demo *demo, const char *wanted)
         }
     } else {
         const char *base = getenv("TMPDIR");
-        (void)snprintf(demo->directory, sizeof(demo->directory), "%s/driftd-demo-XXXXXX", base && *base ? base : "/tmp");
+        (void)snprintf(demo->directory, sizeof(demo->directory), "%s/driftd-demo-XXXXXX",
+                       base && *base ? base : "/tmp");
         if (mkdtemp(demo->directory))
             return 0;
     }
@@ -188,13 +194,15 @@ static enum source_verdict play_row(void *context, uint32_t slot, const struct r
     if (player->failure)
         return SOURCE_TAKEN;
     if (reject != REJECT_NONE) {
-        player->failure = err_set(&player->err, ERR_INVALID, "the demo's data are damaged: %s", decoder_detail(player->decoder));
+        player->failure = err_set(&player->err, ERR_INVALID, "the demo's data are damaged: %s",
+                                  decoder_detail(player->decoder));
         return SOURCE_TAKEN;
     }
     (void)snprintf(id, sizeof(id), "loan-%06" PRIu64, player->demo->produced);
     strbuf_reset(&player->json);
     write_event(&player->json, &ev, id);
-    player->failure = demo_cluster_produce(player->demo->cluster, id, player->json.bytes, player->json.len, ev.ts_ms, &player->err);
+    player->failure = demo_cluster_produce(player->demo->cluster, id, player->json.bytes, player->json.len,
+                                           ev.ts_ms, &player->err);
     player->demo->produced++;
     return SOURCE_TAKEN;
 }
@@ -206,11 +214,13 @@ static void play_signal(void *context, uint32_t slot, enum source_signal signal,
     if (signal == SIGNAL_FINISHED)
         player->finished = true;
     else if (signal == SIGNAL_FAILED)
-        player->failure = err_set(&player->err, ERR_IO, "%s", detail ? detail : "cannot read the demo's data");
+        player->failure =
+            err_set(&player->err, ERR_IO, "%s", detail ? detail : "cannot read the demo's data");
 }
 
-static char pointer_time[] = "/timestamp", pointer_score[] = "/y_pred_proba", pointer_prediction[] = "/y_pred",
-            pointer_label[] = "/repaid", pointer_root[] = "", constant_model[] = "car_loan";
+static char pointer_time[] = "/timestamp", pointer_score[] = "/y_pred_proba",
+            pointer_prediction[] = "/y_pred", pointer_label[] = "/repaid", pointer_root[] = "",
+            constant_model[] = "car_loan";
 
 static int row_mapping(struct mapping **out, struct err *err)
 {
@@ -236,7 +246,8 @@ static int play(struct demo *demo, struct err *err)
     int code = source ? row_mapping(&mapping, err) : err_set(err, ERR_NOMEM, "no memory");
     if (code == 0 && decoder_new(&player.decoder, mapping, NULL) != 0)
         code = err_set(err, ERR_NOMEM, "no memory");
-    struct source_slot slot = {.topic = path, .offset = OFFSET_BEGINNING, .end_offset = INT64_MAX, .csv = true};
+    struct source_slot slot = {
+        .topic = path, .offset = OFFSET_BEGINNING, .end_offset = INT64_MAX, .csv = true};
     if (code == 0)
         code = source_add(source, &slot, err);
     struct source_sink sink = {play_row, play_signal, &player};
@@ -286,7 +297,8 @@ static int build_reference(const struct demo *demo, struct err *err)
     if (file && fclose(file) != 0 && code == 0)
         code = err_set(err, ERR_IO, "cannot write %s: %s", out_path, strerror(errno));
     if (code == 0)
-        printf("1. Reference: %" PRIu64 " loans of January to October 2018, %u features incl. score and prediction.\n"
+        printf("1. Reference: %" PRIu64
+               " loans of January to October 2018, %u features incl. score and prediction.\n"
                "   Frozen as %s (hash %.12s).\n",
                counts.events, reference->grid->feature_count, out_path, reference->hash);
     strbuf_release(&json);
@@ -362,8 +374,8 @@ static void on_webhook(void *context, const char *id, bool valid, const char *bo
     const cJSON *alerts = cJSON_GetObjectItemCaseSensitive(data, "alerts");
     bool firing = strcmp(member(root, "type"), "driftd.alert.firing") == 0;
     demo->firing += firing;
-    printf("\n   %swebhook%s %.12s… at window end %s, signature %s\n", demo->color ? "\033[1m" : "", demo->color ? "\033[0m" : "", id,
-           member(root, "timestamp"), valid ? "verified" : "WRONG");
+    printf("\n   %swebhook%s %.12s… at window end %s, signature %s\n", demo->color ? "\033[1m" : "",
+           demo->color ? "\033[0m" : "", id, member(root, "timestamp"), valid ? "verified" : "WRONG");
     printf("   %s\n", member(data, "summary"));
     const cJSON *alert;
     int shown = 0;
@@ -373,8 +385,8 @@ static void on_webhook(void *context, const char *id, bool valid, const char *bo
             break;
         double value = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(alert, "value"));
         double threshold = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(alert, "threshold"));
-        printf("     %-9s %-24s %s %.3f (threshold %.3f)\n", member(alert, "severity"), member(alert, "feature"),
-               member(alert, "metric"), value, threshold);
+        printf("     %-9s %-24s %s %.3f (threshold %.3f)\n", member(alert, "severity"),
+               member(alert, "feature"), member(alert, "metric"), value, threshold);
     }
     if (firing && alerts && cJSON_GetArraySize(alerts) > 0)
         draw_feature(demo, member(cJSON_GetArrayItem(alerts, 0), "feature"));
@@ -393,8 +405,8 @@ static void on_progress(void *context, struct agent *agent)
         return;
     demo->windows_seen = stats.windows_closed;
     char until[32];
-    printf("   %6" PRIu64 " events read, %2" PRIu64 " windows of 30 days closed, the last one at %s\n", stats.records,
-           stats.windows_closed, timestamp_format(stats.closed_until_ms, until));
+    printf("   %6" PRIu64 " events read, %2" PRIu64 " windows of 30 days closed, the last one at %s\n",
+           stats.records, stats.windows_closed, timestamp_format(stats.closed_until_ms, until));
     (void)fflush(stdout);
 }
 
@@ -417,12 +429,14 @@ static int run_agent(struct demo *demo, const struct config *config, struct log 
         if (stats.windows_closed != demo->windows_seen)
             on_progress(demo, demo->agent);
         if (stats.records != demo->produced)
-            code = err_set(err, ERR_IO, "%" PRIu64 " events were produced but %" PRIu64 " read", demo->produced, stats.records);
+            code = err_set(err, ERR_IO, "%" PRIu64 " events were produced but %" PRIu64 " read",
+                           demo->produced, stats.records);
     }
     return code;
 }
 
-static int write_configuration(const struct demo *demo, struct strbuf *yaml, char *path, size_t path_size, struct err *err)
+static int write_configuration(const struct demo *demo, struct strbuf *yaml, char *path, size_t path_size,
+                               struct err *err)
 {
     strbuf_addf(yaml, configuration, demo->directory, demo_cluster_brokers(demo->cluster), demo->directory,
                 demo_receiver_port(demo->receiver), secret);
@@ -449,7 +463,8 @@ static int tell(struct demo *demo, struct err *err)
     if (code == 0)
         code = play(demo, err);
     if (code == 0) {
-        printf("2. Kafka: %" PRIu64 " loan predictions of the ten months after that, in %d partitions of topic `%s`\n"
+        printf("2. Kafka: %" PRIu64
+               " loan predictions of the ten months after that, in %d partitions of topic `%s`\n"
                "   (a mock cluster inside this process, at %s; real brokers work the same way).\n",
                demo->produced, PARTITIONS, topic, demo_cluster_brokers(demo->cluster));
         code = write_configuration(demo, &yaml, path, sizeof(path), err);
@@ -475,13 +490,14 @@ static int tell(struct demo *demo, struct err *err)
 
 static void epilogue(const struct demo *demo)
 {
-    printf("\n4. %u webhook%s received, %u with a valid signature, %u about drift.\n", demo->received, demo->received == 1 ? "" : "s",
-           demo->verified, demo->firing);
+    printf("\n4. %u webhook%s received, %u with a valid signature, %u about drift.\n", demo->received,
+           demo->received == 1 ? "" : "s", demo->verified, demo->firing);
     printf("\nThe store is an SQLite file with stable views: %s/driftd.db\n"
            "Try:\n"
            "  driftd results --store %s/driftd.db --feature car_value --metric psi\n"
            "  driftd status --store %s/driftd.db\n"
-           "  sqlite3 -readonly %s/driftd.db \"SELECT window_end, feature, round(value,3) AS psi, state FROM v1_results\n"
+           "  sqlite3 -readonly %s/driftd.db \"SELECT window_end, feature, round(value,3) AS psi, state FROM "
+           "v1_results\n"
            "     WHERE metric = 'psi' AND state <> 'ok' ORDER BY window_end_s, value DESC\"\n",
            demo->directory, demo->directory, demo->directory, demo->directory);
 }
@@ -523,9 +539,12 @@ int command_demo(int argc, char **argv)
         (void)fprintf(stderr, "driftd demo: %s\n", err.message);
     } else {
         epilogue(demo);
-        printf("\n%.1f s in all.\n", (double)(clock_system.monotonic_ms(&clock_system) - started_ms) / 1000.0);
+        printf("\n%.1f s in all.\n",
+               (double)(clock_system.monotonic_ms(&clock_system) - started_ms) / 1000.0);
         if (demo->firing == 0 || demo->verified != demo->received) {
-            (void)fprintf(stderr, "driftd demo: no alert came, or one with a wrong signature: that is a bug of driftd\n");
+            (void)fprintf(
+                stderr,
+                "driftd demo: no alert came, or one with a wrong signature: that is a bug of driftd\n");
             status = EXIT_FAILURE;
         }
     }

@@ -1,4 +1,5 @@
-/* `driftd reference build|list|show`: references from files; what a store holds is shown by agent/command_reference_store.c. */
+/* `driftd reference build|list|show`: references from files; what a store holds is shown by
+ * agent/command_reference_store.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -51,7 +52,8 @@ static int split(struct list *list, const char *text)
         return -1;
     uint32_t count = 0;
     char *save = NULL;
-    for (char *item = strtok_r(list->memory, ",", &save); item && count < LIST_MAX; item = strtok_r(NULL, ",", &save))
+    for (char *item = strtok_r(list->memory, ",", &save); item && count < LIST_MAX;
+         item = strtok_r(NULL, ",", &save))
         list->items[count++] = item;
     list->items[count] = NULL;
     return 0;
@@ -119,16 +121,24 @@ static int take_option(struct build_options *options, int option, const char *va
 
 static int parse_build(int argc, char **argv, struct build_options *options)
 {
-    static const struct option longs[] = {
-        {"output", required_argument, NULL, 'o'},     {"name", required_argument, NULL, 'n'},
-        {"model", required_argument, NULL, 'm'},      {"version", required_argument, NULL, 'V'},
-        {"config", required_argument, NULL, 'c'},     {"input", required_argument, NULL, 'i'},
-        {"csv", no_argument, NULL, 'C'},              {"time", required_argument, NULL, 'T'},
-        {"score", required_argument, NULL, 'S'},      {"prediction", required_argument, NULL, 'P'},
-        {"label", required_argument, NULL, 'L'},      {"id", required_argument, NULL, 'I'},
-        {"categorical", required_argument, NULL, '1'}, {"numeric", required_argument, NULL, '2'},
-        {"exclude", required_argument, NULL, '3'},    {"sample", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"output", required_argument, NULL, 'o'},
+                                          {"name", required_argument, NULL, 'n'},
+                                          {"model", required_argument, NULL, 'm'},
+                                          {"version", required_argument, NULL, 'V'},
+                                          {"config", required_argument, NULL, 'c'},
+                                          {"input", required_argument, NULL, 'i'},
+                                          {"csv", no_argument, NULL, 'C'},
+                                          {"time", required_argument, NULL, 'T'},
+                                          {"score", required_argument, NULL, 'S'},
+                                          {"prediction", required_argument, NULL, 'P'},
+                                          {"label", required_argument, NULL, 'L'},
+                                          {"id", required_argument, NULL, 'I'},
+                                          {"categorical", required_argument, NULL, '1'},
+                                          {"numeric", required_argument, NULL, '2'},
+                                          {"exclude", required_argument, NULL, '3'},
+                                          {"sample", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "o:n:m:V:c:i:s:h", longs, NULL)) != -1;) {
         if (option == 'h') {
@@ -161,7 +171,8 @@ static int write_output(const char *path, const struct strbuf *bytes)
     FILE *file = fopen(temporary, "wbe");
     if (!file)
         return -1;
-    bool ok = fwrite(bytes->bytes, 1, bytes->len, file) == bytes->len && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    bool ok = fwrite(bytes->bytes, 1, bytes->len, file) == bytes->len && fflush(file) == 0 &&
+              fsync(fileno(file)) == 0;
     ok = fclose(file) == 0 && ok && rename(temporary, path) == 0;
     if (!ok)
         (void)unlink(temporary);
@@ -186,13 +197,15 @@ static int build(int argc, char **argv)
         if (code == 0 && reference_write(reference, &out) != 0)
             code = err_set(&err, ERR_NOMEM, "the reference is larger than 256 MiB");
         if (code == 0 && write_output(options.output, &out) != 0)
-            code = err_set(&err, ERR_IO, "cannot write %s: %s", options.output ? options.output : "standard output",
-                           strerror(errno));
+            code = err_set(&err, ERR_IO, "cannot write %s: %s",
+                           options.output ? options.output : "standard output", strerror(errno));
         if (code != 0)
             (void)fprintf(stderr, "driftd reference build: %s\n", err.message);
         else
-            (void)fprintf(stderr, "%s: %u features from %" PRIu64 " events (%" PRIu64 " rejected), hash %.12s\n",
-                          reference->name, reference->grid->feature_count, counts.events, counts.rejected, reference->hash);
+            (void)fprintf(stderr,
+                          "%s: %u features from %" PRIu64 " events (%" PRIu64 " rejected), hash %.12s\n",
+                          reference->name, reference->grid->feature_count, counts.events, counts.rejected,
+                          reference->hash);
         status = code ? err_exit_status(code) : EXIT_OK;
         strbuf_release(&out);
         reference_free(reference);

@@ -13,13 +13,16 @@
 static const char help[] =
     "usage: driftd replay [-c FILE] [--store PATH] [--input NAME] [--csv] [--workers N] FILE...\n"
     "\n"
-    "Reads events from files (NDJSON or CSV, also gzip; `-` is standard input) at full speed, as `driftd run` reads\n"
+    "Reads events from files (NDJSON or CSV, also gzip; `-` is standard input) at full speed, as `driftd "
+    "run` reads\n"
     "them from Kafka, into a store. A file that the store has read before is continued where it ended.\n"
     "\n"
-    "  -c, --config FILE   the configuration (default: canonical events, panes of 5 m, 1 h and 1 d, no rules)\n"
+    "  -c, --config FILE   the configuration (default: canonical events, panes of 5 m, 1 h and 1 d, no "
+    "rules)\n"
     "  -s, --store PATH    the store (default: the configuration's, else driftd.db)\n"
     "  -i, --input NAME    whose mapping to use (default: the first input of the configuration)\n"
-    "      --csv           the files are CSV with a header line (default: the input's format; .csv says so too)\n"
+    "      --csv           the files are CSV with a header line (default: the input's format; .csv says so "
+    "too)\n"
     "  -w, --workers N     threads that read; a file is read by one of them\n"
     "  -q, --quiet         no progress and no summary\n"
     "  -h, --help          this text\n";
@@ -39,10 +42,10 @@ struct progress {
 static int parse(int argc, char **argv, struct replay_options *options)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"store", required_argument, NULL, 's'},
-        {"input", required_argument, NULL, 'i'},  {"csv", no_argument, NULL, 'C'},
+        {"config", required_argument, NULL, 'c'},  {"store", required_argument, NULL, 's'},
+        {"input", required_argument, NULL, 'i'},   {"csv", no_argument, NULL, 'C'},
         {"workers", required_argument, NULL, 'w'}, {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     optind = 1;
     for (int option; (option = getopt_long(argc, argv, "c:s:i:w:qh", longs, NULL)) != -1;) {
         switch (option) {
@@ -62,7 +65,8 @@ static int parse(int argc, char **argv, struct replay_options *options)
             char *end = NULL;
             options->workers = strtol(optarg, &end, 10);
             if (*optarg == '\0' || *end != '\0' || options->workers < 1 || options->workers > 64) {
-                (void)fprintf(stderr, "driftd replay: --workers takes a number from 1 to 64, not `%s`\n", optarg);
+                (void)fprintf(stderr, "driftd replay: --workers takes a number from 1 to 64, not `%s`\n",
+                              optarg);
                 return 1 + EXIT_USAGE;
             }
             break;
@@ -120,8 +124,9 @@ static void show(void *context, struct agent *agent)
     char at[32] = "-";
     if (stats.closed_until_ms != INT64_MIN)
         (void)timestamp_format(stats.closed_until_ms, at);
-    (void)fprintf(stderr, "\r\033[K%" PRIu64 " records  %.0f/s  closed until %s  %" PRIu64 " windows", stats.records,
-                  seconds > 0 ? (double)stats.records / seconds : 0.0, at, stats.windows_closed);
+    (void)fprintf(stderr, "\r\033[K%" PRIu64 " records  %.0f/s  closed until %s  %" PRIu64 " windows",
+                  stats.records, seconds > 0 ? (double)stats.records / seconds : 0.0, at,
+                  stats.windows_closed);
     (void)fflush(stderr);
 }
 
@@ -137,12 +142,14 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
     for (int fate = 0; fate < FATE_COUNT; fate++)
         if (stats.events[fate] || fate == FATE_APPLIED)
             (void)fprintf(stderr, " %" PRIu64 " %s", stats.events[fate], fate_name((enum fate)fate));
-    (void)fprintf(stderr, "\n%" PRIu64 " windows closed, %" PRIu64 " rows reported, store %s\n", stats.windows_closed,
-                  stats.rows_reported, config->store_path);
+    (void)fprintf(stderr, "\n%" PRIu64 " windows closed, %" PRIu64 " rows reported, store %s\n",
+                  stats.windows_closed, stats.rows_reported, config->store_path);
     if (stats.records == 0)
         (void)fputs("nothing new: the store has read these files to their end before\n", stderr);
     if (stats.events[FATE_REJECTED])
-        (void)fputs("`driftd status` counts the rejected records by reason, `driftd map test` explains them\n", stderr);
+        (void)fputs(
+            "`driftd status` counts the rejected records by reason, `driftd map test` explains them\n",
+            stderr);
 }
 
 static int replay(struct config *config, const struct replay_options *options, char **paths, int path_count)
@@ -155,7 +162,8 @@ static int replay(struct config *config, const struct replay_options *options, c
     }
     for (int i = 0; i < path_count; i++)
         files[i] = (struct agent_file){paths[i], (uint32_t)input};
-    struct log *log = log_new(STDERR_FILENO, options->quiet ? LOG_WARNING : config->log_level, config->log_format);
+    struct log *log =
+        log_new(STDERR_FILENO, options->quiet ? LOG_WARNING : config->log_level, config->log_format);
     struct progress progress = {.clock = &clock_system,
                                 .started_ms = clock_system.monotonic_ms(&clock_system),
                                 .terminal = !options->quiet && isatty(STDERR_FILENO) == 1,

@@ -7,14 +7,16 @@
 #include "agent/agent.h"
 #include "agent/commands.h"
 
-static const char help[] = "usage: driftd run -c FILE [--until-end]\n"
-                           "\n"
-                           "Reads the topics of the configuration, keeps statistics in its store and sends alerts, until it is told\n"
-                           "to stop (SIGTERM, SIGINT: within 5 s; a second signal: at once).\n"
-                           "\n"
-                           "  -c, --config FILE   the configuration; `driftd check -c FILE` says what is wrong with one\n"
-                           "      --until-end     stop when every partition has been read up to where it ended at the start\n"
-                           "  -h, --help          this text\n";
+static const char help[] =
+    "usage: driftd run -c FILE [--until-end]\n"
+    "\n"
+    "Reads the topics of the configuration, keeps statistics in its store and sends alerts, until it is "
+    "told\n"
+    "to stop (SIGTERM, SIGINT: within 5 s; a second signal: at once).\n"
+    "\n"
+    "  -c, --config FILE   the configuration; `driftd check -c FILE` says what is wrong with one\n"
+    "      --until-end     stop when every partition has been read up to where it ended at the start\n"
+    "  -h, --help          this text\n";
 
 struct run_options {
     const char *config;
@@ -74,8 +76,8 @@ int command_run(int argc, char **argv)
     struct err err = {0};
     code = agent_new(&agent, &settings, &err);
     if (code == 0) {
-        log_write(log, LOG_INFO, "agent", "driftd %s, pipeline %s, store %s", DRIFTD_VERSION, config->pipeline,
-                  config->store_path);
+        log_write(log, LOG_INFO, "agent", "driftd %s, pipeline %s, store %s", DRIFTD_VERSION,
+                  config->pipeline, config->store_path);
         code = agent_run(agent, &err);
     }
     agent_free(agent);

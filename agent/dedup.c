@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-/* Open addressing on the hash itself, load ≤ 7/8; the value 0 stands for a free place, so hash 0 is kept as 1. */
+/* Open addressing on the hash itself, load ≤ 7/8; the value 0 stands for a free place, so hash 0 is kept
+ * as 1. */
 struct id_set {
     struct id_set *next;
     int64_t pane_start_ms, first_offset;

@@ -9,12 +9,12 @@
 enum { CELL_SLOTS_MIN = 256 };
 
 struct delta {
-    struct cell *cells;      /* in use */
-    struct cell **reusable;  /* by series: cells of earlier rounds */
+    struct delta_cell *cells;     /* in use */
+    struct delta_cell **reusable; /* by series: cells of earlier rounds */
     uint32_t reusable_count;
-    struct cell **table;     /* open addressing on (series, pane, late) */
+    struct delta_cell **table; /* open addressing on (series, pane, late) */
     uint32_t table_mask, cell_count;
-    struct cell *last;       /* the cell of the event before: most often the one of this event too */
+    struct delta_cell *last; /* the cell of the event before: most often the one of this event too */
 
     struct arena *names;
     struct delta_series *series;
@@ -23,7 +23,8 @@ struct delta {
     struct delta_partition *partitions;
     uint32_t partition_count, partition_capacity;
 
-    uint64_t counts[DELTA_INPUTS_MAX][FATE_COUNT + REJECT_COUNT]; /* fates but rejected, then rejects by reason */
+    uint64_t counts[DELTA_INPUTS_MAX]
+                   [FATE_COUNT + REJECT_COUNT]; /* fates but rejected, then rejects by reason */
     uint32_t inputs_used;
     bool counted;
 };
@@ -35,7 +36,7 @@ struct delta *delta_new(void)
         return NULL;
     delta->names = arena_new(4096, 0);
     delta->table_mask = CELL_SLOTS_MIN - 1;
-    delta->table = calloc(CELL_SLOTS_MIN, sizeof(struct cell *));
+    delta->table = calloc(CELL_SLOTS_MIN, sizeof(struct delta_cell *));
     if (!delta->names || !delta->table) {
         delta_free(delta);
         return NULL;
@@ -43,9 +44,9 @@ struct delta *delta_new(void)
     return delta;
 }
 
-static void cells_free(struct cell *cell)
+static void cells_free(struct delta_cell *cell)
 {
-    for (struct cell *next; cell; cell = next) {
+    for (struct delta_cell *next; cell; cell = next) {
         next = cell->next;
         feature_cell_free(cell->features);
         sample_free(cell->sample);
@@ -69,17 +70,18 @@ void delta_free(struct delta *delta)
 }
 
 /* A cell goes back to its series; with it the dense counters, which fit the same grid next time. */
-static void cell_recycle(struct delta *delta, struct cell *cell)
+static void cell_recycle(struct delta *delta, struct delta_cell *cell)
 {
     if (cell->series >= delta->reusable_count) {
         uint32_t count = cell->series + 16;
-        struct cell **reusable = realloc(delta->reusable, count * sizeof(struct cell *));
+        struct delta_cell **reusable = realloc(delta->reusable, count * sizeof(struct delta_cell *));
         if (!reusable) {
             cell->next = NULL;
             cells_free(cell);
             return;
         }
-        memset(reusable + delta->reusable_count, 0, (count - delta->reusable_count) * sizeof(struct cell *));
+        memset(reusable + delta->reusable_count, 0,
+               (count - delta->reusable_count) * sizeof(struct delta_cell *));
         delta->reusable = reusable;
         delta->reusable_count = count;
     }
@@ -93,14 +95,14 @@ static void cell_recycle(struct delta *delta, struct cell *cell)
 
 void delta_reset(struct delta *delta)
 {
-    for (struct cell *cell = delta->cells, *next; cell; cell = next) {
+    for (struct delta_cell *cell = delta->cells, *next; cell; cell = next) {
         next = cell->next;
         cell_recycle(delta, cell);
     }
     delta->cells = NULL;
     delta->last = NULL;
     delta->cell_count = 0;
-    memset(delta->table, 0, ((size_t)delta->table_mask + 1) * sizeof(struct cell *));
+    memset(delta->table, 0, ((size_t)delta->table_mask + 1) * sizeof(struct delta_cell *));
     arena_reset(delta->names);
     delta->series_count = 0;
     delta->partition_count = 0;
@@ -117,10 +119,10 @@ static uint64_t cell_hash(uint32_t series, int64_t pane_start_ms, bool late)
 static bool table_grow(struct delta *delta)
 {
     uint32_t mask = delta->table_mask * 2 + 1;
-    struct cell **table = calloc((size_t)mask + 1, sizeof(struct cell *));
+    struct delta_cell **table = calloc((size_t)mask + 1, sizeof(struct delta_cell *));
     if (!table)
         return false;
-    for (struct cell *cell = delta->cells; cell; cell = cell->next) {
+    for (struct delta_cell *cell = delta->cells; cell; cell = cell->next) {
         uint32_t at = (uint32_t)cell_hash(cell->series, cell->pane_start_ms, cell->late) & mask;
         while (table[at])
             at = (at + 1) & mask;
@@ -133,9 +135,9 @@ static bool table_grow(struct delta *delta)
 }
 
 /* Dense counters are kept only when the grid is still the same. */
-static struct cell *cell_take(struct delta *delta, uint32_t series, const struct profile *profile)
+static struct delta_cell *cell_take(struct delta *delta, uint32_t series, const struct profile *profile)
 {
-    struct cell *cell = series < delta->reusable_count ? delta->reusable[series] : NULL;
+    struct delta_cell *cell = series < delta->reusable_count ? delta->reusable[series] : NULL;
     if (cell) {
         delta->reusable[series] = cell->next;
         if (cell->features && cell->profile != profile) {
@@ -143,20 +145,21 @@ static struct cell *cell_take(struct delta *delta, uint32_t series, const struct
             cell->features = NULL;
         }
         struct feature_cell *features = cell->features;
-        *cell = (struct cell){.features = features};
+        *cell = (struct delta_cell){.features = features};
         return cell;
     }
     return calloc(1, sizeof(*cell));
 }
 
-struct cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start_ms, bool late, const struct profile *profile)
+struct delta_cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start_ms, bool late,
+                              const struct profile *profile)
 {
-    struct cell *last = delta->last;
+    struct delta_cell *last = delta->last;
     if (last && last->series == series && last->pane_start_ms == pane_start_ms && last->late == late)
         return last;
     uint32_t at = (uint32_t)cell_hash(series, pane_start_ms, late) & delta->table_mask;
     for (; delta->table[at]; at = (at + 1) & delta->table_mask) {
-        struct cell *cell = delta->table[at];
+        struct delta_cell *cell = delta->table[at];
         if (cell->series == series && cell->pane_start_ms == pane_start_ms && cell->late == late)
             return delta->last = cell;
     }
@@ -167,7 +170,7 @@ struct cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start
         while (delta->table[at])
             at = (at + 1) & delta->table_mask;
     }
-    struct cell *cell = cell_take(delta, series, profile);
+    struct delta_cell *cell = cell_take(delta, series, profile);
     if (!cell)
         return NULL;
     cell->series = series;
@@ -181,7 +184,8 @@ struct cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start
     return delta->last = cell;
 }
 
-int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version, struct text segment)
+int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version,
+                     struct text segment)
 {
     if (delta->series_count == delta->series_capacity) {
         uint32_t capacity = delta->series_capacity ? delta->series_capacity * 2 : 16;
@@ -222,7 +226,8 @@ void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum rejec
     delta->counted = true;
 }
 
-void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count), void *context)
+void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count),
+                      void *context)
 {
     for (uint32_t input = 0; input < delta->inputs_used; input++)
         for (uint32_t i = 0; i < FATE_COUNT + REJECT_COUNT; i++)
@@ -238,7 +243,7 @@ void delta_each_count(const struct delta *delta, void (*fn)(void *context, const
 size_t delta_bytes(const struct delta *delta)
 {
     size_t bytes = arena_bytes(delta->names);
-    for (const struct cell *cell = delta->cells; cell; cell = cell->next)
+    for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + (cell->features ? feature_cell_bytes(cell->features) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
     return bytes;
@@ -249,7 +254,7 @@ bool delta_is_empty(const struct delta *delta)
     return !delta->cells && delta->series_count == 0 && delta->partition_count == 0 && !delta->counted;
 }
 
-const struct cell *delta_cells(const struct delta *delta)
+const struct delta_cell *delta_cells(const struct delta *delta)
 {
     return delta->cells;
 }

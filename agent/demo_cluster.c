@@ -22,9 +22,9 @@ static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struc
 /* The mock keeps 5 MiB a partition and is slow with small batches: large ones, compressed. */
 static int configure(rd_kafka_conf_t *conf, struct err *err)
 {
-    static const char *const settings[][2] = {{"compression.codec", "lz4"},   {"linger.ms", "50"},
-                                              {"batch.num.messages", "5000"}, {"batch.size", "900000"},
-                                              {"log_level", "0"},             {"message.timeout.ms", "20000"}};
+    static const char *const settings[][2] = {
+        {"compression.codec", "lz4"}, {"linger.ms", "50"}, {"batch.num.messages", "5000"},
+        {"batch.size", "900000"},     {"log_level", "0"},  {"message.timeout.ms", "20000"}};
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         int code = set(conf, settings[i][0], settings[i][1], err);
         if (code != 0)
@@ -61,7 +61,8 @@ int demo_cluster_new(struct demo_cluster **out, const char *topic, int partition
         return ERR_IO;
     }
     cluster->mock = rd_kafka_mock_cluster_new(cluster->producer, 1);
-    if (!cluster->mock || rd_kafka_mock_topic_create(cluster->mock, topic, partitions, 1) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+    if (!cluster->mock ||
+        rd_kafka_mock_topic_create(cluster->mock, topic, partitions, 1) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_brokers_add(cluster->producer, rd_kafka_mock_cluster_bootstraps(cluster->mock)) < 1) {
         demo_cluster_free(cluster);
         return err_set(err, ERR_IO, "cannot host a Kafka cluster in this process");
@@ -87,7 +88,8 @@ const char *demo_cluster_brokers(const struct demo_cluster *cluster)
     return rd_kafka_mock_cluster_bootstraps(cluster->mock);
 }
 
-int demo_cluster_produce(struct demo_cluster *cluster, const char *key, const char *value, size_t len, int64_t ts_ms, struct err *err)
+int demo_cluster_produce(struct demo_cluster *cluster, const char *key, const char *value, size_t len,
+                         int64_t ts_ms, struct err *err)
 {
     for (;;) {
         rd_kafka_resp_err_t code = rd_kafka_producev(
@@ -105,5 +107,7 @@ int demo_cluster_produce(struct demo_cluster *cluster, const char *key, const ch
 int demo_cluster_flush(struct demo_cluster *cluster, int timeout_ms, struct err *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_flush(cluster->producer, timeout_ms);
-    return code ? err_set(err, ERR_TEMPORARY, "the demo's Kafka did not take all events: %s", rd_kafka_err2str(code)) : 0;
+    return code ? err_set(err, ERR_TEMPORARY, "the demo's Kafka did not take all events: %s",
+                          rd_kafka_err2str(code))
+                : 0;
 }

@@ -22,7 +22,8 @@ struct demo_receiver {
     void *context;
 };
 
-int demo_receiver_new(struct demo_receiver **out, const char *secret, demo_receiver_fn *fn, void *context, struct err *err)
+int demo_receiver_new(struct demo_receiver **out, const char *secret, demo_receiver_fn *fn, void *context,
+                      struct err *err)
 {
     struct demo_receiver *receiver = calloc(1, sizeof(*receiver));
     if (!receiver)
@@ -55,7 +56,8 @@ static void on_request(struct evhttp_request *request, void *context)
     const char *body = (const char *)evbuffer_pullup(input, -1);
     if (!body)
         body = "";
-    bool valid = id && timestamp && signature && webhook_verify(receiver->secret, id, timestamp, signature, body, len);
+    bool valid =
+        id && timestamp && signature && webhook_verify(receiver->secret, id, timestamp, signature, body, len);
     receiver->fn(receiver->context, id ? id : "", valid, body, len);
     evhttp_send_reply(request, valid ? 204 : 401, valid ? "No Content" : "Unauthorized", NULL);
 }

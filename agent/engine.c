@@ -1,4 +1,5 @@
-/* The engine's life, its partitions, and the merge of deltas. Closing, reporting and storing are in the other engine_*.c files. */
+/* The engine's life, its partitions, and the merge of deltas. Closing, reporting and storing are in the other
+ * engine_*.c files. */
 #include "agent/engine.h"
 
 #include <stdio.h>
@@ -17,8 +18,8 @@ static int make_waiting(struct engine *engine, const struct reference_config *re
     struct retired_profile *waiting = calloc(1, sizeof(*waiting));
     if (!waiting)
         return ERR_NOMEM;
-    waiting->profile =
-        (struct profile){.state = PROFILE_WAITING, .capture_ms = reference->capture_ms, .sample = reference->sample};
+    waiting->profile = (struct profile){
+        .state = PROFILE_WAITING, .capture_ms = reference->capture_ms, .sample = reference->sample};
     waiting->owner = reference;
     waiting->next = engine->retired;
     engine->retired = waiting;
@@ -46,7 +47,8 @@ int engine_new(struct engine **out, const struct engine_settings *settings, stru
     engine->config = settings->config;
     engine->times = pane_times_of(settings->config);
     engine->drift = (struct drift_options){.n_min = 200, .alpha = 0.001};
-    engine->watermark_ms = engine->label_watermark_ms = engine->closed_until_ms = engine->last_pane_ms = INT64_MIN;
+    engine->watermark_ms = engine->label_watermark_ms = engine->closed_until_ms = engine->last_pane_ms =
+        INT64_MIN;
     engine->next_series_number = engine->next_reference_number = engine->next_grid_number = 1;
     engine->profile_none.state = PROFILE_NONE;
     engine->book.otherwise = engine_profile_by_configuration;
@@ -105,12 +107,13 @@ const struct profile_book *engine_profile_book(const struct engine *engine)
 
 /* ---- partitions ---- */
 
-static const struct stored_offset *stored_offset_of(const struct engine *engine, const char *topic, int32_t partition,
-                                                    uint64_t fingerprint)
+static const struct stored_offset *stored_offset_of(const struct engine *engine, const char *topic,
+                                                    int32_t partition, uint64_t fingerprint)
 {
     for (uint32_t i = 0; i < engine->stored_offset_count; i++) {
         const struct stored_offset *stored = &engine->stored_offsets[i];
-        if (stored->partition == partition && stored->fingerprint == fingerprint && strcmp(stored->topic, topic) == 0)
+        if (stored->partition == partition && stored->fingerprint == fingerprint &&
+            strcmp(stored->topic, topic) == 0)
             return stored;
     }
     return NULL;
@@ -132,8 +135,9 @@ static struct engine_partition *new_partition(struct engine *engine)
     return partition;
 }
 
-int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker, const char *topic, int32_t number,
-                         uint64_t fingerprint, int64_t start_offset, int64_t end_offset, struct worker_slot *out_slot)
+int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker, const char *topic,
+                         int32_t number, uint64_t fingerprint, int64_t start_offset, int64_t end_offset,
+                         struct worker_slot *out_slot)
 {
     for (uint32_t i = 0; i < engine->partition_count; i++)
         if (engine->partitions[i].partition == number && engine->partitions[i].fingerprint == fingerprint &&
@@ -148,7 +152,8 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
     partition->partition = number;
     partition->fingerprint = fingerprint;
     (void)snprintf(partition->topic, sizeof(partition->topic), "%s", topic);
-    partition->started_at_ms = partition->progress_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
+    partition->started_at_ms = partition->progress_at_ms =
+        engine->settings.clock->monotonic_ms(engine->settings.clock);
     struct delta_partition *now = &partition->now;
     *now = (struct delta_partition){.slot = partition->slot,
                                     .next_offset = stored ? stored->next_offset : start_offset,
@@ -204,7 +209,7 @@ struct open_pane *engine_open_pane(struct engine *engine, struct series *series,
     return pane;
 }
 
-static int merge_cell(struct engine *engine, struct series *series, const struct cell *cell)
+static int merge_cell(struct engine *engine, struct series *series, const struct delta_cell *cell)
 {
     bool closed = cell->pane_start_ms < engine->closed_until_ms;
     if (cell->late || closed) {
@@ -237,7 +242,8 @@ static int learn_series(struct engine *engine, uint32_t worker, const struct del
         if (!grown)
             return ERR_NOMEM;
         engine->workers = grown;
-        memset(engine->workers + engine->worker_count, 0, (worker + 1 - engine->worker_count) * sizeof(*engine->workers));
+        memset(engine->workers + engine->worker_count, 0,
+               (worker + 1 - engine->worker_count) * sizeof(*engine->workers));
         engine->worker_count = worker + 1;
     }
     uint32_t count;
@@ -251,7 +257,8 @@ static int learn_series(struct engine *engine, uint32_t worker, const struct del
     engine->workers[worker].series = grown;
     engine->workers[worker].count = total;
     for (uint32_t i = 0; i < count; i++)
-        grown[names[i].series] = engine_series(engine, names[i].model, names[i].version, names[i].segment, false, 0);
+        grown[names[i].series] =
+            engine_series(engine, names[i].model, names[i].version, names[i].segment, false, 0);
     return 0;
 }
 
@@ -276,8 +283,8 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
         if (entries[i].records != partition->now.records || !partition->now.started)
             partition->progress_at_ms = now_ms;
         if (entries[i].detail[0])
-            log_write(engine->settings.log, LOG_WARNING, "input", "%s[%d]: %s", partition->topic, (int)partition->partition,
-                      entries[i].detail);
+            log_write(engine->settings.log, LOG_WARNING, "input", "%s[%d]: %s", partition->topic,
+                      (int)partition->partition, entries[i].detail);
         partition->now = entries[i];
         /* Before the first record the start is only a wish ("beginning", "end"): not an offset to store. */
         if (entries[i].next_offset >= 0 && entries[i].records > 0)
@@ -288,7 +295,7 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
 int engine_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     int code = learn_series(engine, worker, delta);
-    for (const struct cell *cell = delta_cells(delta); code == 0 && cell; cell = cell->next) {
+    for (const struct delta_cell *cell = delta_cells(delta); code == 0 && cell; cell = cell->next) {
         struct series *series = engine->workers[worker].series[cell->series];
         if (series)
             code = merge_cell(engine, series, cell);

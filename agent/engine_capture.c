@@ -1,7 +1,8 @@
 /*
- * References captured from the stream (DESIGN §7): the sample of whole on-time events of the panes [start, end) of one (model, version).
- * start is its first closed non-empty pane; end moves on, pane by pane, until enough events are in. Workers may not read beyond
- * `until` = end + lateness, rounded up to a pane, before the grid is there; counting begins at that very time.
+ * References captured from the stream (DESIGN §7): the sample of whole on-time events of the panes [start,
+ * end) of one (model, version). start is its first closed non-empty pane; end moves on, pane by pane, until
+ * enough events are in. Workers may not read beyond `until` = end + lateness, rounded up to a pane, before
+ * the grid is there; counting begins at that very time.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static const struct profile *new_profile(struct engine *engine, const struct pro
 static void announce(struct engine *engine, struct version *version)
 {
     if (engine->settings.profile_changed)
-        engine->settings.profile_changed(engine->settings.context, version->model, version->name, version->profile);
+        engine->settings.profile_changed(engine->settings.context, version->model, version->name,
+                                         version->profile);
 }
 
 /* Workers may read up to the end of the capture as it is known now. */
@@ -112,8 +114,8 @@ static int publish_reference(struct engine *engine, struct version *version, str
     int code = engine_put_reference(engine, known, "reference.captured");
     if (code != 0)
         return code;
-    log_write(engine->settings.log, LOG_INFO, "reference", "captured %s: %" PRIu64 " events, hash %.12s", reference->name,
-              reference->rows, reference->hash);
+    log_write(engine->settings.log, LOG_INFO, "reference", "captured %s: %" PRIu64 " events, hash %.12s",
+              reference->name, reference->rows, reference->hash);
     version->reference = known;
     version->profile = &known->profile;
     announce(engine, version);
@@ -124,8 +126,8 @@ static int freeze(struct engine *engine, struct version *version)
 {
     char source[96], name[640], from[32];
     capture_source(version, source, sizeof(source));
-    (void)snprintf(name, sizeof(name), "%s%s%s@%s", version->model, version->name[0] ? "/" : "", version->name,
-                   timestamp_format(version->capture_start_ms, from));
+    (void)snprintf(name, sizeof(name), "%s%s%s@%s", version->model, version->name[0] ? "/" : "",
+                   version->name, timestamp_format(version->capture_start_ms, from));
     struct reference_options options = {.name = name,
                                         .model = version->model,
                                         .version = version->name,
@@ -139,8 +141,8 @@ static int freeze(struct engine *engine, struct version *version)
     int code = reference_from_sample(version->sample, &options, &reference, &err);
     if (code == ERR_INVALID) {
         /* Events without features or scores: there is nothing to compare, now or later. */
-        log_write(engine->settings.log, LOG_WARNING, "reference", "nothing to capture for model %s: %s", version->model,
-                  err.message);
+        log_write(engine->settings.log, LOG_WARNING, "reference", "nothing to capture for model %s: %s",
+                  version->model, err.message);
         version->profile = &engine->profile_none;
         announce(engine, version);
         code = 0;
@@ -188,7 +190,8 @@ bool engine_capture_check(struct engine *engine)
 
 /* ---- store ---- */
 
-static void put_sample(struct engine *engine, uint32_t series, int64_t key_ms, const struct version *header, const struct sample *sample)
+static void put_sample(struct engine *engine, uint32_t series, int64_t key_ms, const struct version *header,
+                       const struct sample *sample)
 {
     strbuf_reset(&engine->scratch);
     if (header) {

@@ -1,7 +1,8 @@
 /*
- * Closing panes: one finest pane after the other, in order, each as one step. A step adds the pane to the open coarser panes and to the
- * windows of its tier, takes the panes out that leave those windows, and reports every window that ends with it. Coarser panes that end at the
- * same moment follow in the same step. Stretches without data are jumped once all windows are empty.
+ * Closing panes: one finest pane after the other, in order, each as one step. A step adds the pane to the
+ * open coarser panes and to the windows of its tier, takes the panes out that leave those windows, and
+ * reports every window that ends with it. Coarser panes that end at the same moment follow in the same step.
+ * Stretches without data are jumped once all windows are empty.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,8 @@ static int need_group(struct engine *engine, uint32_t window, int64_t start_ms)
     uint8_t tier = engine->config->windows[window].tier;
     if (engine_group(engine, tier, start_ms))
         return 0;
-    if (!engine->request_pending &&
-        store_request_panes(engine->settings.store, ++engine->request_ticket, tier, start_ms, start_ms + 1) == 0)
+    if (!engine->request_pending && store_request_panes(engine->settings.store, ++engine->request_ticket,
+                                                        tier, start_ms, start_ms + 1) == 0)
         engine->request_pending = true;
     return 1;
 }
@@ -111,7 +112,8 @@ static bool leaving_at_hand(struct engine *engine, int64_t end_ms)
 {
     uint32_t tiers = tiers_ending(engine, end_ms);
     for (uint32_t window = 0; window < engine->config->window_count; window++)
-        if (engine->config->windows[window].tier < tiers && each_leaving(engine, window, end_ms, need_group) != 0)
+        if (engine->config->windows[window].tier < tiers &&
+            each_leaving(engine, window, end_ms, need_group) != 0)
             return false;
     return true;
 }
@@ -124,7 +126,8 @@ static int subtract_group(struct engine *engine, uint32_t window, int64_t start_
     BUG_ON(!group);
     for (size_t i = 0; i < group->count; i++) {
         const struct stored_pane *pane = &group->panes[i];
-        if (pane->part != PANE_ON_TIME || pane->series >= engine->by_number_capacity || !engine->by_number[pane->series])
+        if (pane->part != PANE_ON_TIME || pane->series >= engine->by_number_capacity ||
+            !engine->by_number[pane->series])
             continue;
         int code = pane_set_subtract_stored(&engine->by_number[pane->series]->windows[window].set, pane);
         if (code != 0)
@@ -179,7 +182,8 @@ static int write_pane(struct engine *engine, const struct series *series, uint8_
     return starts_add(&engine->starts[tier], start_ms);
 }
 
-static int report_windows(struct engine *engine, uint32_t series_index, uint8_t tier, const struct pane_set *closed)
+static int report_windows(struct engine *engine, uint32_t series_index, uint8_t tier,
+                          const struct pane_set *closed)
 {
     struct series *series = engine->series[series_index];
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
@@ -262,7 +266,8 @@ static int finish_step(struct engine *engine)
 static int run_step(struct engine *engine, int64_t deadline_us)
 {
     int code = 0;
-    const char *model = engine->step.next_series ? engine->series[engine->step.next_series - 1]->version->model : NULL;
+    const char *model =
+        engine->step.next_series ? engine->series[engine->step.next_series - 1]->version->model : NULL;
     while (code == 0 && engine->step.next_series < engine->series_count) {
         const struct series *series = engine->series[engine->step.next_series];
         if (model && model != series->version->model && strcmp(model, series->version->model) != 0)

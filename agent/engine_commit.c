@@ -75,7 +75,8 @@ static void put_counts(struct engine *engine)
     }
 }
 
-/* A tier is kept as long as its longest window, the pane above it and late events ask (DESIGN §6); the coarsest as configured. */
+/* A tier is kept as long as its longest window, the pane above it and late events ask (DESIGN §6); the
+ * coarsest as configured. */
 static int64_t tier_keep_ms(const struct engine *engine, uint32_t tier)
 {
     int64_t keep_ms = 0;
@@ -99,8 +100,10 @@ static void put_time(struct engine *engine)
     (void)snprintf(value, sizeof(value), "%" PRId64, engine->closed_until_ms);
     store_put_meta(engine->batch, "closed_until_ms", value);
     for (uint32_t tier = 0; tier < engine->times.tier_count; tier++)
-        store_prune_panes(engine->batch, (uint8_t)tier, time_minus(engine->closed_until_ms, tier_keep_ms(engine, tier)));
-    store_prune_results(engine->batch, time_minus(engine->closed_until_ms, engine->config->retention_results_ms));
+        store_prune_panes(engine->batch, (uint8_t)tier,
+                          time_minus(engine->closed_until_ms, tier_keep_ms(engine, tier)));
+    store_prune_results(engine->batch,
+                        time_minus(engine->closed_until_ms, engine->config->retention_results_ms));
 }
 
 static bool is_due(const struct engine *engine, bool now)
@@ -196,15 +199,17 @@ void engine_put_outcome(struct engine *engine, const struct delivery_outcome *ou
     store_put_outcome(engine->batch, outcome);
 }
 
-void engine_put_audit(struct engine *engine, const char *actor, const char *action, const char *subject, const char *details_json)
+void engine_put_audit(struct engine *engine, const char *actor, const char *action, const char *subject,
+                      const char *details_json)
 {
-    store_put_audit(engine->batch, engine->settings.clock->wall_ms(engine->settings.clock), actor, action, subject,
-                    details_json);
+    store_put_audit(engine->batch, engine->settings.clock->wall_ms(engine->settings.clock), actor, action,
+                    subject, details_json);
 }
 
 /* ---- restore ---- */
 
-static int restore_series(void *context, uint32_t number, struct text model, struct text version, struct text segment)
+static int restore_series(void *context, uint32_t number, struct text model, struct text version,
+                          struct text segment)
 {
     struct engine *engine = context;
     char names[3][1200];
@@ -236,7 +241,8 @@ static int restore_offset(void *context, const struct stored_offset *offset)
     return 0;
 }
 
-static int restore_count(void *context, const char *topic, const char *fate, const char *reason, uint64_t total)
+static int restore_count(void *context, const char *topic, const char *fate, const char *reason,
+                         uint64_t total)
 {
     struct engine *engine = context;
     for (uint32_t input = 0; input < engine->config->input_count; input++) {
@@ -257,7 +263,8 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 static int restore_open(void *context, const struct stored_pane *stored)
 {
     struct engine *engine = context;
-    struct series *series = stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    struct series *series =
+        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
     struct open_pane *pane = engine_open_pane(engine, series, stored->start_ms);
@@ -271,10 +278,12 @@ static int restore_open(void *context, const struct stored_pane *stored)
 static int restore_coarse(void *context, const struct stored_pane *stored)
 {
     struct engine *engine = context;
-    struct series *series = stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    struct series *series =
+        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
-    int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored, engine_layout(engine, series, stored->grid));
+    int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored,
+                                   engine_layout(engine, series, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -287,12 +296,14 @@ static int restore_window(void *context, const struct stored_pane *stored)
 {
     struct window_restore *restore = context;
     struct engine *engine = restore->engine;
-    struct series *series = stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    struct series *series =
+        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
     int code = starts_add(&engine->starts[stored->tier], stored->start_ms);
     if (code == 0)
-        code = pane_set_add_stored(&series->windows[restore->window].set, stored, engine_layout(engine, series, stored->grid));
+        code = pane_set_add_stored(&series->windows[restore->window].set, stored,
+                                   engine_layout(engine, series, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -317,12 +328,13 @@ static int restore_panes(struct engine *engine, struct err *err)
         int64_t end_ms = pane_start(&engine->times, window->tier, until_ms);
         engine->window_low_ms[i] = end_ms - window->length_ms;
         struct window_restore restore = {engine, i};
-        code = store_load_panes(store, window->tier, end_ms - window->length_ms, end_ms, restore_window, &restore, err);
+        code = store_load_panes(store, window->tier, end_ms - window->length_ms, end_ms, restore_window,
+                                &restore, err);
     }
     for (uint32_t tier = 0; code == 0 && tier < engine->times.tier_count; tier++)
         code = store_load_panes(store, (uint8_t)tier,
-                                time_minus(until_ms, engine->times.horizon_ms + engine->times.tiers_ms[tier]), INT64_MAX,
-                                restore_late, engine, err);
+                                time_minus(until_ms, engine->times.horizon_ms + engine->times.tiers_ms[tier]),
+                                INT64_MAX, restore_late, engine, err);
     return code;
 }
 
@@ -341,7 +353,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
     int code = store_load_series(store, restore_series, engine, err);
     if (code == ERR_LIMIT)
         return err_set(err, ERR_CONFIG,
-                       "the store holds more models or versions than limits.models and limits.versions allow; raise them");
+                       "the store holds more models or versions than limits.models and limits.versions "
+                       "allow; raise them");
     if (code == 0)
         code = store_load_offsets(store, restore_offset, engine, err);
     if (code == 0)

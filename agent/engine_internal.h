@@ -18,7 +18,8 @@ struct known_reference {
     struct known_grid *grid;
     bool alias; /* the reference belongs to another entry */
     int64_t effective_from_ms;
-    const void *owner;      /* the struct reference_config that asked for it; NULL: captured, or of an earlier run */
+    const void
+        *owner; /* the struct reference_config that asked for it; NULL: captured, or of an earlier run */
     struct profile profile; /* READY on it */
 };
 
@@ -139,7 +140,7 @@ struct engine {
     struct {
         struct series **series; /* by the worker's number; NULL: refused */
         uint32_t count;
-    } *workers;
+    } * workers;
     uint32_t worker_count;
     struct known_reference *references;
     struct known_grid *grids;
@@ -151,12 +152,12 @@ struct engine {
         struct retired_profile *next;
         struct profile profile;
         const void *owner; /* WAITING: the struct reference_config it stands for */
-    } *retired; /* profiles that workers may still look at */
+    } * retired;           /* profiles that workers may still look at */
 
     /* time */
     int64_t watermark_ms, label_watermark_ms, closed_until_ms;
-    int failed;   /* ERR_*: out of memory or a stored pane that does not decode; the agent stops */
-    bool endless; /* every partition is finished: the watermark is +∞ */
+    int failed;      /* ERR_*: out of memory or a stored pane that does not decode; the agent stops */
+    bool endless;    /* every partition is finished: the watermark is +∞ */
     bool incomplete; /* a partition is absent */
     struct step step;
     int64_t last_pane_ms; /* start of the latest finest pane that ever held an event */
@@ -197,12 +198,12 @@ struct engine {
 };
 
 /* engine_names.c */
-struct series *engine_series(struct engine *engine, const char *model, const char *version, const char *segment, bool restoring,
-                             uint32_t number);
+struct series *engine_series(struct engine *engine, const char *model, const char *version,
+                             const char *segment, bool restoring, uint32_t number);
 struct version *engine_version(struct engine *engine, const char *model, const char *version);
 uint32_t engine_subject(struct engine *engine, struct text name);
-int engine_learn_reference(struct engine *engine, struct reference *reference, uint32_t number, uint32_t grid_number,
-                           int64_t effective_from_ms, struct known_reference **out);
+int engine_learn_reference(struct engine *engine, struct reference *reference, uint32_t number,
+                           uint32_t grid_number, int64_t effective_from_ms, struct known_reference **out);
 struct known_grid *engine_grid(const struct engine *engine, uint32_t number);
 void engine_names_free(struct engine *engine);
 int engine_prepare_rows(struct engine *engine, uint32_t count);
@@ -210,7 +211,8 @@ static inline enum grid_resolution series_resolution(const struct series *series
 {
     return series->segment[0] ? GRID_COARSE : GRID_FINE;
 }
-static inline const struct feature_layout *engine_layout(const struct engine *engine, const struct series *series, uint32_t grid)
+static inline const struct feature_layout *engine_layout(const struct engine *engine,
+                                                         const struct series *series, uint32_t grid)
 {
     const struct known_grid *known = grid ? engine_grid(engine, grid) : NULL;
     return known ? known->layouts[series_resolution(series)] : NULL;
@@ -220,7 +222,8 @@ static inline const struct feature_layout *engine_layout(const struct engine *en
 struct open_pane *engine_open_pane(struct engine *engine, struct series *series, int64_t start_ms);
 
 /* engine_restore.c: references; engine_commit.c: everything else */
-const struct profile *engine_profile_by_configuration(const void *engine, struct text model, struct text version);
+const struct profile *engine_profile_by_configuration(const void *engine, struct text model,
+                                                      struct text version);
 int engine_restore_subjects(struct engine *engine, struct err *err);
 int engine_put_reference(struct engine *engine, const struct known_reference *known, const char *action);
 int engine_restore_state(struct engine *engine, struct err *err);
@@ -239,8 +242,8 @@ void starts_drop_before(struct starts *starts, int64_t start_ms);
 bool starts_has(const struct starts *starts, int64_t start_ms);
 
 /* engine_report.c */
-int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set, int64_t end_ms,
-                  uint32_t revision);
+int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
+                  int64_t end_ms, uint32_t revision);
 int engine_flush_alerts(struct engine *engine);
 
 /* engine_capture.c */
@@ -252,7 +255,7 @@ int engine_capture_restore(struct engine *engine, struct err *err);
 void engine_capture_put(struct engine *engine);
 
 /* engine_late.c */
-int engine_late_add(struct engine *engine, struct series *series, const struct cell *cell);
+int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell);
 int engine_late_restore(struct engine *engine, const struct stored_pane *pane);
 /* A window that was just reported: will it need a revision? */
 int engine_late_mark(struct engine *engine, uint32_t series, uint32_t window, int64_t end_ms);

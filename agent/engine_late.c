@@ -1,6 +1,6 @@
 /*
- * Late events (DESIGN §6): added to their closed panes, beside what was on time, and to the windows that hold those panes as a later
- * revision. Late counts are kept encoded, since they are few and far apart.
+ * Late events (DESIGN §6): added to their closed panes, beside what was on time, and to the windows that hold
+ * those panes as a later revision. Late counts are kept encoded, since they are few and far apart.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,8 @@ static int stale_add(struct engine *engine, uint32_t series, uint32_t window, in
         engine->stale = grown;
         engine->stale_capacity = capacity;
     }
-    engine->stale[engine->stale_count++] = (struct stale_window){engine->series[series]->number, (uint8_t)window, end_ms};
+    engine->stale[engine->stale_count++] =
+        (struct stale_window){engine->series[series]->number, (uint8_t)window, end_ms};
     return 0;
 }
 
@@ -110,7 +111,8 @@ static int mark_windows(struct engine *engine, uint32_t series, uint8_t tier, in
         const struct window_config *config = &engine->config->windows[window];
         if (config->tier != tier)
             continue;
-        for (int64_t end_ms = start_ms + config->slide_ms; end_ms <= start_ms + config->length_ms; end_ms += config->slide_ms) {
+        for (int64_t end_ms = start_ms + config->slide_ms; end_ms <= start_ms + config->length_ms;
+             end_ms += config->slide_ms) {
             if (end_ms > engine->closed_until_ms)
                 break;
             int code = stale_add(engine, series, window, end_ms);
@@ -129,7 +131,7 @@ static uint32_t index_of(const struct engine *engine, const struct series *serie
     return i;
 }
 
-int engine_late_add(struct engine *engine, struct series *series, const struct cell *cell)
+int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell)
 {
     struct pane_set cell_set = {0};
     int code = pane_set_add_cell(&cell_set, cell);
@@ -154,7 +156,8 @@ int engine_late_add(struct engine *engine, struct series *series, const struct c
 
 int engine_late_restore(struct engine *engine, const struct stored_pane *pane)
 {
-    struct series *series = pane->series < engine->by_number_capacity ? engine->by_number[pane->series] : NULL;
+    struct series *series =
+        pane->series < engine->by_number_capacity ? engine->by_number[pane->series] : NULL;
     if (!series || pane->family >= PANE_FAMILY_COUNT)
         return 0;
     struct late_pane *late = late_find(series, pane->tier, pane->start_ms, true);
@@ -167,7 +170,8 @@ int engine_late_restore(struct engine *engine, const struct stored_pane *pane)
     late->len[pane->family] = pane->len;
     if (pane->family == PANE_FEATURES)
         late->grid = pane->grid;
-    /* Whether the sweep was done before the stop is not known: doing it again changes nothing but the revision's number. */
+    /* Whether the sweep was done before the stop is not known: doing it again changes nothing but the
+     * revision's number. */
     return mark_windows(engine, index_of(engine, series), pane->tier, pane->start_ms);
 }
 
@@ -177,7 +181,8 @@ int engine_late_mark(struct engine *engine, uint32_t series_index, uint32_t wind
     const struct window_config *config = &engine->config->windows[window];
     for (uint32_t i = 0; i < series->late_count; i++) {
         const struct late_pane *late = &series->late[i];
-        if (late->tier == config->tier && late->start_ms < end_ms && late->start_ms >= end_ms - config->length_ms)
+        if (late->tier == config->tier && late->start_ms < end_ms &&
+            late->start_ms >= end_ms - config->length_ms)
             return stale_add(engine, series_index, window, end_ms);
     }
     return 0;
@@ -242,8 +247,8 @@ bool engine_revise(struct engine *engine)
     qsort(engine->stale, engine->stale_count, sizeof(*engine->stale), compare_stale);
     const struct stale_window *first = &engine->stale[0];
     const struct window_config *window = &engine->config->windows[first->window];
-    if (store_request_panes(engine->settings.store, ++engine->request_ticket, window->tier, first->end_ms - window->length_ms,
-                            first->end_ms) != 0)
+    if (store_request_panes(engine->settings.store, ++engine->request_ticket, window->tier,
+                            first->end_ms - window->length_ms, first->end_ms) != 0)
         return false;
     engine->revising = true;
     engine->revise_ticket = engine->request_ticket;

@@ -1,10 +1,12 @@
-/* Names and what hangs from them: series, versions, subjects, grids, references; admission under the caps (DESIGN §13). */
+/* Names and what hangs from them: series, versions, subjects, grids, references; admission under the caps
+ * (DESIGN §13). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/engine_internal.h"
 
-static int compare_series_names(const struct series *series, const char *model, const char *version, const char *segment)
+static int compare_series_names(const struct series *series, const char *model, const char *version,
+                                const char *segment)
 {
     int order = strcmp(series->version->model, model);
     if (order == 0)
@@ -13,7 +15,8 @@ static int compare_series_names(const struct series *series, const char *model, 
 }
 
 /* Index of the first series that is not before the name. */
-static uint32_t series_position(const struct engine *engine, const char *model, const char *version, const char *segment)
+static uint32_t series_position(const struct engine *engine, const char *model, const char *version,
+                                const char *segment)
 {
     uint32_t low = 0, high = engine->series_count;
     while (low < high) {
@@ -30,13 +33,15 @@ static const struct profile *starting_profile(struct engine *engine, struct vers
 {
     for (uint32_t i = 0; i < engine->book.count; i++) {
         const struct profile_entry *entry = &engine->book.entries[i];
-        if (strcmp(entry->model, version->model) == 0 && (!entry->version || strcmp(entry->version, version->name) == 0))
+        if (strcmp(entry->model, version->model) == 0 &&
+            (!entry->version || strcmp(entry->version, version->name) == 0))
             return entry->profile;
     }
     return engine->book.otherwise(engine->book.context, text_of(version->model), text_of(version->name));
 }
 
-static struct known_reference *reference_of_profile(const struct engine *engine, const struct profile *profile)
+static struct known_reference *reference_of_profile(const struct engine *engine,
+                                                    const struct profile *profile)
 {
     for (struct known_reference *known = engine->references; known; known = known->next)
         if (&known->profile == profile)
@@ -100,7 +105,8 @@ struct version *engine_version(struct engine *engine, const char *model, const c
     version->reference = reference_of_profile(engine, version->profile);
     if (version->profile->state == PROFILE_WAITING)
         version->capture = CAPTURE_UNSTARTED;
-    memmove(engine->versions + at + 1, engine->versions + at, (engine->version_count - at) * sizeof(struct version *));
+    memmove(engine->versions + at + 1, engine->versions + at,
+            (engine->version_count - at) * sizeof(struct version *));
     engine->versions[at] = version;
     engine->version_count++;
     return version;
@@ -121,7 +127,8 @@ static int number_series(struct engine *engine, struct series *series, uint32_t 
         struct series **grown = realloc(engine->by_number, capacity * sizeof(struct series *));
         if (!grown)
             return ERR_NOMEM;
-        memset(grown + engine->by_number_capacity, 0, (capacity - engine->by_number_capacity) * sizeof(struct series *));
+        memset(grown + engine->by_number_capacity, 0,
+               (capacity - engine->by_number_capacity) * sizeof(struct series *));
         engine->by_number = grown;
         engine->by_number_capacity = capacity;
     }
@@ -132,11 +139,12 @@ static int number_series(struct engine *engine, struct series *series, uint32_t 
     return 0;
 }
 
-struct series *engine_series(struct engine *engine, const char *model, const char *version_name, const char *segment, bool restoring,
-                             uint32_t number)
+struct series *engine_series(struct engine *engine, const char *model, const char *version_name,
+                             const char *segment, bool restoring, uint32_t number)
 {
     uint32_t at = series_position(engine, model, version_name, segment);
-    if (at < engine->series_count && compare_series_names(engine->series[at], model, version_name, segment) == 0)
+    if (at < engine->series_count &&
+        compare_series_names(engine->series[at], model, version_name, segment) == 0)
         return engine->series[at];
     struct version *version = engine_version(engine, model, version_name);
     if (!version)
@@ -161,18 +169,22 @@ struct series *engine_series(struct engine *engine, const char *model, const cha
     series->version = version;
     series->incomplete_until_ms = INT64_MIN;
     series->segment = strdup(segment);
-    if (!series->segment || number_series(engine, series, restoring ? number : engine->next_series_number) != 0) {
+    if (!series->segment ||
+        number_series(engine, series, restoring ? number : engine->next_series_number) != 0) {
         free(series->segment);
         free(series);
         return NULL;
     }
-    memmove(engine->series + at + 1, engine->series + at, (engine->series_count - at) * sizeof(struct series *));
+    memmove(engine->series + at + 1, engine->series + at,
+            (engine->series_count - at) * sizeof(struct series *));
     engine->series[at] = series;
     engine->series_count++;
     if (engine->step.running && at < engine->step.next_series)
-        engine->step.next_series++; /* the step has passed its place: a series without panes has nothing to close */
+        engine->step
+            .next_series++; /* the step has passed its place: a series without panes has nothing to close */
     if (!restoring)
-        store_put_series(engine->batch, series->number, text_of(model), text_of(version_name), text_of(segment));
+        store_put_series(engine->batch, series->number, text_of(model), text_of(version_name),
+                         text_of(segment));
     return series;
 }
 
@@ -204,7 +216,8 @@ static struct known_grid *grid_by_id(const struct engine *engine, const char *id
 }
 
 /* Finds or makes the grid of a reference; fills what a grid that was only a number in the store lacks. */
-static struct known_grid *learn_grid(struct engine *engine, const struct reference *reference, uint32_t number)
+static struct known_grid *learn_grid(struct engine *engine, const struct reference *reference,
+                                     uint32_t number)
 {
     struct known_grid *grid = grid_by_id(engine, reference->grid->id);
     if (!grid) {
@@ -234,8 +247,8 @@ static struct known_grid *learn_grid(struct engine *engine, const struct referen
     return grid;
 }
 
-int engine_learn_reference(struct engine *engine, struct reference *reference, uint32_t number, uint32_t grid_number,
-                           int64_t effective_from_ms, struct known_reference **out)
+int engine_learn_reference(struct engine *engine, struct reference *reference, uint32_t number,
+                           uint32_t grid_number, int64_t effective_from_ms, struct known_reference **out)
 {
     struct known_reference *known = calloc(1, sizeof(*known));
     struct known_grid *grid = known ? learn_grid(engine, reference, grid_number) : NULL;

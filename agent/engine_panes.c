@@ -70,7 +70,8 @@ static bool is_disposable(const struct engine *engine, const struct pane_group *
     if (engine->group_bytes > engine->config->limits.pane_cache_bytes)
         return true;
     for (uint32_t window = 0; window < engine->config->window_count; window++)
-        if (engine->config->windows[window].tier == group->tier && group->start_ms >= engine->window_low_ms[window])
+        if (engine->config->windows[window].tier == group->tier &&
+            group->start_ms >= engine->window_low_ms[window])
             return false;
     return true;
 }
@@ -109,7 +110,8 @@ int starts_add(struct starts *starts, int64_t start_ms)
         return 0;
     if (starts->count == starts->capacity) {
         if (starts->first > starts->capacity / 2) {
-            memmove(starts->items, starts->items + starts->first, (starts->count - starts->first) * sizeof(int64_t));
+            memmove(starts->items, starts->items + starts->first,
+                    (starts->count - starts->first) * sizeof(int64_t));
             at -= starts->first;
             starts->count -= starts->first;
             starts->first = 0;

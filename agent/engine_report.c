@@ -17,8 +17,8 @@ static void bins_json(void *context, const struct report_row *row, struct strbuf
 {
     const struct finding_bins *source = context;
     struct drift_bin bins[BINS_MAX];
-    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference, row->subject,
-                                bins, BINS_MAX);
+    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference,
+                                row->subject, bins, BINS_MAX);
     struct json json;
     json_init(&json, out);
     json_array_begin(&json);
@@ -41,8 +41,8 @@ static void bins_json(void *context, const struct report_row *row, struct strbuf
 static uint32_t encode_bins(const struct finding_bins *source, uint32_t subject, uint8_t *out)
 {
     struct drift_bin bins[BINS_MAX];
-    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference, subject, bins,
-                                BINS_MAX);
+    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference,
+                                subject, bins, BINS_MAX);
     for (uint32_t i = 0; i < count; i++) {
         double share = bins[i].share;
         uint32_t scaled = share > 0 ? (uint32_t)(share * 65535.0 + 0.5) : 0;
@@ -52,8 +52,8 @@ static uint32_t encode_bins(const struct finding_bins *source, uint32_t subject,
     return count;
 }
 
-static int store_rows(struct engine *engine, const struct series *series, const struct window_config *window, int64_t end_ms,
-                      uint32_t revision, const struct finding_bins *bins)
+static int store_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                      int64_t end_ms, uint32_t revision, const struct finding_bins *bins)
 {
     const struct known_reference *known = series->version->reference;
     const struct grid *grid = known->reference->grid;
@@ -77,8 +77,8 @@ static int store_rows(struct engine *engine, const struct series *series, const 
     return store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
 }
 
-static int judge_rows(struct engine *engine, const struct series *series, const struct window_config *window, int64_t end_ms,
-                      struct finding_bins *bins)
+static int judge_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                      int64_t end_ms, struct finding_bins *bins)
 {
     const struct reference *reference = series->version->reference->reference;
     for (uint32_t i = 0; i < reference->grid->feature_count; i++)
@@ -96,19 +96,23 @@ static int judge_rows(struct engine *engine, const struct series *series, const 
                          reference->grid->feature_count);
 }
 
-int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set, int64_t end_ms,
-                  uint32_t revision)
+int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
+                  int64_t end_ms, uint32_t revision)
 {
     const struct known_reference *known = series->version->reference;
     if (!known || !set->parts[PANE_FEATURES] || set->grid != known->grid->number)
         return 0; /* nothing to compare yet; activity alone is no report */
     const struct window_config *config = &engine->config->windows[window];
     const struct reference *reference = known->reference;
-    struct finding_bins bins = {set->layout, reference->layout, set->parts[PANE_FEATURES], reference->features};
+    struct finding_bins bins = {set->layout, reference->layout, set->parts[PANE_FEATURES],
+                                reference->features};
     engine->drift.n_min = series->version->config->n_min;
-    drift_report(bins.layout, bins.current, bins.reference_layout, bins.reference, &engine->drift, engine->rows);
-    uint32_t flags = (series->version->capped ? REPORT_CAPPED : 0u) |
-                     (engine->incomplete || end_ms - config->length_ms < series->incomplete_until_ms ? REPORT_INCOMPLETE : 0u);
+    drift_report(bins.layout, bins.current, bins.reference_layout, bins.reference, &engine->drift,
+                 engine->rows);
+    uint32_t flags =
+        (series->version->capped ? REPORT_CAPPED : 0u) |
+        (engine->incomplete || end_ms - config->length_ms < series->incomplete_until_ms ? REPORT_INCOMPLETE
+                                                                                        : 0u);
     for (uint32_t i = 0; i < reference->grid->feature_count; i++)
         engine->rows[i].flags |= flags;
     int code = store_rows(engine, series, config, end_ms, revision, &bins);
@@ -204,7 +208,8 @@ int engine_picture(struct engine *engine, const char *model, const char *feature
         const struct series *series = engine->series[i];
         const struct known_reference *known = series->version->reference;
         const struct pane_set *set = &series->windows[0].set;
-        if (series->segment[0] || strcmp(series->version->model, model) != 0 || !known || !set->parts[PANE_FEATURES])
+        if (series->segment[0] || strcmp(series->version->model, model) != 0 || !known ||
+            !set->parts[PANE_FEATURES])
             continue;
         struct report_row row = {.subject = grid_find(known->reference->grid, text_of(feature))};
         if (row.subject == UINT32_MAX)

@@ -1,5 +1,7 @@
-/* References at start: those in the store, those that the configuration names as files, and which (model, version) uses which. */
+/* References at start: those in the store, those that the configuration names as files, and which (model,
+ * version) uses which. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,8 @@
 
 enum { REFERENCE_BYTES_MAX = 64 << 20 };
 
-const struct profile *engine_profile_by_configuration(const void *context, struct text model, struct text version)
+const struct profile *engine_profile_by_configuration(const void *context, struct text model,
+                                                      struct text version)
 {
     const struct engine *engine = context;
     const struct reference_config *wanted = config_reference(config_model(engine->config, model), version);
@@ -56,7 +59,8 @@ int engine_put_reference(struct engine *engine, const struct known_reference *kn
     json_key(&json, "source");
     json_string(&json, reference->source);
     json_object_end(&json);
-    engine_put_audit(engine, "driftd", action, reference->name, strbuf_failed(&details) ? "{}" : details.bytes);
+    engine_put_audit(engine, "driftd", action, reference->name,
+                     strbuf_failed(&details) ? "{}" : details.bytes);
     strbuf_release(&details);
     return 0;
 }
@@ -89,7 +93,8 @@ static int restore_reference(void *context, const struct stored_reference *store
     struct reference *reference = NULL;
     struct err err = {0};
     if (reference_read(stored->json, stored->json_len, &reference, &err) != 0)
-        return err_set(restore->err, ERR_CONFIG, "reference `%s` in the store is unusable: %s", stored->name, err.message);
+        return err_set(restore->err, ERR_CONFIG, "reference `%s` in the store is unusable: %s", stored->name,
+                       err.message);
     struct known_reference *known = NULL;
     int code = engine_learn_reference(restore->engine, reference, stored->reference, stored->grid,
                                       stored->effective_from_ms, &known);
@@ -109,7 +114,8 @@ static int read_file(const char *path, struct strbuf *out, struct err *err)
     bool failed = ferror(file) != 0;
     (void)fclose(file);
     if (failed || strbuf_failed(out))
-        return err_set(err, ERR_CONFIG, "cannot read %s: %s", path, failed ? "input/output error" : "larger than 64 MiB");
+        return err_set(err, ERR_CONFIG, "cannot read %s: %s", path,
+                       failed ? "input/output error" : "larger than 64 MiB");
     return 0;
 }
 
@@ -130,7 +136,8 @@ static struct known_reference *reference_by_name(const struct engine *engine, co
 }
 
 /* One reference may serve several entries of the configuration. */
-static int claim(struct engine *engine, struct known_reference *known, const struct reference_config *config, struct err *err)
+static int claim(struct engine *engine, struct known_reference *known, const struct reference_config *config,
+                 struct err *err)
 {
     if (!known->owner) {
         known->owner = config;
@@ -167,7 +174,8 @@ static int load_reference_file(struct engine *engine, const struct reference_con
     }
     if (reference_by_name(engine, reference->name)) {
         code = err_set(err, ERR_CONFIG,
-                       "reference %s has the name `%s`, which the store knows with other content; build it under a new name",
+                       "reference %s has the name `%s`, which the store knows with other content; build it "
+                       "under a new name",
                        config->path, reference->name);
         reference_free(reference);
         return code;
@@ -187,7 +195,8 @@ static int load_reference(struct engine *engine, const struct reference_config *
         return 0;
     struct known_reference *known = reference_by_name(engine, config->name);
     if (!known)
-        return err_set(err, ERR_CONFIG, "the store has no reference named `%s`; `driftd reference list` shows those it has",
+        return err_set(err, ERR_CONFIG,
+                       "the store has no reference named `%s`; `driftd reference list` shows those it has",
                        config->name);
     return claim(engine, known, config, err);
 }
@@ -209,11 +218,13 @@ static int make_book(struct engine *engine)
 {
     for (struct known_reference *known = engine->references; known; known = known->next) {
         const struct reference *reference = known->reference;
-        const struct reference_config *wanted =
-            config_reference(config_model(engine->config, text_of(reference->model)), text_of(reference->version));
-        if (known->owner || wanted->kind != REFERENCE_CAPTURE || strncmp(reference->source, "capture ", 8) != 0)
+        const struct reference_config *wanted = config_reference(
+            config_model(engine->config, text_of(reference->model)), text_of(reference->version));
+        if (known->owner || wanted->kind != REFERENCE_CAPTURE ||
+            strncmp(reference->source, "capture ", 8) != 0)
             continue;
-        struct profile_entry *grown = realloc(engine->book_entries, (engine->book.count + 1) * sizeof(*grown));
+        struct profile_entry *grown =
+            realloc(engine->book_entries, (engine->book.count + 1) * sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         engine->book_entries = grown;
@@ -229,10 +240,36 @@ static int make_book(struct engine *engine)
     return 0;
 }
 
+/* Panes of other lengths or another origin would never add up with those in the store. */
+static int check_time_grid(struct engine *engine, struct err *err)
+{
+    char tiers[160] = "", origin[32], stored[160];
+    size_t len = 0;
+    for (uint32_t tier = 0; tier < engine->times.tier_count; tier++)
+        len += (size_t)snprintf(tiers + len, sizeof(tiers) - len, "%s%" PRId64, tier ? "," : "",
+                                engine->times.tiers_ms[tier]);
+    (void)snprintf(origin, sizeof(origin), "%" PRId64, engine->times.origin_ms);
+    const char *const keys[] = {"tiers_ms", "origin_ms"}, *const values[] = {tiers, origin};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (store_load_meta(engine->settings.store, keys[i], stored, sizeof(stored)) == 0 &&
+            strcmp(stored, values[i]) != 0)
+            return err_set(err, ERR_CONFIG,
+                           "the store was made with %s %s, the configuration says %s; keep time.tiers and "
+                           "time.origin, or "
+                           "start a new store",
+                           keys[i], stored, values[i]);
+        store_put_meta(engine->batch, keys[i], values[i]);
+    }
+    store_put_meta(engine->batch, "config_hash", engine->config->hash);
+    return 0;
+}
+
 int engine_restore(struct engine *engine, struct err *err)
 {
     struct restore restore = {engine, err};
-    int code = store_load_grids(engine->settings.store, restore_grid, engine, err);
+    int code = check_time_grid(engine, err);
+    if (code == 0)
+        code = store_load_grids(engine->settings.store, restore_grid, engine, err);
     if (code == 0)
         code = engine_restore_subjects(engine, err);
     if (code == 0)

@@ -1,10 +1,12 @@
 /*
- * Watermarks (DESIGN §6): per role the minimum of the partitions' clocks minus the lateness, over partitions that are neither idle nor
- * finished nor absent too long; none before every partition has given a record or its end; the greatest clock when all are idle.
+ * Watermarks (DESIGN §6): per role the minimum of the partitions' clocks minus the lateness, over partitions
+ * that are neither idle nor finished nor absent too long; none before every partition has given a record or
+ * its end; the greatest clock when all are idle.
  */
 #include "agent/engine_internal.h"
 
-/* A partition that has held nothing but labels for this many records follows its labels' clock (a property of its log). */
+/* A partition that has held nothing but labels for this many records follows its labels' clock (a property of
+ * its log). */
 enum { LABELS_ONLY_RECORDS = 1000 };
 
 static bool is_idle(const struct engine *engine, const struct engine_partition *partition, int64_t now_ms)
@@ -24,8 +26,10 @@ static bool holds_only_labels(const struct engine *engine, const struct engine_p
     return mapping->has_kind && mapping->kind == EVENT_LABEL;
 }
 
-/* The clock of a role, INT64_MIN when it has none yet; *out_counts false when the role does not concern the partition. */
-static int64_t role_clock(const struct engine *engine, const struct engine_partition *partition, int role, bool *out_counts)
+/* The clock of a role, INT64_MIN when it has none yet; *out_counts false when the role does not concern the
+ * partition. */
+static int64_t role_clock(const struct engine *engine, const struct engine_partition *partition, int role,
+                          bool *out_counts)
 {
     *out_counts = role == 1 || !holds_only_labels(engine, partition);
     int64_t clock_ms = partition->now.clock_ms[role];

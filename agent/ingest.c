@@ -42,7 +42,8 @@ struct ingest {
     struct decoder *decoders[DELTA_INPUTS_MAX];
     uint32_t input_count;
     bool files;
-    int (*dead_letter)(void *context, uint32_t input, const struct record *record, enum reject reject, const char *detail);
+    int (*dead_letter)(void *context, uint32_t input, const struct record *record, enum reject reject,
+                       const char *detail);
     void *dead_letter_context;
 
     struct source_sink sink;
@@ -56,8 +57,8 @@ struct ingest {
     size_t dedup_budget;
 
     struct intern *models;
-    uint32_t *versions_of_model; /* by id of `models` */
-    struct intern *keys;         /* model \x1f version */
+    uint32_t *versions_of_model;     /* by id of `models` */
+    struct intern *keys;             /* model \x1f version */
     struct version_state **versions; /* by id of `keys` */
     uint32_t version_capacity;
     struct version_state *recent; /* the version of the event before */
@@ -249,7 +250,8 @@ void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal sign
         ingest->urgent = true;
         break;
     case SIGNAL_GAP:
-        (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "offsets were skipped");
+        (void)snprintf(partition->detail, sizeof(partition->detail), "%s",
+                       detail ? detail : "offsets were skipped");
         break;
     case SIGNAL_FAILED:
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "failed");
@@ -325,7 +327,8 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
     state->segments = intern_new(ingest->config->limits.segments);
-    state->series = state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
+    state->series =
+        state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
     if (state->series == UINT32_MAX) {
         version_free(state, ingest->input_count);
         return NULL;
@@ -334,7 +337,8 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
 }
 
 /* NULL when a cap refuses it: the caller rejects the event. */
-static struct version_state *version_admit(struct ingest *ingest, struct text key, struct text model, struct text version)
+static struct version_state *version_admit(struct ingest *ingest, struct text key, struct text model,
+                                           struct text version)
 {
     uint32_t model_id = intern_add(ingest->models, model);
     if (model_id == INTERN_NONE || ingest->versions_of_model[model_id] >= ingest->config->limits.versions)
@@ -362,7 +366,8 @@ static struct version_state *version_admit(struct ingest *ingest, struct text ke
 
 static struct version_state *version_of(struct ingest *ingest, const struct event *ev)
 {
-    if (ingest->recent && text_equal(ev->model, ingest->recent_model) && text_equal(ev->version, ingest->recent_version))
+    if (ingest->recent && text_equal(ev->model, ingest->recent_model) &&
+        text_equal(ev->version, ingest->recent_version))
         return ingest->recent;
     char bytes[KEY_BYTES_MAX];
     if ((size_t)ev->model.len + ev->version.len + 1 > sizeof(bytes))
@@ -386,7 +391,8 @@ static struct version_state *version_of(struct ingest *ingest, const struct even
     return state;
 }
 
-int ingest_set_profile(struct ingest *ingest, const char *model, const char *version, const struct profile *profile)
+int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
+                       const struct profile *profile)
 {
     struct worker_command_profile *entry = calloc(1, sizeof(*entry));
     if (!entry)
@@ -426,7 +432,8 @@ static bool segment_wanted(const struct version_state *state, struct text key)
     return false;
 }
 
-static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state, const struct event *ev, struct text name)
+static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
+                                    const struct event *ev, struct text name)
 {
     uint32_t id = intern_find(state->segments, name);
     if (id != INTERN_NONE)
@@ -464,18 +471,20 @@ static uint32_t segment_series(struct ingest *ingest, struct version_state *stat
     bytes[segment->name.len] = '=';
     if (prefix + value->text.len <= sizeof(bytes)) {
         memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series =
-            segment_find_or_add(ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)});
+        uint32_t series = segment_find_or_add(ingest, state, ev,
+                                              (struct text){bytes, (uint32_t)(prefix + value->text.len)});
         if (series != UINT32_MAX)
             return series;
     }
     memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
-    return segment_find_or_add(ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
+    return segment_find_or_add(ingest, state, ev,
+                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
 }
 
 /* ---- one event ---- */
 
-/* Must the event wait for the loop? (DESIGN §4 and §7: a grid that is not there yet, a partition that runs ahead.) */
+/* Must the event wait for the loop? (DESIGN §4 and §7: a grid that is not there yet, a partition that runs
+ * ahead.) */
 static bool must_hold(const struct ingest *ingest, const struct version_state *state, int64_t ts_ms)
 {
     if (ts_ms >= ingest->ahead_ms)
@@ -488,7 +497,8 @@ static bool must_hold(const struct ingest *ingest, const struct version_state *s
     return false;
 }
 
-static int resolve_row(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev)
+static int resolve_row(struct ingest *ingest, struct version_state *state, uint32_t input,
+                       const struct event *ev)
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
@@ -505,14 +515,14 @@ static int resolve_row(struct ingest *ingest, struct version_state *state, uint3
     return feature_row_resolve(ingest->row, *binding, ev);
 }
 
-static int count_features(struct ingest *ingest, struct cell *cell, enum grid_resolution resolution)
+static int count_features(struct ingest *ingest, struct delta_cell *cell, enum grid_resolution resolution)
 {
     if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
         return ERR_NOMEM;
     return feature_cell_add(cell->features, ingest->row);
 }
 
-static int take_sample(struct cell *cell, const struct event *ev)
+static int take_sample(struct delta_cell *cell, const struct event *ev)
 {
     if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
         return ERR_NOMEM;
@@ -520,22 +530,23 @@ static int take_sample(struct cell *cell, const struct event *ev)
 }
 
 /* Adds an accepted event to the cells of its series. */
-static int apply(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev, int64_t pane_ms,
-                 bool late)
+static int apply(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev,
+                 int64_t pane_ms, bool late)
 {
     const struct profile *profile = state->profile;
     bool has_features = ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
     bool binned = has_features && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
     if (binned && resolve_row(ingest, state, input, ev) != 0)
         return ERR_NOMEM;
-    struct cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
+    struct delta_cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
     if (!cell)
         return ERR_NOMEM;
     cell->activity[ev->kind]++;
     int code = 0;
     if (binned)
         code = count_features(ingest, cell, GRID_FINE);
-    else if (has_features && !late && (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
+    else if (has_features && !late &&
+             (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
         uint32_t series = segment_series(ingest, state, ev, &ev->segments.items[i]);
@@ -561,12 +572,13 @@ static uint64_t event_identity(const struct event *ev)
 static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
 {
     struct event ev;
-    if (!partition->dedup || decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE ||
-        !ev.id.ptr)
+    if (!partition->dedup ||
+        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr)
         return;
     enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
     int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
-    if (time_plus(start_ms, ingest->times.tiers_ms[0]) > time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
+    if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
+        time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
         (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
 }
 
@@ -598,8 +610,9 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     if (ev->ts_ms > *clock_ms) {
         *clock_ms = ev->ts_ms; /* also of a held event: its place in the log is known */
         if (partition->dedup)
-            dedup_close_before(partition->dedup,
-                               pane_start(&ingest->times, 0, time_minus(*clock_ms, ingest->times.lateness_ms)));
+            dedup_close_before(
+                partition->dedup,
+                pane_start(&ingest->times, 0, time_minus(*clock_ms, ingest->times.lateness_ms)));
     }
     if (must_hold(ingest, state, ev->ts_ms)) {
         *out_hold = true;
@@ -632,7 +645,8 @@ static enum source_verdict deliver(void *context, uint32_t slot, const struct re
     struct event ev;
     enum reject reject = decoder_decode(ingest->decoders[input], record, &ev);
     bool hold = false;
-    enum fate fate = reject == REJECT_NONE ? judge(ingest, partition, record, &ev, &reject, &hold) : FATE_REJECTED;
+    enum fate fate =
+        reject == REJECT_NONE ? judge(ingest, partition, record, &ev, &reject, &hold) : FATE_REJECTED;
     partition->changed = true;
     if (hold) {
         partition->held = true;

@@ -1,9 +1,9 @@
 #ifndef DRIFTD_AGENT_INGEST_H
 #define DRIFTD_AGENT_INGEST_H
 /*
- * One record's way into a delta: decode, find its series, judge its fate, count (DESIGN §5, §6). A pure function of each partition's log
- * apart from the wall clock of `future` and the moments at which limits and profiles arrive; those only hold, never change, an
- * event. Worker's thread only.
+ * One record's way into a delta: decode, find its series, judge its fate, count (DESIGN §5, §6). A pure
+ * function of each partition's log apart from the wall clock of `future` and the moments at which limits and
+ * profiles arrive; those only hold, never change, an event. Worker's thread only.
  */
 #include "agent/worker.h"
 
@@ -14,7 +14,8 @@ void ingest_free(struct ingest *ingest);
 int ingest_add_slot(struct ingest *ingest, const struct worker_slot *slot) MUST_USE;
 bool ingest_has_slots(const struct ingest *ingest);
 void ingest_set_limits(struct ingest *ingest, int64_t watermark_ms, int64_t ahead_ms);
-int ingest_set_profile(struct ingest *ingest, const char *model, const char *version, const struct profile *profile) MUST_USE;
+int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
+                       const struct profile *profile) MUST_USE;
 void ingest_release_held(struct ingest *ingest, struct source *source);
 
 /* Where events are counted from now on; NULL: nowhere (the source must not be polled). */

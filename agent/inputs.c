@@ -28,7 +28,7 @@ struct inputs {
     /* Kafka */
     struct kafka_settings kafka;
     struct kafka_admin *_Atomic admin; /* set once, before its thread looks at it */
-    pthread_mutex_t lock; /* guards found and topics_known */
+    pthread_mutex_t lock;              /* guards found and topics_known */
     struct found *found, *found_tail;
     uint32_t topics_known, topics;
     int32_t *partitions_seen; /* by input; administrator's thread only */
@@ -127,8 +127,8 @@ static int resolve_offsets(struct inputs *inputs, const char *topic, int32_t par
     if (!is_new_partition && inputs->config->start == START_LATEST)
         found->start_offset = OFFSET_END;
     else if (!is_new_partition && inputs->config->start == START_TIMESTAMP)
-        code = kafka_admin_offset_for_time(admin, topic, partition, inputs->config->start_ms, OFFSET_TIMEOUT_MS,
-                                           &found->start_offset, err);
+        code = kafka_admin_offset_for_time(admin, topic, partition, inputs->config->start_ms,
+                                           OFFSET_TIMEOUT_MS, &found->start_offset, err);
     int64_t low;
     if (code == 0 && inputs->settings.until_end)
         code = kafka_admin_offsets(admin, topic, partition, OFFSET_TIMEOUT_MS, &low, &found->end_offset, err);
@@ -149,7 +149,8 @@ static void push_found(struct inputs *inputs, struct found *found)
 static void topic_known(struct inputs *inputs, uint32_t input, const struct kafka_topic_partitions *topic)
 {
     bool first = inputs->partitions_seen[input] == 0;
-    for (int32_t partition = inputs->partitions_seen[input]; partition < topic->partition_count; partition++) {
+    for (int32_t partition = inputs->partitions_seen[input]; partition < topic->partition_count;
+         partition++) {
         if (!in_shard(inputs->config, partition)) {
             inputs->partitions_seen[input] = partition + 1;
             continue;
@@ -161,7 +162,8 @@ static void topic_known(struct inputs *inputs, uint32_t input, const struct kafk
         found->input = input;
         found->partition = partition;
         if (resolve_offsets(inputs, topic->topic, partition, !first, found, &err) != 0) {
-            log_write(inputs->log, LOG_WARNING, "kafka", "%s[%d]: %s; trying again", topic->topic, (int)partition, err.message);
+            log_write(inputs->log, LOG_WARNING, "kafka", "%s[%d]: %s; trying again", topic->topic,
+                      (int)partition, err.message);
             free(found);
             return;
         }
@@ -185,7 +187,8 @@ static void on_topology(void *context, const struct kafka_topic_partitions *topi
             continue;
         }
         for (uint32_t input = 0; input < inputs->config->input_count; input++)
-            if (inputs->config->inputs[input].topic && strcmp(inputs->config->inputs[input].topic, topics[i].topic) == 0)
+            if (inputs->config->inputs[input].topic &&
+                strcmp(inputs->config->inputs[input].topic, topics[i].topic) == 0)
                 topic_known(inputs, input, &topics[i]);
     }
     wake(inputs);
@@ -196,7 +199,8 @@ static void on_connection(void *context, bool connected, const char *error)
     struct inputs *inputs = context;
     if (connected != inputs->connected)
         log_write(inputs->log, connected ? LOG_INFO : LOG_WARNING, "kafka", "%s%s%s",
-                  connected ? "brokers answer" : "no broker answers, trying again", error ? ": " : "", error ? error : "");
+                  connected ? "brokers answer" : "no broker answers, trying again", error ? ": " : "",
+                  error ? error : "");
     inputs->connected = connected;
 }
 
@@ -220,7 +224,8 @@ int inputs_start(struct inputs *inputs, struct err *err)
     return code;
 }
 
-int inputs_dead_letter(void *context, uint32_t input, const struct record *record, enum reject reject, const char *detail)
+int inputs_dead_letter(void *context, uint32_t input, const struct record *record, enum reject reject,
+                       const char *detail)
 {
     struct inputs *inputs = context;
     struct kafka_admin *admin = atomic_load(&inputs->admin);
@@ -232,7 +237,8 @@ int inputs_dead_letter(void *context, uint32_t input, const struct record *recor
 
 /* ---- loop's thread ---- */
 
-static int take_files(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context)
+static int take_files(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
+                      void *context)
 {
     inputs->files_taken = true;
     for (uint32_t i = 0; i < inputs->settings.file_count; i++) {

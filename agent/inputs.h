@@ -1,8 +1,8 @@
 #ifndef DRIFTD_AGENT_INPUTS_H
 #define DRIFTD_AGENT_INPUTS_H
 /*
- * What there is to read: the files of a replay, or the partitions of Kafka topics as they become known. Turns both into slots for
- * workers and makes their sources.
+ * What there is to read: the files of a replay, or the partitions of Kafka topics as they become known. Turns
+ * both into slots for workers and makes their sources.
  */
 #include "agent/agent.h"
 #include "collectors/source.h"
@@ -28,10 +28,12 @@ int inputs_new_source(struct inputs *inputs, struct source **out, struct err *er
 /* Readable when inputs_take has something. */
 int inputs_fd(const struct inputs *inputs);
 /* Calls fn for every slot that is new; stops at its first error. */
-int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context) MUST_USE;
+int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
+                void *context) MUST_USE;
 /* Every topic is known and its partitions were taken. */
 bool inputs_are_complete(const struct inputs *inputs);
 /* For worker_settings.dead_letter; `inputs` is the context. Any thread. */
-int inputs_dead_letter(void *inputs, uint32_t input, const struct record *record, enum reject reject, const char *detail);
+int inputs_dead_letter(void *inputs, uint32_t input, const struct record *record, enum reject reject,
+                       const char *detail);
 
 #endif

@@ -61,7 +61,7 @@ static struct tally *features_of(struct pane_set *set, uint32_t grid, const stru
 
 static const struct tally_size activity_size = {EVENT_KIND_COUNT, 0};
 
-int pane_set_add_cell(struct pane_set *set, const struct cell *cell)
+int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
 {
     struct tally *activity = part_of(set, PANE_ACTIVITY, activity_size);
     if (!activity)
@@ -96,7 +96,8 @@ int pane_set_add(struct pane_set *into, const struct pane_set *from)
     return 0;
 }
 
-int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored, const struct feature_layout *layout)
+int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
+                        const struct feature_layout *layout)
 {
     struct tally *part = NULL;
     if (stored->family == PANE_ACTIVITY) {

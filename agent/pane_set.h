@@ -1,8 +1,9 @@
 #ifndef DRIFTD_AGENT_PANE_SET_H
 #define DRIFTD_AGENT_PANE_SET_H
 /*
- * What one series holds for one stretch of time: a tally per family. Panes of every tier and windows are the same thing. A family that
- * is added later adds a line to enum pane_family and a size to pane_set_size; merging, storing and sliding stay as they are.
+ * What one series holds for one stretch of time: a tally per family. Panes of every tier and windows are the
+ * same thing. A family that is added later adds a line to enum pane_family and a size to pane_set_size;
+ * merging, storing and sliding stay as they are.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,12 +31,13 @@ bool pane_set_is_empty(const struct pane_set *set);
 uint64_t pane_set_events(const struct pane_set *set);
 size_t pane_set_bytes(const struct pane_set *set);
 
-int pane_set_add_cell(struct pane_set *set, const struct cell *cell) MUST_USE;
+int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell) MUST_USE;
 /* Panes of two grids never add: a set that meets a new grid starts that family anew. */
 int pane_set_add(struct pane_set *into, const struct pane_set *from) MUST_USE;
 
 /* One stored family of a pane. `layout` is that of the stored grid (NULL for families without). */
-int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored, const struct feature_layout *layout) MUST_USE;
+int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
+                        const struct feature_layout *layout) MUST_USE;
 /* The pane leaves a window. A part of another grid than the set's is not in it any more: nothing to do. */
 int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *stored) MUST_USE;
 

@@ -1,6 +1,7 @@
 #ifndef DRIFTD_AGENT_PANES_H
 #define DRIFTD_AGENT_PANES_H
-/* Arithmetic of event time: half-open panes [start, end) counted from an origin, in tiers (DESIGN §6). Pure. */
+/* Arithmetic of event time: half-open panes [start, end) counted from an origin, in tiers (DESIGN §6). Pure.
+ */
 #include <stdint.h>
 
 #include "agent/config.h"

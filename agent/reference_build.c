@@ -31,8 +31,8 @@ static enum source_verdict deliver(void *context, uint32_t slot, const struct re
     enum reject reject = decoder_decode(building->decoder, record, &ev);
     if (reject != REJECT_NONE) {
         if (building->counts.rejected++ == 0)
-            (void)snprintf(building->first_reason, sizeof(building->first_reason), "%s: %s", reject_name(reject),
-                           decoder_detail(building->decoder));
+            (void)snprintf(building->first_reason, sizeof(building->first_reason), "%s: %s",
+                           reject_name(reject), decoder_detail(building->decoder));
         return SOURCE_TAKEN;
     }
     if (ev.kind != EVENT_PREDICTION && ev.kind != EVENT_FEATURES)
@@ -60,7 +60,8 @@ static void on_signal(void *context, uint32_t slot, enum source_signal signal, c
     } else if (signal == SIGNAL_FAILED) {
         building->finished++;
         building->failure = ERR_IO;
-        (void)snprintf(building->failure_detail, sizeof(building->failure_detail), "%s", detail ? detail : "cannot read");
+        (void)snprintf(building->failure_detail, sizeof(building->failure_detail), "%s",
+                       detail ? detail : "cannot read");
     }
 }
 
@@ -129,7 +130,8 @@ static int columns_mapping(const struct reference_build *build, struct mapping_s
 
 static bool names_columns(const struct reference_build *build)
 {
-    return build->time_column || build->score_column || build->prediction_column || build->label_column || build->id_column;
+    return build->time_column || build->score_column || build->prediction_column || build->label_column ||
+           build->id_column;
 }
 
 static bool is_csv(const struct reference_build *build)
@@ -142,8 +144,8 @@ static bool is_csv(const struct reference_build *build)
     return csv;
 }
 
-static int configured_mapping(const struct reference_build *build, struct config **out_config, struct mapping_spec **out_spec,
-                              struct err *err)
+static int configured_mapping(const struct reference_build *build, struct config **out_config,
+                              struct mapping_spec **out_spec, struct err *err)
 {
     struct strbuf messages;
     strbuf_init(&messages, 1 << 16);
@@ -183,15 +185,19 @@ static int make_mapping(const struct reference_build *build, struct mapping **ou
 
 /* ---- reading ---- */
 
-static int read_files(const struct reference_build *build, struct building *building, bool csv, struct err *err)
+static int read_files(const struct reference_build *build, struct building *building, bool csv,
+                      struct err *err)
 {
     struct source *source = file_source_new(EVENT_BYTES_DEFAULT);
     if (!source)
         return err_set(err, ERR_NOMEM, "no memory to read files");
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < build->file_count; i++) {
-        struct source_slot slot = {
-            .slot = i, .topic = build->files[i], .offset = OFFSET_BEGINNING, .end_offset = INT64_MAX, .csv = csv};
+        struct source_slot slot = {.slot = i,
+                                   .topic = build->files[i],
+                                   .offset = OFFSET_BEGINNING,
+                                   .end_offset = INT64_MAX,
+                                   .csv = csv};
         code = source_add(source, &slot, err);
     }
     struct source_sink sink = {deliver, on_signal, building};
@@ -202,28 +208,32 @@ static int read_files(const struct reference_build *build, struct building *buil
     }
     source_free(source);
     if (code == 0 && building->failure)
-        code = err_set(err, building->failure, "%s",
-                       building->failure_detail[0] ? building->failure_detail : "out of memory while reading");
+        code =
+            err_set(err, building->failure, "%s",
+                    building->failure_detail[0] ? building->failure_detail : "out of memory while reading");
     return code;
 }
 
 static int finish(struct building *building, struct reference **out, struct err *err)
 {
     if (building->counts.events == 0)
-        return err_set(err, ERR_INVALID, "no usable event%s%s", building->first_reason[0] ? "; the first was refused as " : "",
+        return err_set(err, ERR_INVALID, "no usable event%s%s",
+                       building->first_reason[0] ? "; the first was refused as " : "",
                        building->first_reason);
     return reference_builder_finish(building->builder, out, err);
 }
 
-int reference_build(const struct reference_build *build, struct reference **out, struct reference_build_counts *out_counts,
-                    struct err *err)
+int reference_build(const struct reference_build *build, struct reference **out,
+                    struct reference_build_counts *out_counts, struct err *err)
 {
     struct building building = {.from_ms = INT64_MAX, .to_ms = INT64_MIN, .wanted_model = build->model};
     struct mapping *mapping = NULL;
     char source[512], name[NAME_MAX_BYTES + 16];
     const char *last = strrchr(build->files[0], '/');
-    (void)snprintf(source, sizeof(source), "file %s%s", last ? last + 1 : build->files[0], build->file_count > 1 ? " …" : "");
-    (void)snprintf(name, sizeof(name), "%s", build->name ? build->name : (build->model ? build->model : "reference"));
+    (void)snprintf(source, sizeof(source), "file %s%s", last ? last + 1 : build->files[0],
+                   build->file_count > 1 ? " …" : "");
+    (void)snprintf(name, sizeof(name), "%s",
+                   build->name ? build->name : (build->model ? build->model : "reference"));
     struct reference_options options = {.name = name,
                                         .model = build->model ? build->model : "default",
                                         .version = build->version ? build->version : "",

@@ -14,6 +14,7 @@
 #include "agent/base/digest.h"
 #include "agent/base/strbuf.h"
 #include "agent/store.h"
+#include "agent/store_pack.h"
 #include "agent/store_sql.h"
 
 /* ---- batches ---- */
@@ -238,9 +239,6 @@ void store_packer_free(struct store_packer *packer);
 /* *out is valid until the next call. ERR_NOMEM, ERR_LIMIT. */
 int store_pack(struct store_packer *packer, const void *bytes, size_t len, const void **out,
                size_t *out_len) MUST_USE;
-/* Never trusts what it reads: ERR_CORRUPT. The result lives in the arena. */
-int store_unpack(const void *packed, size_t packed_len, struct arena *arena, const void **out,
-                 size_t *out_len) MUST_USE;
 
 /* ---- store_load.c ---- */
 

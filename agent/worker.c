@@ -1,6 +1,7 @@
 /*
- * The worker's thread: commands in, records through, deltas out. It never waits for the loop except when all its deltas are out: then it
- * stops reading, which is the back-pressure. How one event is judged and counted is in agent/ingest.c.
+ * The worker's thread: commands in, records through, deltas out. It never waits for the loop except when all
+ * its deltas are out: then it stops reading, which is the back-pressure. How one event is judged and counted
+ * is in agent/ingest.c.
  */
 #include "agent/worker.h"
 
@@ -49,11 +50,11 @@ struct worker {
     int64_t merge_interval_ms;
     size_t delta_bytes_max;
 
-    struct ring *commands;  /* loop → worker */
-    struct ring *full;      /* worker → loop: deltas with content */
-    struct ring *empty;     /* loop → worker: deltas to fill */
-    int wake_fd;            /* the loop's */
-    int command_fd;         /* the worker's: a command or an empty delta has come while it waits */
+    struct ring *commands; /* loop → worker */
+    struct ring *full;     /* worker → loop: deltas with content */
+    struct ring *empty;    /* loop → worker: deltas to fill */
+    int wake_fd;           /* the loop's */
+    int command_fd;        /* the worker's: a command or an empty delta has come while it waits */
 
     struct delta *deltas[DELTAS]; /* owned; wherever they are */
     struct delta *current;        /* being filled; NULL while all are out */
@@ -104,7 +105,8 @@ static void run_command(struct worker *worker, struct worker_command *command)
         break;
     case COMMAND_DURABLE:
         if (worker->source->ops->durable)
-            worker->source->ops->durable(worker->source, command->as.durable.slot, command->as.durable.next_offset);
+            worker->source->ops->durable(worker->source, command->as.durable.slot,
+                                         command->as.durable.next_offset);
         break;
     }
     free(command);
@@ -301,13 +303,15 @@ int worker_set_limits(struct worker *worker, int64_t watermark_ms, int64_t ahead
     return send_command(worker, &command);
 }
 
-int worker_set_profile(struct worker *worker, const char *model, const char *version, const struct profile *profile)
+int worker_set_profile(struct worker *worker, const char *model, const char *version,
+                       const struct profile *profile)
 {
     struct worker_command command = {.type = COMMAND_PROFILE};
     command.as.profile.model = strdup(model);
     command.as.profile.version = strdup(version);
     command.as.profile.profile = profile;
-    int code = command.as.profile.model && command.as.profile.version ? send_command(worker, &command) : ERR_NOMEM;
+    int code =
+        command.as.profile.model && command.as.profile.version ? send_command(worker, &command) : ERR_NOMEM;
     if (code != 0) {
         free(command.as.profile.model);
         free(command.as.profile.version);
