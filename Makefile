@@ -65,6 +65,19 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 check-unit: $(UNIT_BINS)
 	$(Q)set -e; for t in $(UNIT_BINS); do $$t || exit 1; done
 
+VECTORS        ?= tests/vectors
+VECTORS_RUNNER := $(BUILD)/vectors/runner
+VECTORS_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/vectors/*.c)))
+
+$(VECTORS_RUNNER): $(VECTORS_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+.PHONY: vectors
+vectors: $(VECTORS_RUNNER)
+	$(Q)$(VECTORS_RUNNER) $(VECTORS)
+
 .PHONY: clean
 clean:
 	rm -rf build

@@ -21,6 +21,7 @@ static int command_version(int argc, char **argv)
 }
 
 static const struct command commands[] = {
+    {"check", command_check, "check a configuration and say what it would run"},
     {"version", command_version, "print the version"},
 };
 
