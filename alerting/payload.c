@@ -1,6 +1,8 @@
 #include "alerting/payload.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/json.h"
@@ -8,7 +10,8 @@
 #include "alerting/sentence.h"
 
 /* JSON bytes of one name from outside: with these every group has room for its worst alert. */
-enum { NAME_MAX_BYTES = 300, PATH_MAX_BYTES = 600, SUMMARY_MAX_BYTES = 1600 };
+enum { NAME_MAX_BYTES = 300, LABEL_MAX_BYTES = 120, PATH_MAX_BYTES = 600, SUMMARY_MAX_BYTES = 1600 };
+enum { METRICS_SHOWN = 4 };
 /* What follows the alerts, apart from the hint: the counts of what was left out and closing brackets. */
 enum { TRUNCATED_MAX_BYTES = 120 };
 
@@ -68,7 +71,7 @@ static void write_bins(struct json *json, const struct bin_moves *bins)
     json_array_begin(json);
     for (uint32_t i = 0; i < bins->count; i++) {
         json_object_begin(json);
-        member_string(json, "bin", bins->moves[i].label);
+        member_text(json, "bin", text_of(bins->moves[i].label), LABEL_MAX_BYTES);
         member_number(json, "reference_share", bins->moves[i].reference_share);
         member_number(json, "share", bins->moves[i].share);
         member_number(json, "contribution", bins->moves[i].contribution);
@@ -78,12 +81,20 @@ static void write_bins(struct json *json, const struct bin_moves *bins)
     member_unsigned(json, "bins_total", bins->total);
 }
 
+/* A product of configured numbers, without the last digits that nobody configured. */
+static double rounded(double value)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "%.12g", value);
+    return strtod(text, NULL);
+}
+
 static void write_numbers(struct json *json, const struct member *member)
 {
     const struct judgement *judgement = &member->judgement;
     member_number(json, "value", judgement->value);
     member_number(json, "threshold", judgement->threshold);
-    member_number(json, "clear_level", judgement->clear_level);
+    member_number(json, "clear_level", rounded(judgement->clear_level));
     member_number(json, "noise_floor", judgement->noise_floor);
     member_number(json, "p_value", judgement->p_value);
     if (!isnan(judgement->low) && !isnan(judgement->high)) {
@@ -175,6 +186,23 @@ static bool is_plain(struct text name)
     return name.len > 0 && name.len <= NAME_MAX_BYTES;
 }
 
+/* The first few distinct ones. */
+static void write_metrics(struct strbuf *sql, const struct payload *payload)
+{
+    const char *seen[METRICS_SHOWN];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < payload->count && count < METRICS_SHOWN; i++) {
+        const char *metric = payload->members[i]->alert->metric_name;
+        uint32_t k = 0;
+        while (k < count && strcmp(seen[k], metric) != 0)
+            k++;
+        if (k < count || !is_plain(text_of(metric)))
+            continue;
+        strbuf_addf(sql, "%s'%s'", count ? ", " : "", metric);
+        seen[count++] = metric;
+    }
+}
+
 static void write_sql(struct strbuf *sql, const struct payload *payload)
 {
     strbuf_adds(sql,
@@ -183,15 +211,16 @@ static void write_sql(struct strbuf *sql, const struct payload *payload)
     /* A name that would need quoting is left out: less specific, never wrong, nothing to inject. */
     if (is_plain(payload->model))
         strbuf_addf(sql, "model = '%.*s' AND ", (int)payload->model.len, payload->model.ptr);
-    strbuf_addf(sql, "window_end_s = %lld AND value IS NOT NULL ORDER BY version, segment, feature, metric",
-                (long long)(payload->window_end_ms / 1000));
+    strbuf_addf(sql, "window_end_s = %lld AND metric IN (", (long long)(payload->window_end_ms / 1000));
+    write_metrics(sql, payload);
+    strbuf_adds(sql, ") AND value IS NOT NULL ORDER BY metric, value DESC");
 }
 
 static void write_hint(const struct payload *payload, struct strbuf *out)
 {
     struct strbuf sql;
     struct json json;
-    strbuf_init(&sql, 2 * NAME_MAX_BYTES + 400);
+    strbuf_init(&sql, PAYLOAD_MAX_BYTES);
     write_sql(&sql, payload);
     json_init(&json, out);
     json_object_begin(&json);
@@ -204,7 +233,7 @@ static void write_hint(const struct payload *payload, struct strbuf *out)
         json_string(&json, sql.bytes);
         if (is_plain(store)) {
             struct strbuf command;
-            strbuf_init(&command, 4 * NAME_MAX_BYTES + 400);
+            strbuf_init(&command, PAYLOAD_MAX_BYTES);
             strbuf_addf(&command, "sqlite3 -readonly '%s' \"%s\"", payload->store_hint, sql.bytes);
             json_key(&json, "command");
             json_string(&json, command.bytes);

@@ -166,7 +166,7 @@ void sentence_summary(const struct payload *payload, struct strbuf *out)
     if (payload->count > 1) {
         add_counts(out, payload);
         strbuf_adds(out, ". Worst: ");
-    } else if (worst->change != CHANGE_RESOLVED) {
+    } else {
         strbuf_addf(out, "%s: ",
                     worst->change == CHANGE_DEESCALATED ? "de-escalated" : alert_change_name(worst->change));
     }
