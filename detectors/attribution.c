@@ -135,7 +135,7 @@ double js_term(double p, double q)
 }
 
 struct marginals {
-    double n, m;        /* totals of current and reference */
+    double n, m;               /* totals of current and reference */
     double *p, *q, *log_ratio; /* by bin */
     double mean_log_ratio;
 };

@@ -10,26 +10,26 @@
 #include "agent/base/compiler.h"
 
 struct attribution_drift {
-    double ndcg;      /* gain: baseline mean |attribution|; order: live; 1 = same order. Alarm below 0.90 */
-    double share_l1;  /* Σ |share − baseline share| */
-    double share_js;  /* Jensen–Shannon distance of the shares, base 2 */
-    double spearman;  /* rank correlation, ties share ranks */
+    double ndcg;     /* gain: baseline mean |attribution|; order: live; 1 = same order. Alarm below 0.90 */
+    double share_l1; /* Σ |share − baseline share| */
+    double share_js; /* Jensen–Shannon distance of the shares, base 2 */
+    double spearman; /* rank correlation, ties share ranks */
 };
-/* Mean |attribution| per feature, same order in both; ties of live values keep the baseline's order. All zero on
- * one side: NaN. O(n log n); ERR_NOMEM. */
+/* Mean |attribution| per feature, same order in both; ties of live values keep the baseline's order. All zero
+ * on one side: NaN. O(n log n); ERR_NOMEM. */
 int attribution_drift(const double *baseline, const double *live, uint32_t count,
                       struct attribution_drift *out) MUST_USE;
 
-/* Terms of two frequency vectors, all ≥ 0; their sum is the divergence. 0·log 0 = 0; a PSI term with exactly one
- * zero is NaN (smooth first). */
+/* Terms of two frequency vectors, all ≥ 0; their sum is the divergence. 0·log 0 = 0; a PSI term with exactly
+ * one zero is NaN (smooth first). */
 double psi_term(double p, double q);
 double js_term(double p, double q); /* nats */
 
 /*
  * PSI between two count matrices by segment (rows) and bin (columns), split into what the shares of the
- * segments did (mix) and what happened inside (within): Σ (mix + within) = PSI exactly; parts may be negative.
- * kl_chain sums to KL(current‖reference) of the joint distribution. Counts may be fractional: add ½ to every
- * cell beforehand, a marginal bin that is empty on one side only makes everything NaN.
+ * segments did (mix) and what happened inside (within): Σ (mix + within) = PSI exactly; parts may be
+ * negative. kl_chain sums to KL(current‖reference) of the joint distribution. Counts may be fractional: add ½
+ * to every cell beforehand, a marginal bin that is empty on one side only makes everything NaN.
  */
 struct segment_part {
     double mix, within, total;

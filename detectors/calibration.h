@@ -19,18 +19,18 @@ void calibration_bin_add(struct calibration_bin *bin, double p, double y);
 
 struct calibration {
     double n, mean_p, mean_y;
-    double ece, mce, ace; /* weighted mean, largest, unweighted mean of |p̄_b − ȳ_b| */
-    double ece_bias;      /* what noise alone adds to ece: Σ w √(2ȳ(1−ȳ)/(π n_b)) */
-    double rms;           /* √Σ w (p̄_b − ȳ_b)² */
+    double ece, mce, ace;   /* weighted mean, largest, unweighted mean of |p̄_b − ȳ_b| */
+    double ece_bias;        /* what noise alone adds to ece: Σ w √(2ȳ(1−ȳ)/(π n_b)) */
+    double rms;             /* √Σ w (p̄_b − ȳ_b)² */
     double debiased_square; /* over bins with n_b ≥ 2; may be negative */
     double debiased_error;  /* its root, 0 when negative: what alarms use */
-    double brier, reliability, resolution, uncertainty; /* Murphy's terms */
+    double brier, reliability, resolution, uncertainty;                        /* Murphy's terms */
     double reliability_corrected, resolution_corrected, uncertainty_corrected; /* Ferro & Fricker */
     double within_variance, within_covariance; /* brier = REL − RES + UNC + WBV − WBC */
     double difference;                         /* ȳ − p̄ */
     double observed_over_expected;
-    double z, p;                /* calibration in the large: Σ(y−p)/√Σp(1−p) */
-    double hosmer_lemeshow;     /* with df = non-empty bins (external data) */
+    double z, p;            /* calibration in the large: Σ(y−p)/√Σp(1−p) */
+    double hosmer_lemeshow; /* with df = non-empty bins (external data) */
     double hosmer_lemeshow_df, hosmer_lemeshow_p;
 };
 struct calibration calibration_of(const struct calibration_bin *bins, size_t count);

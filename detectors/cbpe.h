@@ -1,9 +1,9 @@
 #ifndef DRIFTD_DETECTORS_CBPE_H
 #define DRIFTD_DETECTORS_CBPE_H
 /*
- * Performance without labels from calibrated probabilities (METHODS §7.4): a calibrator fitted on the labelled
- * reference, then the expected confusion matrix of the current scores. It assumes that what a score means has
- * not changed (no concept drift).
+ * Performance without labels from calibrated probabilities (METHODS §7.4): a calibrator fitted on the
+ * labelled reference, then the expected confusion matrix of the current scores. It assumes that what a score
+ * means has not changed (no concept drift).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,7 +48,8 @@ int calibrator_fit(const struct score_count *fit, size_t fit_count, const struct
 void calibrator_clear(struct calibrator *calibrator);
 double calibrator_probability(const struct calibrator *calibrator, double score);
 
-/* Events of one score: how many were predicted positive and negative, and their probability of being positive.
+/* Events of one score: how many were predicted positive and negative, and their probability of being
+ * positive.
  */
 struct cbpe_bin {
     double predicted_positive, predicted_negative;

@@ -1,10 +1,10 @@
 #ifndef DRIFTD_DETECTORS_DDSKETCH_H
 #define DRIFTD_DETECTORS_DDSKETCH_H
 /*
- * Quantiles with a bounded relative error from counters that add (METHODS §11): bucket k holds (γ^(k−1), γ^k],
- * γ = (1+α)/(1−α). The range of keys is fixed, so that a sketch is a plain vector of counters, merging and
- * subtracting are exact, and nothing grows. Finding a bucket uses a table of bounds and no libm: equal values
- * give equal buckets on every machine.
+ * Quantiles with a bounded relative error from counters that add (METHODS §11): bucket k holds (γ^(k−1),
+ * γ^k], γ = (1+α)/(1−α). The range of keys is fixed, so that a sketch is a plain vector of counters, merging
+ * and subtracting are exact, and nothing grows. Finding a bucket uses a table of bounds and no libm: equal
+ * values give equal buckets on every machine.
  *
  * Counters, in this order: zero, clipped (values moved into the outermost bucket), not-a-number, the positive
  * buckets from small to large, then (if asked for) the negative buckets by magnitude.
@@ -23,7 +23,8 @@ void ddsketch_layout_free(struct ddsketch_layout *layout);
 uint32_t ddsketch_counters(const struct ddsketch_layout *layout);
 double ddsketch_gamma(const struct ddsketch_layout *layout);
 
-/* ⌈log_γ x⌉ for a positive x, clipped to the range (then *out_clipped is true; may be NULL). O(log buckets). */
+/* ⌈log_γ x⌉ for a positive x, clipped to the range (then *out_clipped is true; may be NULL). O(log buckets).
+ */
 int32_t ddsketch_key(const struct ddsketch_layout *layout, double x, bool *out_clipped);
 /* What stands for a key: 2γ^key/(γ+1). */
 double ddsketch_value(const struct ddsketch_layout *layout, int32_t key);

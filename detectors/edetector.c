@@ -39,12 +39,12 @@ enum { DIRICHLETS = 4, TILTS = 12 };
 struct e_reference {
     uint32_t bins;
     bool ordered;
-    double *share;                   /* p̂ */
-    double *score;                   /* s */
-    double *prior[DIRICHLETS];       /* κ·a_j */
+    double *share;             /* p̂ */
+    double *score;             /* s */
+    double *prior[DIRICHLETS]; /* κ·a_j */
     double *log_gamma_prior[DIRICHLETS];
-    double total_prior[DIRICHLETS];  /* κ */
-    double *log_tilt[TILTS];         /* log q_j */
+    double total_prior[DIRICHLETS]; /* κ */
+    double *log_tilt[TILTS];        /* log q_j */
     double memory[];
 };
 
@@ -211,8 +211,8 @@ static double divergence(const struct e_reference *r, const uint64_t *counts, do
     return sum;
 }
 
-/* The weight of the current frequencies in the point of the ball that explains them best, from above: a larger
- * denominator keeps the e-value valid. */
+/* The weight of the current frequencies in the point of the ball that explains them best, from above: a
+ * larger denominator keeps the e-value valid. */
 static double favourable_weight(const struct e_reference *r, const uint64_t *counts, double n, double rho)
 {
     enum { BISECTIONS = 40 };
@@ -242,8 +242,7 @@ struct e_value e_value_of(const struct e_reference *r, const uint64_t *counts, d
         if (counts[j] == 0)
             continue;
         double q = (double)counts[j] / n;
-        value.log_denominator +=
-            (double)counts[j] * log((1 - value.weight) * r->share[j] + value.weight * q);
+        value.log_denominator += (double)counts[j] * log((1 - value.weight) * r->share[j] + value.weight * q);
     }
     value.log_numerator = mixture_log(r, counts, n);
     value.log_e = eta * (value.log_numerator - value.log_denominator);

@@ -29,17 +29,18 @@ struct e_value {
     double weight; /* of the current frequencies in the least favourable distribution; 1: inside the ball */
 };
 /* ℓ = η·(num − den) of the counts of a window; an empty one has ℓ = 0. 0 < eta ≤ 1. O(bins). */
-struct e_value e_value_of(const struct e_reference *reference, const uint64_t *counts, double rho, double eta);
+struct e_value e_value_of(const struct e_reference *reference, const uint64_t *counts, double rho,
+                          double eta);
 
 /* ---- bounded means ---- */
 
 enum e_side { E_UP, E_DOWN, E_BOTH };
 enum { E_BOUNDED_ALTERNATIVES = 10 };
-/* log e-value against E[x | past] ≤ u (up; ≥ u for down) from n values x ∈ [0,1] with sum S. NaN when u is not
- * strictly between 0 and 1. */
+/* log e-value against E[x | past] ≤ u (up; ≥ u for down) from n values x ∈ [0,1] with sum S. NaN when u is
+ * not strictly between 0 and 1. */
 double log_e_bounded(double n, double sum, double u, enum e_side side, uint32_t alternatives);
-/* Upper confidence limits of a reference mean, for u: of a rate (Clopper–Pearson, one-sided), and of values in
- * [0,1] with this mean and sample variance (empirical Bernstein). */
+/* Upper confidence limits of a reference mean, for u: of a rate (Clopper–Pearson, one-sided), and of values
+ * in [0,1] with this mean and sample variance (empirical Bernstein). */
 double rate_upper_limit(double k, double n, double delta);
 double mean_upper_limit(double mean, double variance, double n, double delta);
 
@@ -51,7 +52,8 @@ struct e_sum {
 };
 /* NaN terms (starts that do not exist) take no part. */
 struct e_sum e_sum_of(const double *log_e, uint32_t count);
-/* h = ln(A·F·|S|/s): at most one crossing in A panes for all F series of a family with share s of the budget. */
+/* h = ln(A·F·|S|/s): at most one crossing in A panes for all F series of a family with share s of the budget.
+ */
 double e_threshold(double panes, double series, double starts, double share);
 
 #endif

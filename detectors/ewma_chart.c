@@ -1,4 +1,5 @@
-/* Charts of an exponentially weighted mean: against the running mean (EWMA) and for error rates (ECDD [Ross12]).
+/* Charts of an exponentially weighted mean: against the running mean (EWMA) and for error rates (ECDD
+ * [Ross12]).
  */
 #include <math.h>
 
@@ -6,9 +7,9 @@
 
 struct ewma {
     uint64_t n;
-    double mean;    /* of all values */
-    double z;       /* weighted mean */
-    double z2;      /* weighted mean of squares */
+    double mean; /* of all values */
+    double z;    /* weighted mean */
+    double z2;   /* weighted mean of squares */
 };
 
 static size_t ewma_bytes(const double *values)

@@ -69,7 +69,8 @@ struct benefits {
     double n0, n1, n2;
 };
 struct benefits confusion_benefits(const struct confusion *c);
-double generalized_entropy(const struct benefits *b, double alpha); /* alpha 1: Theil; 0: mean log deviation */
+double generalized_entropy(const struct benefits *b,
+                           double alpha); /* alpha 1: Theil; 0: mean log deviation */
 double coefficient_of_variation(const struct benefits *b);
 struct entropy_split {
     double within, between; /* of GE with alpha 2; the sum is the whole */
@@ -83,7 +84,8 @@ struct clarify {
     double GE2, theil, coefficient_of_variation;
 };
 struct clarify clarify_metrics(const struct confusion *a, const struct confusion *d);
-/* The distances between two label distributions over `categories` classes; only KL, JS, LP, TVD, KS are set. */
+/* The distances between two label distributions over `categories` classes; only KL, JS, LP, TVD, KS are set.
+ */
 void clarify_label_distances(const double *counts_a, const double *counts_d, size_t categories,
                              struct clarify *out);
 

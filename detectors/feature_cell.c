@@ -74,6 +74,11 @@ uint64_t feature_cell_events(const struct feature_cell *cell)
     return cell->events;
 }
 
+const struct feature_layout *feature_cell_layout(const struct feature_cell *cell)
+{
+    return &cell->layout->face;
+}
+
 size_t feature_cell_bytes(const struct feature_cell *cell)
 {
     size_t padded = cell->layout->padded;

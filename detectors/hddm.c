@@ -119,7 +119,8 @@ static void weighted_add(struct weighted *w, double x, double lambda)
 }
 
 /* `sign` −1 watches for a fall by looking at −mean. */
-static void watch(struct side *side, const struct weighted *total, double x, double sign, const double *values)
+static void watch(struct side *side, const struct weighted *total, double x, double sign,
+                  const double *values)
 {
     double bound = sqrt(total->squares * log(1 / values[DRIFT_CONFIDENCE]) / 2);
     if (sign * total->mean + bound < side->cut) {

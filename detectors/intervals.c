@@ -170,6 +170,14 @@ double fisher_exact_p(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2)
     return fmin(1, p);
 }
 
+double mcnemar_p(uint64_t only_first, uint64_t only_second)
+{
+    uint64_t fewer = only_first < only_second ? only_first : only_second;
+    if (only_first == only_second)
+        return 1;
+    return fmin(1, 2 * binomial_cdf((double)fewer, only_first + only_second, 0.5));
+}
+
 double cohen_h(double p1, double p2)
 {
     return 2 * asin(sqrt(p1)) - 2 * asin(sqrt(p2));

@@ -34,8 +34,12 @@ struct test_result {
 };
 /* Pooled z; both rates 0 or both 1: z = 0, p = 1. */
 struct test_result two_proportion_z(double k1, double n1, double k2, double n2);
-/* Fisher's exact p, two-sided: all tables at most as probable as this one. O(spread of the hypergeometric). */
+/* Fisher's exact p, two-sided: all tables at most as probable as this one. O(spread of the hypergeometric).
+ */
 double fisher_exact_p(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2);
+/* Two models on the same events: `only_first` and `only_second` count what just one of them got right. Exact
+ * binomial p, two-sided; 1 when they never differ. */
+double mcnemar_p(uint64_t only_first, uint64_t only_second);
 /* Effect size 2·asin√p1 − 2·asin√p2. */
 double cohen_h(double p1, double p2);
 

@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 /* Eigenvalues (descending) and eigenvectors of a symmetric d×d matrix by cyclic Jacobi. `a` is overwritten;
- * vectors[i·d + k] is component i of vector k, its largest component positive. O(d³) per sweep, ≤ 100 sweeps. */
+ * vectors[i·d + k] is component i of vector k, its largest component positive. O(d³) per sweep, ≤ 100 sweeps.
+ */
 void matrix_eigen(double *a, uint32_t d, double *values, double *vectors);
 /* a = L·Lᵀ in the lower triangle of `a`. False when it is not positive definite. O(d³). */
 bool matrix_cholesky(double *a, uint32_t d);

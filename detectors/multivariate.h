@@ -42,7 +42,8 @@ struct mmd {
     double biased, unbiased; /* squared; unbiased is NaN with n or M < 2 */
     double p;                /* Satterthwaite's χ² */
 };
-/* From mean embeddings of `features` numbers; trace and trace2 = tr Σ and tr Σ² of the reference's features. */
+/* From mean embeddings of `features` numbers; trace and trace2 = tr Σ and tr Σ² of the reference's features.
+ */
 struct mmd mmd_of(const double *reference_mean, double reference_n, const double *mean, double n,
                   uint32_t features, double trace, double trace2);
 /* tr Σ and tr Σ² of a covariance. */
@@ -52,9 +53,9 @@ void covariance_traces(const double *covariance, uint32_t d, double *trace, doub
 
 struct pca {
     uint32_t d, components;
-    double *mean, *scale;  /* population sd; 1 for a constant feature */
-    double *explained;     /* d shares, descending */
-    double *vectors;       /* d×d, columns by share */
+    double *mean, *scale; /* population sd; 1 for a constant feature */
+    double *explained;    /* d shares, descending */
+    double *vectors;      /* d×d, columns by share */
 };
 /* Of standardised features; keeps the fewest components that explain at least `kept`. NULL: no memory, or
  * nothing varies. `covariance` has n − 1. O(d³). */

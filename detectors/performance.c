@@ -42,8 +42,7 @@ struct binary_metrics binary_metrics(const struct confusion *c)
         .selection_rate = ratio(c->tp + c->fp, n),
     };
     m.balanced_accuracy = (m.recall + m.specificity) / 2;
-    double chance =
-        m.prevalence * m.selection_rate + (1 - m.prevalence) * (1 - m.selection_rate);
+    double chance = m.prevalence * m.selection_rate + (1 - m.prevalence) * (1 - m.selection_rate);
     m.kappa = chance < 1 ? (m.accuracy - chance) / (1 - chance) : NAN;
     return m;
 }

@@ -9,7 +9,7 @@
 struct regression_sums {
     uint64_t n;
     double error, error2, abs_error;
-    double abs_share;   /* |e| / max(|y|, 2^-52) */
+    double abs_share;     /* |e| / max(|y|, 2^-52) */
     double abs_symmetric; /* 2|e| / (|y| + |prediction|), 0 when both are 0 */
     double abs_y;
     double y, y2; /* of y − shift */

@@ -52,8 +52,8 @@ double out_of_range_p(uint64_t k, uint64_t n, uint64_t reference_n)
     double all = (double)n;
     double outside = (double)k;
     /* C(n,k)/C(n+M,k) · [(n−k) + M(k+1)] / (n+M−k) */
-    double log_p = log_choose_ratio(all, m, outside) +
-                   log((all - outside + m * (outside + 1)) / (all + m - outside));
+    double log_p =
+        log_choose_ratio(all, m, outside) + log((all - outside + m * (outside + 1)) / (all + m - outside));
     return fmin(1, exp(log_p));
 }
 

@@ -10,10 +10,10 @@
 
 #include "detectors/intervals.h"
 
-/* A rate of the window against the reference's: pooled z, or Fisher's exact test when an expected count is below
- * 5 (then `statistic` still is z). */
+/* A rate of the window against the reference's: pooled z, or Fisher's exact test when an expected count is
+ * below 5 (then `statistic` still is z). */
 struct rate_change {
-    double difference; /* k/n − K/M */
+    double difference;        /* k/n − K/M */
     struct interval interval; /* Newcombe, 95 % */
     struct test_result test;
     bool exact;

@@ -11,10 +11,11 @@
 
 struct sequential_kind_ops {
     struct sequential_description description;
-    size_t (*state_bytes)(const double *values); /* a multiple of 8 */
+    size_t (*state_bytes)(const double *values);      /* a multiple of 8 */
     void (*start)(void *state, const double *values); /* state is zeroed */
     enum sequential_state (*update)(void *state, const double *values, double x);
-    bool (*valid)(const void *state, const double *values); /* of decoded bytes: indices in range; NULL: any */
+    bool (*valid)(const void *state,
+                  const double *values); /* of decoded bytes: indices in range; NULL: any */
 };
 
 extern const struct sequential_kind_ops adwin_ops;

@@ -12,10 +12,9 @@
 #include "tests/vectors/vectors.h"
 
 static const struct vector_handler *const tables[] = {
-    binning_handlers,
-    continuous_handlers,
-    distances_handlers,
-    special_handlers,
+    binning_handlers,     continuous_handlers,   distances_handlers, special_handlers,   intervals_handlers,
+    performance_handlers, calibration_handlers,  cbpe_handlers,      fairness_handlers,  attribution_handlers,
+    quality_handlers,     multivariate_handlers, detectors_handlers, edetector_handlers,
 };
 
 static const struct vector_handler *find_handler(const char *fn)
@@ -91,6 +90,18 @@ static bool number_agrees(double got, double want, struct tolerance tolerance)
 
 static void compare(struct comparison *cmp, const char *path, const cJSON *got, const cJSON *want);
 
+/* The ends of a confidence interval are centre ± half: near zero an end has fewer correct digits than the
+ * two, so both are compared on the scale of the larger. */
+static double interval_scale(const char *path, const cJSON *want)
+{
+    double low, high;
+    if (!strstr(path, "_ci9") || !cJSON_IsArray(want) || cJSON_GetArraySize(want) != 2 ||
+        !is_numeric(want->child, &low) || !is_numeric(want->child->next, &high))
+        return 0;
+    double scale = fmax(fabs(low), fabs(high));
+    return isfinite(scale) ? scale : 0;
+}
+
 static void compare_members(struct comparison *cmp, const char *path, const cJSON *got, const cJSON *want)
 {
     const cJSON *member;
@@ -101,6 +112,8 @@ static void compare_members(struct comparison *cmp, const char *path, const cJSO
         return;
     }
     const cJSON *other = got ? got->child : NULL;
+    double atol = cmp->tolerance.atol;
+    cmp->tolerance.atol += cmp->tolerance.rtol * interval_scale(path, want);
     cJSON_ArrayForEach(member, want)
     {
         if (cJSON_IsArray(want)) {
@@ -112,6 +125,7 @@ static void compare_members(struct comparison *cmp, const char *path, const cJSO
             compare(cmp, deeper, cJSON_GetObjectItemCaseSensitive(got, member->string), member);
         }
     }
+    cmp->tolerance.atol = atol;
 }
 
 /* Every value that is wanted must be there and agree; computing more is no error. */

@@ -38,6 +38,16 @@ extern const struct vector_handler binning_handlers[];
 extern const struct vector_handler continuous_handlers[];
 extern const struct vector_handler distances_handlers[];
 extern const struct vector_handler special_handlers[];
+extern const struct vector_handler intervals_handlers[];
+extern const struct vector_handler performance_handlers[];
+extern const struct vector_handler calibration_handlers[];
+extern const struct vector_handler cbpe_handlers[];
+extern const struct vector_handler fairness_handlers[];
+extern const struct vector_handler attribution_handlers[];
+extern const struct vector_handler quality_handlers[];
+extern const struct vector_handler multivariate_handlers[];
+extern const struct vector_handler detectors_handlers[];
+extern const struct vector_handler edetector_handlers[];
 
 /* The case cannot be computed; the first reason is kept. */
 void case_fail(struct vector_case *vc, const char *format, ...) PRINTF_LIKE(2, 3);
