@@ -225,10 +225,17 @@ static struct tails tails_of(struct side side, uint32_t feature, const struct su
 }
 
 /* What W1 is divided by: outliers of the reference would hide everything else, so they are clipped; where
- * that leaves nothing (a rare second value), they are not. */
-static double reference_spread(const struct subject *subject, double population_sd)
+ * that leaves nothing (a rare second value), they are not. From the reference's own bins, which may be finer
+ * than those compared. */
+static double reference_spread(const struct subject *subject, struct side reference, uint32_t feature,
+                               double population_sd)
 {
-    double sd = winsorised_sd(subject->reference, subject->edges, subject->valid_slots, WINSORISED_SHARE);
+    const struct feature_grid *grid = subject->grid;
+    bool fine = reference.layout->resolution == GRID_FINE;
+    const uint64_t *counts = fine ? slots_of(reference, feature) : subject->reference;
+    const double *edges = fine ? grid->edges : subject->edges;
+    uint32_t bins = fine ? feature_slot_missing(grid, GRID_FINE) : subject->valid_slots;
+    double sd = winsorised_sd(counts, edges, bins, WINSORISED_SHARE);
     return sd > 0 ? sd : population_sd;
 }
 
@@ -246,7 +253,7 @@ static void fill_ordered(const struct subject *subject, struct side reference, s
     pair.reference_tails = tails_of(reference, feature, subject, subject->reference, M);
     pair.current_tails = tails_of(current, feature, subject, subject->current, n);
     struct ordered_distances d = ordered_distances(&pair);
-    double spread = reference_spread(subject, moments_of(reference, feature, M).sd);
+    double spread = reference_spread(subject, reference, feature, moments_of(reference, feature, M).sd);
     slots[SLOT_KS] = d.ks;
     slots[SLOT_KS_P] = ks_p(d.ks, n, M, false);
     slots[SLOT_KS_FLOOR] = ks_critical(alpha, count_pair_variance(&pair.counts));
