@@ -11,7 +11,10 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -76,6 +79,27 @@ static int64_t fixture_monotonic_ms(const struct clock *clock)
     return clock_system.monotonic_ms(&clock_system);
 }
 
+/* ---- the names ---- */
+
+enum { SLOW_RESOLVER_MS = 1500 };
+static atomic_int slow_lookups_begun, slow_lookups_ended;
+
+typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+/* libcurl finds this one first: "slow.test" takes its time and fails, "rebind.test" is 127.0.0.1. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+    getaddrinfo_fn *next = NULL;
+    *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node && strcmp(node, "slow.test") == 0) {
+        atomic_fetch_add(&slow_lookups_begun, 1);
+        (void)usleep(SLOW_RESOLVER_MS * 1000);
+        atomic_fetch_add(&slow_lookups_ended, 1);
+        return EAI_AGAIN;
+    }
+    return next(node && strcmp(node, "rebind.test") == 0 ? "127.0.0.1" : node, service, hints, result);
+}
+
 /* ---- the receiver ---- */
 
 static void copy_header(struct evhttp_request *request, const char *name, char *out, size_t size)
@@ -105,6 +129,10 @@ static void on_closed(struct evhttp_connection *connection, void *context)
 {
     struct fixture *f = context;
     (void)connection;
+    /* The receiver lost the connection first and let go of the request; at the end of a test it is still its
+     * own. */
+    if (f->dripping && !evhttp_request_get_connection(f->dripping))
+        evhttp_send_reply_end(f->dripping); /* only frees it */
     f->dripping = NULL;
 }
 
@@ -375,7 +403,7 @@ static void test_redirect_is_not_followed(void **state)
     }
     start(f, &sink, 1, 1e-6);
     for (int i = 0; i < 5; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof(id), "id%d", i);
         submit_to(f, "pager", id, id);
     }
@@ -390,21 +418,22 @@ static void test_redirect_is_not_followed(void **state)
 static void test_private_addresses_are_refused(void **state)
 {
     struct fixture *f = *state;
-    char urls[5][128], names[5][8];
-    static const char *const hosts[] = {"127.0.0.1", "2130706433", "localhost", "[::ffff:127.0.0.1]",
-                                        "0x7f.1"};
-    struct sink_spec sinks[5];
-    for (int i = 0; i < 5; i++) {
+    enum { HOSTS = 6 };
+    char urls[HOSTS][128], names[HOSTS][16];
+    static const char *const hosts[HOSTS] = {"rebind.test", "127.0.0.1",          "2130706433",
+                                             "localhost",   "[::ffff:127.0.0.1]", "0x7f.1"};
+    struct sink_spec sinks[HOSTS];
+    for (int i = 0; i < HOSTS; i++) {
         sinks[i] = sink_of(f, urls[i], sizeof(urls[i]));
         (void)snprintf(urls[i], sizeof(urls[i]), "http://%s:%d/", hosts[i], f->port);
         (void)snprintf(names[i], sizeof(names[i]), "s%d", i);
         sinks[i].name = names[i];
         sinks[i].allow_private = false;
     }
-    start(f, sinks, 5, 1e-6);
-    for (int i = 0; i < 5; i++)
+    start(f, sinks, HOSTS, 1e-6);
+    for (int i = 0; i < HOSTS; i++)
         submit_to(f, names[i], "id", "m");
-    run(f, 5);
+    run(f, HOSTS);
     assert_int_equal(f->requests, 0);
     for (int i = 0; i < f->outcome_count; i++)
         if (!strstr(f->errors[i], "allow_private"))
@@ -540,7 +569,7 @@ static void test_breaker_probes(void **state)
         f->script[i] = 500;
     start(f, &sink, 1, 0.01); /* open for 300 ms, then 600 ms; the first retry of an item after 50 ms */
     for (int i = 0; i < 10; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof(id), "id%d", i);
         submit_to(f, "pager", id, id);
     }
@@ -615,7 +644,7 @@ static void test_dead_sink_delays_no_other(void **state)
     start(f, sinks, 2, 1);
     int64_t from_ms = clock_system.monotonic_ms(&clock_system);
     for (int i = 0; i < 20; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof(id), "id%d", i);
         submit_to(f, "dead", id, id);
         submit_to(f, "pager", id, id);
@@ -663,6 +692,52 @@ static void test_not_before(void **state)
     run(f, 1);
     assert_in_range(f->seen[0].at_ms - from_ms, 190, 3000);
     assert_int_equal(f->outcomes[0].attempts, 2);
+}
+
+struct ticker {
+    struct event *event;
+    int64_t last_ms, longest_ms;
+};
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct ticker *ticker = context;
+    int64_t now_ms = clock_system.monotonic_ms(&clock_system);
+    (void)fd;
+    (void)what;
+    if (ticker->last_ms && now_ms - ticker->last_ms > ticker->longest_ms)
+        ticker->longest_ms = now_ms - ticker->last_ms;
+    ticker->last_ms = now_ms;
+}
+
+static void test_slow_resolver_does_not_stop_the_loop(void **state)
+{
+    struct fixture *f = *state;
+    char url[128];
+    struct sink_spec sink = sink_of(f, url, sizeof(url));
+    struct ticker ticker = {0};
+    const struct timeval every = {0, 5000};
+    (void)snprintf(url, sizeof(url), "http://slow.test:%d/", f->port);
+    sink.timeout_ms = 200;
+    sink.ttl_ms = 1000;
+    ticker.event = event_new(f->base, -1, EV_PERSIST, on_tick, &ticker);
+    assert_int_equal(event_add(ticker.event, &every), 0);
+    start(f, &sink, 1, 1);
+    submit_to(f, "pager", "id", "m");
+    run(f, 1);
+    assert_int_equal(f->outcomes[0].state, DELIVERY_DEAD);
+    assert_int_equal(atomic_load(&slow_lookups_ended), 0); /* it was given up, not waited for */
+    submit_to(f, "pager", "id2", "m");
+    idle(f, 50);
+    webhook_free(f->webhook); /* with a lookup under way */
+    f->webhook = NULL;
+    idle(f, 10);
+    event_free(ticker.event);
+    if (ticker.longest_ms > SLOW_RESOLVER_MS / 2)
+        fail_msg("the loop stood still for %d ms", (int)ticker.longest_ms);
+    for (int i = 0; i < 100 && atomic_load(&slow_lookups_ended) < atomic_load(&slow_lookups_begun); i++)
+        (void)usleep(50000);
+    (void)usleep(100000); /* the threads clean up after themselves */
 }
 
 /* ---- limits, settings, the end ---- */
@@ -747,7 +822,7 @@ static void test_free_aborts(void **state)
         f->script[i] = HANG;
     start(f, &sink, 1, 1);
     for (int i = 0; i < 8; i++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof(id), "id%d", i);
         submit_to(f, "pager", id, id);
     }
@@ -782,6 +857,7 @@ int main(void)
         WITH_RECEIVER(test_dead_sink_delays_no_other),
         WITH_RECEIVER(test_ttl),
         WITH_RECEIVER(test_not_before),
+        WITH_RECEIVER(test_slow_resolver_does_not_stop_the_loop),
         WITH_RECEIVER(test_queue_is_bounded),
         WITH_RECEIVER(test_bad_settings),
         WITH_RECEIVER(test_free_aborts),
