@@ -44,7 +44,8 @@ struct feature_grid {
     bool discrete;       /* every reference value has a bin of its own */
     double *edges;       /* ascending, finite */
     double location, scale;                  /* standardisation of sums; scale > 0 */
-    uint8_t coarse_slot[GRID_SLOTS_MAX + 1]; /* fine slot → coarse slot (GRID_COARSE_BINS form) */
+    uint8_t coarse_slot[GRID_SLOTS_MAX + 1]; /* fine slot → coarse slot (GRID_COARSE_BINS form); PSI bins are
+                                                unions of coarse bins */
     uint8_t psi_bin[GRID_SLOTS_MAX +
                     1]; /* fine slot → 0 … psi_bin_count−1 for valid values; 255 for missing/invalid */
     uint8_t coarse_psi_bin[GRID_SLOTS_MAX + 1]; /* the same from a coarse slot */
@@ -87,7 +88,7 @@ static inline unsigned feature_slot_unseen(const struct feature_grid *f)
 
 /*
  * Edges from reference values (METHODS §2): sorts `values` in place, drops non-finite ones. With more than
- * GRID_SLOTS_MAX−3 bins the target is lowered by tenths until the index fits a byte. out_edges holds at least
+ * GRID_SLOTS_MAX−3 edges the target is lowered by tenths until the index fits a byte. out_edges holds at least
  * 2·fine_bins+2. Returns the number of edges (0 when no finite value).
  */
 uint32_t grid_build_edges(double *values, size_t count, uint32_t fine_bins, uint32_t discrete_max,

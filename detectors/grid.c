@@ -1,0 +1,328 @@
+#include "detectors/grid.h"
+
+#include <stdlib.h>
+
+#include "agent/base/digest.h"
+#include "agent/base/hash.h"
+#include "agent/base/strbuf.h"
+#include "detectors/grid_build.h"
+
+enum { PSI_NONE = 255, ENTRY_FREE = UINT16_MAX };
+
+/* Open addressing, load ≤ 1/2. Top categories are compared as text, the rest only by hash: they all share the
+ * slot `other`, so that 64 bits are certain enough. */
+struct category_entry {
+    uint64_t hash;
+    uint32_t len;
+    uint16_t slot;
+};
+
+struct category_index {
+    uint64_t mask;
+    struct category_entry entries[];
+};
+
+unsigned grid_lower_bound(const double *edges, unsigned edge_count, double x)
+{
+    /* A product instead of a choice: gcc makes branches of `?:`, which cost four times as much here. */
+    const double *at = edges;
+    unsigned left = edge_count;
+    while (left > 1) {
+        unsigned half = left / 2;
+        at += (size_t)(at[half - 1] < x) * half;
+        left -= half;
+    }
+    return (unsigned)(at - edges) + (left && *at < x);
+}
+
+unsigned grid_category_slot(const struct feature_grid *feature, struct text category)
+{
+    const struct category_index *index = feature->index;
+    uint64_t hash = hash_text(category, 0);
+    for (uint64_t i = hash & index->mask;; i = (i + 1) & index->mask) {
+        const struct category_entry *entry = &index->entries[i];
+        if (entry->slot == ENTRY_FREE)
+            return feature_slot_unseen(feature);
+        if (entry->hash != hash)
+            continue;
+        if (entry->slot == feature->category_count)
+            return entry->slot;
+        if (entry->len == category.len &&
+            memcmp(feature->categories[entry->slot], category.ptr, category.len) == 0)
+            return entry->slot;
+    }
+}
+
+static int compare_texts(struct text a, struct text b)
+{
+    uint32_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+uint32_t grid_find(const struct grid *grid, struct text name)
+{
+    uint32_t low = 0, high = grid->feature_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare_texts(text_of(grid->features[middle].name), name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return UINT32_MAX;
+}
+
+static void feature_release(struct feature_grid *feature)
+{
+    for (uint32_t i = 0; feature->categories && i < feature->category_count; i++)
+        free(feature->categories[i]);
+    free(feature->categories);
+    free(feature->known_hashes);
+    free(feature->index);
+    free(feature->edges);
+    free(feature->name);
+}
+
+void grid_free(struct grid *grid)
+{
+    if (!grid)
+        return;
+    for (uint32_t i = 0; i < grid->feature_count; i++)
+        feature_release(&grid->features[i]);
+    free(grid->features);
+    free(grid);
+}
+
+struct grid *grid_new(uint32_t feature_count)
+{
+    struct grid *grid = calloc(1, sizeof(*grid));
+    if (!grid)
+        return NULL;
+    grid->features = calloc(feature_count ? feature_count : 1, sizeof(*grid->features));
+    if (!grid->features) {
+        free(grid);
+        return NULL;
+    }
+    grid->feature_count = feature_count;
+    return grid;
+}
+
+/* Numeric slots: under and over range join the end groups for PSI and keep slots of their own otherwise. */
+static void map_numeric(struct feature_grid *f, const uint8_t *coarse_group, const uint8_t *psi_group)
+{
+    uint32_t bins = f->edge_count ? f->edge_count - 1u : 0;
+    uint32_t in_range = f->edge_count + 1u; /* below, bins, above; one slot when there are no edges */
+    f->coarse_bin_count = (uint8_t)(bins ? coarse_group[bins - 1] + 1 : 0);
+    f->psi_bin_count = (uint8_t)(bins ? psi_group[bins - 1] + 1 : 1);
+    uint32_t coarse_in_range = bins ? f->coarse_bin_count + 2u : 1u;
+    memset(f->psi_bin, PSI_NONE, sizeof(f->psi_bin));
+    memset(f->coarse_psi_bin, PSI_NONE, sizeof(f->coarse_psi_bin));
+    for (uint32_t slot = 0; slot < in_range; slot++) {
+        uint32_t bin = slot == 0 ? 0 : slot > bins ? bins - 1 : slot - 1;
+        bool outside = slot == 0 || slot > bins;
+        f->psi_bin[slot] = bins ? psi_group[bin] : 0;
+        f->coarse_slot[slot] = (uint8_t)(outside ? (slot ? coarse_in_range - 1 : 0) : coarse_group[bin] + 1u);
+        uint8_t *coarse_psi = &f->coarse_psi_bin[f->coarse_slot[slot]];
+        BUG_ON(*coarse_psi != PSI_NONE && *coarse_psi != f->psi_bin[slot]);
+        *coarse_psi = f->psi_bin[slot];
+    }
+    f->coarse_slot[in_range] = (uint8_t)coarse_in_range;
+    f->coarse_slot[in_range + 1] = (uint8_t)(coarse_in_range + 1);
+    f->slot_count[GRID_FINE] = (uint16_t)(in_range + 2);
+    f->slot_count[GRID_COARSE] = (uint16_t)(coarse_in_range + 2);
+}
+
+int feature_grid_set_numeric(struct feature_grid *feature, const double *edges, uint32_t edge_count,
+                             bool discrete, double location, double scale, const uint8_t *coarse_group,
+                             const uint8_t *psi_group)
+{
+    BUG_ON(edge_count > GRID_EDGES_MAX || edge_count == 1);
+    feature->edges = malloc((edge_count ? edge_count : 1) * sizeof(*edges));
+    if (!feature->edges)
+        return ERR_NOMEM;
+    if (edge_count)
+        memcpy(feature->edges, edges, edge_count * sizeof(*edges));
+    feature->type = FEATURE_NUMERIC;
+    feature->edge_count = (uint16_t)edge_count;
+    feature->discrete = discrete;
+    feature->location = location;
+    feature->scale = scale;
+    map_numeric(feature, coarse_group, psi_group);
+    return 0;
+}
+
+static void index_put(struct category_index *index, uint64_t hash, uint32_t len, uint16_t slot)
+{
+    uint64_t i = hash & index->mask;
+    while (index->entries[i].slot != ENTRY_FREE)
+        i = (i + 1) & index->mask;
+    index->entries[i] = (struct category_entry){hash, len, slot};
+}
+
+static int index_build(struct feature_grid *feature)
+{
+    uint64_t size = 8;
+    while (size < 2 * ((uint64_t)feature->category_count + feature->known_count) + 2)
+        size *= 2;
+    struct category_index *index = malloc(sizeof(*index) + size * sizeof(index->entries[0]));
+    if (!index)
+        return ERR_NOMEM;
+    index->mask = size - 1;
+    for (uint64_t i = 0; i < size; i++)
+        index->entries[i] = (struct category_entry){0, 0, ENTRY_FREE};
+    for (uint16_t slot = 0; slot < feature->category_count; slot++) {
+        struct text name = text_of(feature->categories[slot]);
+        index_put(index, hash_text(name, 0), name.len, slot);
+    }
+    for (uint32_t i = 0; i < feature->known_count; i++)
+        index_put(index, feature->known_hashes[i], 0, feature->category_count);
+    feature->index = index;
+    return 0;
+}
+
+int feature_grid_set_categories(struct feature_grid *feature, const struct text *categories,
+                                uint32_t category_count, const uint64_t *known_hashes, uint32_t known_count)
+{
+    BUG_ON(category_count > GRID_CATEGORIES_MAX || known_count > GRID_KNOWN_MAX);
+    feature->type = FEATURE_CATEGORICAL;
+    feature->location = 0;
+    feature->scale = 1;
+    feature->categories = calloc(category_count ? category_count : 1, sizeof(*feature->categories));
+    feature->known_hashes = malloc((known_count ? known_count : 1) * sizeof(*known_hashes));
+    if (!feature->categories || !feature->known_hashes)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < category_count; i++) {
+        feature->categories[i] = strndup(categories[i].ptr, categories[i].len);
+        if (!feature->categories[i])
+            return ERR_NOMEM;
+        feature->category_count++;
+    }
+    if (known_count)
+        memcpy(feature->known_hashes, known_hashes, known_count * sizeof(*known_hashes));
+    feature->known_count = known_count;
+    uint32_t valid = category_count + 2;
+    memset(feature->psi_bin, PSI_NONE, sizeof(feature->psi_bin));
+    memset(feature->coarse_psi_bin, PSI_NONE, sizeof(feature->coarse_psi_bin));
+    for (uint32_t slot = 0; slot < valid + 2; slot++)
+        feature->coarse_slot[slot] = (uint8_t)slot;
+    for (uint32_t slot = 0; slot < valid; slot++)
+        feature->psi_bin[slot] = feature->coarse_psi_bin[slot] = (uint8_t)slot;
+    feature->psi_bin_count = feature->coarse_bin_count = (uint8_t)valid;
+    feature->slot_count[GRID_FINE] = feature->slot_count[GRID_COARSE] = (uint16_t)(valid + 2);
+    return index_build(feature);
+}
+
+static void add_u64(struct strbuf *out, uint64_t value)
+{
+    unsigned char bytes[8];
+    for (unsigned i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(value >> (8 * i));
+    strbuf_add(out, bytes, sizeof(bytes));
+}
+
+static void add_double(struct strbuf *out, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    add_u64(out, bits);
+}
+
+static void add_text(struct strbuf *out, const char *text)
+{
+    strbuf_add_varint(out, strlen(text));
+    strbuf_adds(out, text);
+}
+
+/* All that decides which counter an event of this feature adds to, and how much to which sum. */
+static void add_feature(struct strbuf *out, const struct feature_grid *f)
+{
+    add_text(out, f->name);
+    strbuf_addc(out, f->type == FEATURE_NUMERIC ? 'n' : 'c');
+    add_double(out, f->location);
+    add_double(out, f->scale);
+    strbuf_add_varint(out, f->edge_count);
+    for (uint32_t i = 0; i < f->edge_count; i++)
+        add_double(out, f->edges[i]);
+    strbuf_add(out, f->coarse_slot, f->slot_count[GRID_FINE]);
+    strbuf_add(out, f->psi_bin, f->slot_count[GRID_FINE]);
+    strbuf_add_varint(out, f->category_count);
+    for (uint32_t i = 0; i < f->category_count; i++)
+        add_text(out, f->categories[i]);
+    strbuf_add_varint(out, f->known_count);
+    for (uint32_t i = 0; i < f->known_count; i++)
+        add_u64(out, f->known_hashes[i]);
+}
+
+/* A digest of the features' digests: no copy of the whole grid is needed. */
+static int compute_id(struct grid *grid)
+{
+    struct strbuf one, all;
+    strbuf_init(&one, (size_t)1 << 30);
+    strbuf_init(&all, (size_t)1 << 30);
+    unsigned char digest[SHA256_BYTES];
+    int rc = 0;
+    strbuf_adds(&all, "driftd-grid/1\n");
+    for (uint32_t i = 0; i < grid->feature_count && rc == 0; i++) {
+        strbuf_reset(&one);
+        add_feature(&one, &grid->features[i]);
+        rc = strbuf_failed(&one) ? ERR_NOMEM : sha256(one.bytes, one.len, digest);
+        strbuf_add(&all, digest, sizeof(digest));
+    }
+    if (rc == 0)
+        rc = strbuf_failed(&all) ? ERR_NOMEM : sha256(all.bytes, all.len, digest);
+    if (rc == 0)
+        (void)hex_encode(digest, 8, grid->id);
+    strbuf_release(&one);
+    strbuf_release(&all);
+    return rc;
+}
+
+static int compare_features(const void *a, const void *b)
+{
+    return strcmp(((const struct feature_grid *)a)->name, ((const struct feature_grid *)b)->name);
+}
+
+int grid_finish(struct grid *grid)
+{
+    qsort(grid->features, grid->feature_count, sizeof(*grid->features), compare_features);
+    return compute_id(grid);
+}
+
+static int copy_feature(struct feature_grid *into, const struct feature_grid *from)
+{
+    into->name = strdup(from->name);
+    if (!into->name)
+        return ERR_NOMEM;
+    if (from->type == FEATURE_CATEGORICAL) {
+        struct text categories[GRID_CATEGORIES_MAX];
+        for (uint32_t i = 0; i < from->category_count; i++)
+            categories[i] = text_of(from->categories[i]);
+        return feature_grid_set_categories(into, categories, from->category_count, from->known_hashes,
+                                           from->known_count);
+    }
+    uint8_t coarse[GRID_EDGES_MAX], psi[GRID_EDGES_MAX];
+    for (uint32_t bin = 0; bin + 1 < from->edge_count; bin++) {
+        coarse[bin] = (uint8_t)(from->coarse_slot[bin + 1] - 1);
+        psi[bin] = from->psi_bin[bin + 1];
+    }
+    return feature_grid_set_numeric(into, from->edges, from->edge_count, from->discrete, from->location,
+                                    from->scale, coarse, psi);
+}
+
+struct grid *grid_copy(const struct grid *grid)
+{
+    struct grid *copy = grid_new(grid->feature_count);
+    for (uint32_t i = 0; copy && i < grid->feature_count; i++) {
+        if (copy_feature(&copy->features[i], &grid->features[i]) != 0) {
+            grid_free(copy);
+            return NULL;
+        }
+    }
+    if (copy)
+        memcpy(copy->id, grid->id, sizeof(copy->id));
+    return copy;
+}
