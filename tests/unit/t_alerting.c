@@ -342,7 +342,7 @@ static void test_flush_can_be_repeated(void **state)
 static void test_feeding_is_cheap(void **state)
 {
     (void)state;
-    char names[10][8], features[50][16];
+    char names[10][16], features[50][32];
     struct rule_spec rules[10];
     struct report_row rows[50];
     struct text texts[50];
