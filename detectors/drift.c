@@ -176,7 +176,21 @@ static void fill_tests(const struct count_pair *pair, double *slots)
     slots[SLOT_CRAMERS_V] = tests.cramers_v;
 }
 
-static void fill_frequency(const struct count_pair *pair, double alpha, double *slots)
+/* Most features of a grid have ten bins: the quantile is found once. */
+struct threshold {
+    double alpha;
+    uint32_t df;
+    double quantile; /* of χ²_df at 1 − alpha */
+};
+
+static double threshold_of(struct threshold *known, uint32_t df)
+{
+    if (known->df != df)
+        *known = (struct threshold){known->alpha, df, psi_null(1, df, known->alpha).threshold};
+    return known->quantile;
+}
+
+static void fill_frequency(const struct count_pair *pair, struct threshold *known, double *slots)
 {
     if (pair->n == 0 || pair->M == 0)
         return;
@@ -186,19 +200,20 @@ static void fill_frequency(const struct count_pair *pair, double alpha, double *
     }
     struct frequency_distances d = frequency_distances(pair, JEFFREYS);
     double v = count_pair_variance(pair);
-    struct psi_null null = psi_null(v, pair->nonempty - 1, alpha);
+    uint32_t df = pair->nonempty - 1;
+    double threshold = v * threshold_of(known, df);
     slots[SLOT_PSI] = d.psi;
-    slots[SLOT_PSI_P] = psi_p(d.psi, v, pair->nonempty - 1);
-    slots[SLOT_PSI_DEBIASED] = d.psi - null.mean;
+    slots[SLOT_PSI_P] = psi_p(d.psi, v, df);
+    slots[SLOT_PSI_DEBIASED] = d.psi - v * df;
     slots[SLOT_KL] = d.kl;
     slots[SLOT_JS] = d.js_distance;
     slots[SLOT_HELLINGER] = d.hellinger;
     slots[SLOT_TOTAL_VARIATION] = d.total_variation;
     slots[SLOT_LINF] = d.linf;
-    slots[SLOT_DIVERGENCE_FLOOR] = null.threshold;
-    slots[SLOT_ROOT_FLOOR] = sqrt(null.threshold);
-    slots[SLOT_TOTAL_VARIATION_FLOOR] = total_variation_floor(pair, alpha);
-    slots[SLOT_LINF_FLOOR] = linf_floor(pair, alpha);
+    slots[SLOT_DIVERGENCE_FLOOR] = threshold;
+    slots[SLOT_ROOT_FLOOR] = sqrt(threshold);
+    slots[SLOT_TOTAL_VARIATION_FLOOR] = total_variation_floor(pair, known->alpha);
+    slots[SLOT_LINF_FLOOR] = linf_floor(pair, known->alpha);
     fill_tests(pair, slots);
 }
 
@@ -359,7 +374,7 @@ static void row_init(struct report_row *row, uint32_t feature)
 }
 
 static void fill_row(struct report_row *row, struct side reference, struct side current,
-                     const struct drift_options *options)
+                     const struct drift_options *options, struct threshold *known)
 {
     struct subject subject;
     struct psi_bins bins;
@@ -370,7 +385,7 @@ static void fill_row(struct report_row *row, struct side reference, struct side 
     row->reference_n = sum_of(subject.reference, subject.valid_slots);
     row->flags |= numeric ? 0 : REPORT_CATEGORICAL;
     row->flags |= row->n < options->n_min ? REPORT_INSUFFICIENT : 0;
-    fill_frequency(&bins.pair, options->alpha, row->slots);
+    fill_frequency(&bins.pair, known, row->slots);
     if (numeric)
         fill_ordered(&subject, reference, current, row->subject, options->alpha, row->slots);
     fill_rates(&subject, row->n, row->reference_n, row->slots);
@@ -384,11 +399,12 @@ void drift_report(const struct feature_layout *current_layout, const struct tall
                   const struct drift_options *options, struct report_row *rows)
 {
     struct side left = {reference_layout, reference}, right = {current_layout, current};
+    struct threshold known = {.alpha = options->alpha};
     bool comparable = same_grid(left, right);
     for (uint32_t f = 0; f < current_layout->grid->feature_count; f++) {
         row_init(&rows[f], f);
         if (comparable)
-            fill_row(&rows[f], left, right, options);
+            fill_row(&rows[f], left, right, options, &known);
         else
             rows[f].flags = REPORT_GRID_MISMATCH;
     }
