@@ -22,6 +22,12 @@ static int command_version(int argc, char **argv)
 
 static const struct command commands[] = {
     {"check", command_check, "check a configuration and say what it would run"},
+    {"status", command_status, "what a store holds and how far it is"},
+    {"results", command_results, "metrics of windows"},
+    {"alerts", command_alerts, "alerts that are open, or all of them"},
+    {"outbox", command_outbox, "deliveries: list, retry, drop"},
+    {"audit", command_audit, "verify the audit log"},
+    {"store", command_store, "look after a store: info, verify, backup, export, migrate"},
     {"version", command_version, "print the version"},
 };
 
