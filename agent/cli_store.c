@@ -1,6 +1,7 @@
 #include "agent/cli_store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,9 @@ int cli_print(const char *command, struct reader *reader, const char *select, co
     struct output *output = output_new(stdout, format);
     strbuf_init(&sql, 4 * CLI_SQL_BYTES);
     strbuf_addf(&sql, "%s%s%s", select, filter ? filter->sql : "", tail ? tail : "");
+    /* One more than wanted shows that there are more; SQLite plans better when it knows. */
+    if (rows_max)
+        strbuf_addf(&sql, " LIMIT %" PRIu64, rows_max < INT64_MAX ? rows_max + 1 : rows_max);
     if (!output || strbuf_failed(&sql)) {
         strbuf_release(&sql);
         output_free(output);

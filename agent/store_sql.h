@@ -149,7 +149,8 @@
 #define SQL_ALERT_STATE(column) \
     "CASE " column " WHEN 0 THEN 'ok' WHEN 1 THEN 'pending' WHEN 2 THEN 'firing' WHEN 3 THEN 'resolved' END"
 
-/* Inner part: one row per (result row, metric). The outer one names and judges: by the bands of METHODS §15,
+/* CROSS JOIN: metrics after rows, or SQLite builds an index of all rows for each metric.
+ * Inner part: one row per (result row, metric). The outer one names and judges: by the bands of METHODS §15,
  * raised to the noise floor; a metric that has a p-value and no floor needs p < 0.001 as well. */
 #define SQL_RESULT_VIEW(name, source) \
     "CREATE VIEW " name " AS SELECT pipeline, model, version, monitor, metric, feature, segment," \
@@ -179,7 +180,7 @@
     " FROM " source \
     "  JOIN series s ON s.series = r.series" \
     "  JOIN subject f ON f.subject = r.subject" \
-    "  JOIN metric m ON m.family = r.family AND m.kinds >> (r.flags >> 4 & 1) & 1" \
+    "  CROSS JOIN metric m ON m.family = r.family AND m.kinds >> (r.flags >> 4 & 1) & 1" \
     "  LEFT JOIN reference b ON b.reference = r.reference);"
 
 #define SQL_HEX_DIGIT(position) \
