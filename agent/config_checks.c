@@ -8,12 +8,6 @@
 #include "agent/config_internal.h"
 #include "detectors/report.h"
 
-/* Until their rooms are merged. */
-extern __typeof__(metric_find) metric_find __attribute__((weak));
-extern __typeof__(kafka_settings_check) kafka_settings_check __attribute__((weak));
-extern const struct metric metric_table[] __attribute__((weak));
-extern const uint32_t metric_count __attribute__((weak));
-
 enum { NAMES_MAX = 512 };
 
 /* The value of `key` in entry `index` of the list `list`, or the nearest thing around it that is there. */
@@ -127,7 +121,18 @@ static bool has_property(const struct config *config, const char *name)
     return false;
 }
 
-/* The entry of `kafka` that gave this property, by value or by file. */
+/* Whether "kafka.NAME: …" or "kafka.NAME …" is about this property. */
+static bool is_about(const char *message, const char *name)
+{
+    static const char prefix[] = "kafka.";
+    size_t len = strlen(name);
+    if (strncmp(message, prefix, strlen(prefix)) != 0 || strncmp(message + strlen(prefix), name, len) != 0)
+        return false;
+    char after = message[strlen(prefix) + len];
+    return after == ':' || after == ' ';
+}
+
+/* The entry that gave this property, by value or by file. */
 static struct yaml_node *place_of_property(struct yaml_node *kafka, const char *name)
 {
     size_t len = strlen(name);
@@ -138,29 +143,32 @@ static struct yaml_node *place_of_property(struct yaml_node *kafka, const char *
     return kafka;
 }
 
-/* Each property by itself, so that every wrong one is told of; then all of them together. */
+/* The check stops at the first wrong property: it is told of, left out, and the rest is checked again. */
 static void check_kafka(struct config_reader *reader, const struct config *config, struct yaml_node *kafka)
 {
-    if (!kafka_settings_check)
-        return;
-    static char servers[] = "bootstrap.servers", somewhere[] = "localhost";
-    struct kafka_settings settings = {.client_id = config->client_id, .on_offset_gap = config->on_offset_gap};
+    struct kafka_property *left = option_alloc(reader, config->kafka_count * sizeof(*left));
+    struct kafka_settings settings = {.properties = left,
+                                      .property_count = config->kafka_count,
+                                      .client_id = config->client_id,
+                                      .on_offset_gap = config->on_offset_gap};
     struct err err = {0};
-    bool all_good = true;
-    for (uint32_t i = 0; i < config->kafka_count; i++) {
-        struct kafka_property alone[2] = {{servers, somewhere}, config->kafka[i]};
-        bool is_servers = strcmp(alone[1].name, servers) == 0;
-        settings.properties = is_servers ? &alone[1] : alone;
-        settings.property_count = is_servers ? 1 : 2;
-        if (kafka_settings_check(&settings, &err) == 0)
-            continue;
-        option_error(reader, place_of_property(kafka, alone[1].name), "%s", err.message);
-        all_good = false;
+    if (!left)
+        return;
+    memcpy(left, config->kafka, config->kafka_count * sizeof(*left));
+    while (kafka_settings_check(&settings, &err) != 0) {
+        uint32_t at = 0;
+        while (at < settings.property_count && !is_about(err.message, left[at].name))
+            at++;
+        if (at == settings.property_count) {
+            /* What is missing may be what was left out. */
+            if (settings.property_count == config->kafka_count)
+                option_error(reader, kafka, "%s", err.message);
+            return;
+        }
+        option_error(reader, place_of_property(kafka, left[at].name), "%s", err.message);
+        settings.property_count--;
+        memmove(left + at, left + at + 1, (settings.property_count - at) * sizeof(*left));
     }
-    settings.properties = config->kafka;
-    settings.property_count = config->kafka_count;
-    if (all_good && kafka_settings_check(&settings, &err) != 0)
-        option_error(reader, kafka, "%s", err.message);
 }
 
 static void check_mapping(struct config_reader *reader, const struct config *config, struct yaml_node *root,
@@ -235,25 +243,13 @@ static void check_models(struct config_reader *reader, const struct config *conf
 
 /* ---- rules ---- */
 
-static void check_metric(struct config_reader *reader, const struct rule_spec *rule, struct yaml_node *root,
-                         uint32_t index)
+static void check_p_value(struct config_reader *reader, const struct rule_spec *rule, struct yaml_node *root,
+                          uint32_t index)
 {
-    if (!metric_find)
-        return;
-    const struct metric *metric = metric_find(rule->metric);
-    if (!metric) {
-        const char *names[NAMES_MAX + 1];
-        uint32_t count = 0;
-        for (; count < metric_count && count < NAMES_MAX; count++)
-            names[count] = metric_table[count].name;
-        names[count] = NULL;
-        const char *guess = text_suggest(rule->metric, names);
-        option_error(reader, place(root, "rules", index, "metric"), "there is no metric `%.64s`%s%s%s",
-                     rule->metric, guess ? "; did you mean `" : "", guess ? guess : "", guess ? "`?" : "");
-    } else if (!isnan(rule->max_p) && metric->p_slot < 0) {
+    const struct metric *metric = rule->metric ? metric_find(rule->metric) : NULL;
+    if (metric && !isnan(rule->max_p) && metric->p_slot < 0)
         option_error(reader, place(root, "rules", index, "max_p"), "`max_p`: the metric `%s` has no p-value",
                      metric->name);
-    }
 }
 
 static void check_bands(struct config_reader *reader, const struct rule_spec *rule, struct yaml_node *root,
@@ -320,8 +316,7 @@ static void check_rules(struct config_reader *reader, const struct config *confi
             if (rule->name && config->rules[k].name && strcmp(rule->name, config->rules[k].name) == 0)
                 option_error(reader, place(root, "rules", i, "name"), "there are two rules `%.100s`",
                              rule->name);
-        if (rule->metric)
-            check_metric(reader, rule, root, i);
+        check_p_value(reader, rule, root, i);
         check_bands(reader, rule, root, i);
         check_rule_window(reader, config, root, i);
         check_rule_sinks(reader, config, root, i);

@@ -39,6 +39,7 @@ extern const struct option_type option_start;     /* struct config: start, start
 extern const struct option_type option_tiers;     /* struct config: tiers_ms, tier_count */
 extern const struct option_type option_workers;   /* uint32_t: a number or `auto` (0) */
 extern const struct option_type option_reference; /* struct reference_config */
+extern const struct option_type option_metric;    /* char *: a name of metric_table */
 extern const struct option_type option_one;       /* uint32_t: api_version, which is 1 */
 
 /* config_checks.c: what one option alone cannot know. */

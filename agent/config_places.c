@@ -5,6 +5,9 @@
 #include "agent/base/text.h"
 #include "agent/base/timestamp.h"
 #include "agent/config_internal.h"
+#include "detectors/report.h"
+
+enum { METRIC_NAMES_MAX = 512 };
 
 /* ---- api_version ---- */
 
@@ -250,3 +253,42 @@ static void schema_reference(const struct config_option *option, struct json *js
 
 const struct option_type option_reference = {"`none`, `capture` or mapping", read_reference, dump_reference,
                                              schema_reference};
+
+/* ---- metrics ---- */
+
+static void read_metric(struct config_reader *reader, const struct config_option *option,
+                        struct yaml_node *node, void *target)
+{
+    option_string.read(reader, option, node, target);
+    const char *name = NULL;
+    memcpy(&name, target, sizeof(name));
+    if (!name || metric_find(name))
+        return;
+    const char *names[METRIC_NAMES_MAX + 1];
+    uint32_t count = 0;
+    for (; count < metric_count && count < METRIC_NAMES_MAX; count++)
+        names[count] = metric_table[count].name;
+    names[count] = NULL;
+    const char *guess = text_suggest(name, names);
+    if (guess)
+        option_error(reader, node, "there is no metric `%.64s`; did you mean `%s`?", node->text, guess);
+    else
+        option_error(reader, node, "there is no metric `%.64s`", node->text);
+}
+
+static void dump_metric(const struct config_option *option, const void *target, struct json *json)
+{
+    option_string.dump(option, target, json);
+}
+
+static void schema_metric(const struct config_option *option, struct json *json)
+{
+    (void)option;
+    json_key(json, "enum");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < metric_count; i++)
+        json_string(json, metric_table[i].name);
+    json_array_end(json);
+}
+
+const struct option_type option_metric = {"name of a metric", read_metric, dump_metric, schema_metric};

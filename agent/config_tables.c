@@ -311,7 +311,7 @@ static const struct config_option rule_options[] = {
      .maximum = 128,
      .help = "Unique name of the rule; alerts carry it."},
     {.key = "metric",
-     .type = &option_string,
+     .type = &option_metric,
      OPTION_AT(struct rule_spec, metric),
      .flags = OPTION_REQUIRED | OPTION_NONEMPTY,
      .maximum = 64,

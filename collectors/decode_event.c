@@ -84,30 +84,63 @@ static struct value accessor_value(struct decoder *decoder, const struct record 
     return (struct value){.type = VALUE_ABSENT};
 }
 
+/* A view of the value where that is possible; else it is made in *made. */
+static const struct value *resolve(struct decoder *decoder, const struct record *record,
+                                   const struct map_field *field, struct value *made,
+                                   const struct map_accessor **out_from)
+{
+    const struct value *best = NULL;
+    for (uint32_t i = 0; i < field->count; i++) {
+        const struct map_accessor *accessor = &field->accessors[i];
+        const struct value *value;
+        if (LIKELY(accessor->type == ACCESS_POINTER)) {
+            value = &decoder->slots[accessor->slot];
+        } else {
+            *made = accessor_value(decoder, record, accessor);
+            value = made;
+        }
+        if (value->type != VALUE_ABSENT) {
+            best = value;
+            *out_from = accessor;
+            if (value->type != VALUE_NULL)
+                return value;
+        }
+    }
+    if (!best || best->type != VALUE_NULL) {
+        made->type = best ? VALUE_NULL : VALUE_ABSENT;
+        best = made;
+    }
+    return best;
+}
+
+static bool is_textual(const struct decoder *decoder, const struct map_accessor *from)
+{
+    return from && (from->type != ACCESS_POINTER || decoder->mapping->format == INPUT_CSV);
+}
+
 struct value field_resolve(struct decoder *decoder, const struct record *record,
                            const struct map_field *field, const struct map_accessor **out_from,
                            bool *out_textual)
 {
-    struct value best = {.type = VALUE_ABSENT};
+    struct value made = {.type = VALUE_ABSENT};
     const struct map_accessor *from = NULL;
-    for (uint32_t i = 0; i < field->count && best.type <= VALUE_NULL; i++) {
-        struct value value = accessor_value(decoder, record, &field->accessors[i]);
-        if (value.type != VALUE_ABSENT) {
-            best = value;
-            from = &field->accessors[i];
-        }
-    }
+    const struct value *value = resolve(decoder, record, field, &made, &from);
     if (out_from)
         *out_from = from;
     if (out_textual)
-        *out_textual = from && (from->type != ACCESS_POINTER || decoder->mapping->format == INPUT_CSV);
-    return best;
+        *out_textual = is_textual(decoder, from);
+    return *value;
 }
 
-static struct value target_value(struct decoder *decoder, const struct record *record, enum map_target target,
-                                 bool *out_textual)
+/* `made` is used when the value is not a slot's. */
+static const struct value *target_value(struct decoder *decoder, const struct record *record,
+                                        enum map_target target, struct value *made, bool *out_textual)
 {
-    return field_resolve(decoder, record, &decoder->mapping->fields[target], NULL, out_textual);
+    const struct map_accessor *from = NULL;
+    const struct value *value = resolve(decoder, record, &decoder->mapping->fields[target], made, &from);
+    if (out_textual)
+        *out_textual = is_textual(decoder, from);
+    return value;
 }
 
 static enum reject refuse_type(struct decoder *decoder, enum reject reject, enum map_target target,
@@ -144,26 +177,28 @@ static bool name_text(const struct value *value, bool textual, struct text *out)
 static enum reject take_model(struct decoder *decoder, const struct record *record, struct event *ev)
 {
     bool textual;
-    struct value value = target_value(decoder, record, TARGET_MODEL, &textual);
-    if (value.type != VALUE_STRING && !(value.type == VALUE_NUMBER && textual))
-        return refuse_type(decoder, REJECT_MODEL, TARGET_MODEL, "a string", &value);
-    if (!mapping_name_is_sound(value.text, decoder->limits.name_bytes))
+    struct value made;
+    const struct value *value = target_value(decoder, record, TARGET_MODEL, &made, &textual);
+    if (value->type != VALUE_STRING && !(value->type == VALUE_NUMBER && textual))
+        return refuse_type(decoder, REJECT_MODEL, TARGET_MODEL, "a string", value);
+    if (!mapping_name_is_sound(value->text, decoder->limits.name_bytes))
         return decoder_refuse(decoder, REJECT_MODEL,
                               "model: a name of 1 to %u bytes without control characters expected",
                               decoder->limits.name_bytes);
-    ev->model = value.text;
+    ev->model = value->text;
     return REJECT_NONE;
 }
 
 static enum reject take_version(struct decoder *decoder, const struct record *record, struct event *ev)
 {
     bool textual;
-    struct value value = target_value(decoder, record, TARGET_VERSION, &textual);
+    struct value made;
+    const struct value *value = target_value(decoder, record, TARGET_VERSION, &made, &textual);
     ev->version = text_of("");
-    if (value.type <= VALUE_NULL)
+    if (value->type <= VALUE_NULL)
         return REJECT_NONE;
-    if (!name_text(&value, textual, &ev->version))
-        return refuse_type(decoder, REJECT_VERSION, TARGET_VERSION, "a string or an integer", &value);
+    if (!name_text(value, textual, &ev->version))
+        return refuse_type(decoder, REJECT_VERSION, TARGET_VERSION, "a string or an integer", value);
     if (ev->version.len > 0 && !mapping_name_is_sound(ev->version, decoder->limits.name_bytes))
         return decoder_refuse(decoder, REJECT_VERSION,
                               "version: at most %u bytes without control characters expected",
@@ -174,16 +209,17 @@ static enum reject take_version(struct decoder *decoder, const struct record *re
 static enum reject take_id(struct decoder *decoder, const struct record *record, struct event *ev)
 {
     bool textual;
-    struct value value = target_value(decoder, record, TARGET_ID, &textual);
+    struct value made;
+    const struct value *value = target_value(decoder, record, TARGET_ID, &made, &textual);
     ev->id = (struct text){NULL, 0};
-    if (value.type <= VALUE_NULL) {
+    if (value->type <= VALUE_NULL) {
         if (ev->kind == EVENT_LABEL)
             return refuse_type(decoder, REJECT_ID, TARGET_ID,
-                               "a label needs the id of its prediction: a string or an integer", &value);
+                               "a label needs the id of its prediction: a string or an integer", value);
         return REJECT_NONE;
     }
-    if (!name_text(&value, textual, &ev->id))
-        return refuse_type(decoder, REJECT_ID, TARGET_ID, "a string or an integer", &value);
+    if (!name_text(value, textual, &ev->id))
+        return refuse_type(decoder, REJECT_ID, TARGET_ID, "a string or an integer", value);
     if (ev->id.len == 0 || ev->id.len > decoder->limits.id_bytes)
         return decoder_refuse(decoder, REJECT_ID, "id: 1 to %u bytes expected, found %u",
                               decoder->limits.id_bytes, ev->id.len);
@@ -196,18 +232,19 @@ static enum reject take_kind(struct decoder *decoder, const struct record *recor
         ev->kind = decoder->mapping->kind;
         return REJECT_NONE;
     }
-    struct value value = target_value(decoder, record, TARGET_TYPE, NULL);
-    for (int kind = 0; kind < EVENT_KIND_COUNT && value.type == VALUE_STRING; kind++) {
-        if (text_equal(value.text, text_of(event_kind_name((enum event_kind)kind)))) {
+    struct value made;
+    const struct value *value = target_value(decoder, record, TARGET_TYPE, &made, NULL);
+    for (int kind = 0; kind < EVENT_KIND_COUNT && value->type == VALUE_STRING; kind++) {
+        if (text_equal(value->text, text_of(event_kind_name((enum event_kind)kind)))) {
             ev->kind = (enum event_kind)kind;
             return REJECT_NONE;
         }
     }
-    if (value.type != VALUE_STRING)
-        return refuse_type(decoder, REJECT_KIND, TARGET_TYPE, "prediction, label, features or kpi", &value);
+    if (value->type != VALUE_STRING)
+        return refuse_type(decoder, REJECT_KIND, TARGET_TYPE, "prediction, label, features or kpi", value);
     return decoder_refuse(decoder, REJECT_KIND,
                           "type: prediction, label, features or kpi expected, found \"%.*s\"",
-                          (int)(value.text.len < 80 ? value.text.len : 80), value.text.ptr);
+                          (int)(value->text.len < 80 ? value->text.len : 80), value->text.ptr);
 }
 
 /* ---- time ---- */
@@ -326,28 +363,40 @@ static enum reject take_time(struct decoder *decoder, const struct record *recor
 
 /* ---- numbers and classes ---- */
 
+static void copy_value(struct value *out, const struct value *value)
+{
+    if (value->type == VALUE_ABSENT)
+        *out = (struct value){.type = VALUE_ABSENT};
+    else
+        *out = *value;
+}
+
 static enum reject take_number(struct decoder *decoder, const struct record *record, enum map_target target,
                                bool not_negative, struct value *out)
 {
-    *out = target_value(decoder, record, target, NULL);
-    if (out->type <= VALUE_NULL || (out->type == VALUE_NUMBER && !(not_negative && out->number < 0)))
+    struct value made;
+    const struct value *value = target_value(decoder, record, target, &made, NULL);
+    copy_value(out, value);
+    if (value->type <= VALUE_NULL || (value->type == VALUE_NUMBER && !(not_negative && value->number < 0)))
         return REJECT_NONE;
-    if (out->type == VALUE_NUMBER)
+    if (value->type == VALUE_NUMBER)
         return decoder_refuse(decoder, REJECT_TYPE, "%s: a number not below 0 expected, found %.*s",
-                              map_target_names[target], (int)(out->text.len < 80 ? out->text.len : 80),
-                              out->text.ptr);
-    return refuse_type(decoder, REJECT_TYPE, target, "a number", out);
+                              map_target_names[target], (int)(value->text.len < 80 ? value->text.len : 80),
+                              value->text.ptr);
+    return refuse_type(decoder, REJECT_TYPE, target, "a number", value);
 }
 
 static enum reject take_class(struct decoder *decoder, const struct record *record, enum map_target target,
                               struct value *out)
 {
-    *out = target_value(decoder, record, target, NULL);
-    if (out->type > VALUE_BOOL)
-        return refuse_type(decoder, REJECT_TYPE, target, "a number, string or boolean", out);
-    if (out->type == VALUE_STRING && out->text.len > decoder->limits.value_bytes)
+    struct value made;
+    const struct value *value = target_value(decoder, record, target, &made, NULL);
+    copy_value(out, value);
+    if (value->type > VALUE_BOOL)
+        return refuse_type(decoder, REJECT_TYPE, target, "a number, string or boolean", value);
+    if (value->type == VALUE_STRING && value->text.len > decoder->limits.value_bytes)
         return decoder_refuse(decoder, REJECT_TYPE, "%s: a string of %u bytes, the limit is %u",
-                              map_target_names[target], out->text.len, decoder->limits.value_bytes);
+                              map_target_names[target], value->text.len, decoder->limits.value_bytes);
     return REJECT_NONE;
 }
 

@@ -14,6 +14,9 @@
 #include <emmintrin.h>
 #endif
 
+/* The walk of one member is one function for the compiler; calls would cost a tenth of it. */
+#define HOT_INLINE static inline __attribute__((always_inline))
+
 struct scan {
     struct decoder *decoder;
     struct scanner *scanner;
@@ -21,8 +24,8 @@ struct scan {
     uint32_t depth_max, members_max;
 };
 
-static inline const char *scan_value(struct scan *scan, const char *at, struct shape_key *key,
-                                     struct value *out, uint32_t depth);
+static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
+                                 uint32_t depth);
 
 static inline const char *skip_space(const char *at)
 {
@@ -36,7 +39,19 @@ static inline const char *skip_space_rarely(const char *at)
     return UNLIKELY((unsigned char)*at <= ' ') ? skip_space(at) : at;
 }
 
-/* ---- strings ---- */
+/* ---- strings and words ---- */
+
+/* Field by field: built elsewhere and copied whole, a value waits for its own stores. */
+static inline void set_value(struct value *out, enum value_type type, double number, const char *from,
+                             const char *end)
+{
+    out->type = type;
+    out->number = number;
+    out->text.ptr = from;
+    out->text.len = (uint32_t)(end - from);
+    out->vector = NULL;
+    out->count = 0;
+}
 
 static bool is_hex(char c)
 {
@@ -56,7 +71,7 @@ static const char *skip_escape(const char *at, const char *end)
 }
 
 /* A string with something other than plain ASCII at `at`; it began at `from`. */
-static const char *scan_string_rest(struct scan *scan, const char *from, const char *at, struct text *out)
+static const char *scan_string_rest(struct scan *scan, const char *from, const char *at, struct value *out)
 {
     bool escaped = false;
     for (;;) {
@@ -81,7 +96,7 @@ static const char *scan_string_rest(struct scan *scan, const char *from, const c
             at++;
         }
     }
-    *out = (struct text){from, (uint32_t)(at - from)};
+    set_value(out, VALUE_STRING, 0, from, at);
     if (escaped) {
         struct decoder *decoder = scan->decoder;
         char *to = decoder->scratch + decoder->scratch_used;
@@ -89,13 +104,13 @@ static const char *scan_string_rest(struct scan *scan, const char *from, const c
         if (len < 0)
             return NULL;
         decoder->scratch_used += (size_t)len;
-        *out = (struct text){to, (uint32_t)len};
+        set_value(out, VALUE_STRING, 0, to, to + len);
     }
     return at + 1;
 }
 
 /* `at` is behind the opening quote. Returns the byte behind the closing one, NULL when in doubt. */
-static inline const char *scan_string(struct scan *scan, const char *at, struct text *out)
+HOT_INLINE const char *scan_string(struct scan *scan, const char *at, struct value *out)
 {
     const char *from = at;
 #if defined(__SSE2__)
@@ -114,13 +129,28 @@ static inline const char *scan_string(struct scan *scan, const char *at, struct 
             return scan_string_rest(scan, from, at, out);
         if (UNLIKELY(at >= scan->end))
             return NULL;
-        *out = (struct text){from, (uint32_t)(at - from)};
+        set_value(out, VALUE_STRING, 0, from, at);
         return at + 1;
     }
     return NULL;
 #else
     return scan_string_rest(scan, from, at, out);
 #endif
+}
+
+static const char *scan_word(const char *at, struct value *out)
+{
+    static const char true_text[] = "true", false_text[] = "false";
+    if (memcmp(at, "true", 4) == 0) {
+        set_value(out, VALUE_BOOL, 1, true_text, true_text + 4);
+        return at + 4;
+    }
+    if (memcmp(at, "false", 5) == 0) {
+        set_value(out, VALUE_BOOL, 0, false_text, false_text + 5);
+        return at + 5;
+    }
+    set_value(out, VALUE_NULL, 0, NULL, NULL);
+    return memcmp(at, "null", 4) == 0 ? at + 4 : NULL;
 }
 
 /* ---- keys ---- */
@@ -132,7 +162,7 @@ static const unsigned char key_mask[2 * KEY_RAW_BYTES] = {
 };
 #endif
 
-static inline bool key_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
+HOT_INLINE bool key_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
 {
     uint32_t len = key->raw_len;
     uint32_t head = len < KEY_RAW_BYTES ? len : KEY_RAW_BYTES;
@@ -161,7 +191,7 @@ static inline bool key_is_at(const struct scan *scan, const struct shape_key *ke
 static const char *scan_key(struct scan *scan, struct shape *shape, const char *at, uint32_t *out_key)
 {
     const char *raw = at;
-    struct text name;
+    struct value name;
     if (*at != '"')
         return NULL;
     at = scan_string(scan, at + 1, &name);
@@ -172,7 +202,7 @@ static const char *scan_key(struct scan *scan, struct shape *shape, const char *
     if (*at != ':')
         return NULL;
     at++;
-    *out_key = shape_key_find(scan->decoder, shape, name);
+    *out_key = shape_key_find(scan->decoder, shape, name.text);
     if (*out_key == MAP_NONE)
         return NULL;
     if (tight)
@@ -180,11 +210,36 @@ static const char *scan_key(struct scan *scan, struct shape *shape, const char *
     return at;
 }
 
+/* ---- values ---- */
+
+static bool starts_number(char c)
+{
+    return c == '-' || (unsigned char)(c - '0') <= 9;
+}
+
+HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
+                                  uint32_t depth)
+{
+    if (starts_number(*at)) {
+        double number;
+        const char *end = number_scan(at, &number);
+        if (UNLIKELY(!end))
+            return NULL;
+        set_value(out, VALUE_NUMBER, number, at, end);
+        return end;
+    }
+    if (LIKELY(*at == '"'))
+        return scan_string(scan, at + 1, out);
+    if (*at == '{' || *at == '[')
+        return scan_compound(scan, at, key, out, depth);
+    return scan_word(at, out);
+}
+
 /* ---- objects ---- */
 
 /* Where the value of the key goes. NULL when a limit is met. */
-static inline struct value *value_place(struct decoder *decoder, const struct shape_key *key,
-                                        struct value *nowhere)
+HOT_INLINE struct value *value_place(struct decoder *decoder, const struct shape_key *key,
+                                     struct value *nowhere)
 {
     if (key->group != GROUP_NO) {
         struct captured_group *group = &decoder->groups[key->group];
@@ -221,8 +276,7 @@ static void note_groups(struct decoder *decoder, unsigned groups, char c)
         decoder->groups[__builtin_ctz(groups)].state = state;
 }
 
-static inline const char *scan_member(struct scan *scan, const char *at, struct shape_key *key,
-                                      uint32_t depth)
+HOT_INLINE const char *scan_member(struct scan *scan, const char *at, struct shape_key *key, uint32_t depth)
 {
     struct decoder *decoder = scan->decoder;
     struct value nowhere, *value = value_place(decoder, key, &nowhere);
@@ -276,11 +330,6 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
 }
 
 /* ---- arrays and scalars ---- */
-
-static bool starts_number(char c)
-{
-    return c == '-' || (unsigned char)(c - '0') <= 9;
-}
 
 /* The mapping asks for items of arrays at the key. */
 static bool has_item_places(const struct scan *scan, const struct shape_key *key)
@@ -355,31 +404,12 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
             return NULL;
         at = skip_space_rarely(at + 1);
     }
-    *out = (struct value){.type = numbers ? VALUE_VECTOR : VALUE_OTHER};
+    set_value(out, numbers ? VALUE_VECTOR : VALUE_OTHER, 0, NULL, NULL);
     if (numbers) {
         out->vector = decoder->vectors + first;
         out->count = items;
     }
     return at + 1;
-}
-
-static const char *scan_word(const char *at, struct value *out)
-{
-    static const struct value words[] = {
-        {.type = VALUE_BOOL, .number = 1, .text = {"true", 4}},
-        {.type = VALUE_BOOL, .number = 0, .text = {"false", 5}},
-        {.type = VALUE_NULL},
-    };
-    if (memcmp(at, "true", 4) == 0) {
-        *out = words[0];
-        return at + 4;
-    }
-    if (memcmp(at, "false", 5) == 0) {
-        *out = words[1];
-        return at + 5;
-    }
-    *out = words[2];
-    return memcmp(at, "null", 4) == 0 ? at + 4 : NULL;
 }
 
 static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
@@ -388,31 +418,8 @@ static const char *scan_compound(struct scan *scan, const char *at, struct shape
     if (*at == '[')
         return scan_array(scan, at + 1, key, out, depth + 1);
     struct shape *shape = shape_child(scan->scanner, key);
-    *out = (struct value){.type = VALUE_OTHER};
+    set_value(out, VALUE_OTHER, 0, NULL, NULL);
     return shape ? scan_object(scan, at + 1, shape, depth + 1) : NULL;
-}
-
-static inline const char *scan_value(struct scan *scan, const char *at, struct shape_key *key,
-                                     struct value *out, uint32_t depth)
-{
-    const char *end;
-    if (starts_number(*at)) {
-        double number;
-        end = number_scan(at, &number);
-        if (UNLIKELY(!end))
-            return NULL;
-        *out = (struct value){.type = VALUE_NUMBER, .number = number, .text = {at, (uint32_t)(end - at)}};
-        return end;
-    }
-    if (*at == '"') {
-        struct text text = {NULL, 0};
-        end = scan_string(scan, at + 1, &text);
-        *out = (struct value){.type = VALUE_STRING, .text = text};
-        return end;
-    }
-    if (*at == '{' || *at == '[')
-        return scan_compound(scan, at, key, out, depth);
-    return scan_word(at, out);
 }
 
 bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)

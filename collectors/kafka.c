@@ -342,10 +342,51 @@ static void take_damage(struct kafka_source *kafka, struct kafka_slot *slot,
     sink->signal(sink->context, slot->number, SIGNAL_GAP, detail);
 }
 
+/* Errors that another try does not mend. */
+static bool gives_up(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+}
+
+static void give_up(struct kafka_slot *slot, rd_kafka_resp_err_t code, const char *reason,
+                    const struct source_sink *sink)
+{
+    char detail[DETAIL_BYTES];
+
+    (void)snprintf(detail, sizeof(detail), "%s [%d] cannot be read: %s (%s)", slot->topic->name,
+                   (int)slot->partition, reason, rd_kafka_err2name(code));
+    fail(slot, sink, detail);
+}
+
+/*
+ * What 2.0.2 learns from metadata about one partition it says to the error callback, not in the queue, and
+ * names the partition only in words: "topic [7]: …".
+ */
+static bool on_error(void *context, rd_kafka_resp_err_t code, const char *reason)
+{
+    struct kafka_source *kafka = context;
+    char head[REASON_BYTES];
+
+    if (!gives_up(code))
+        return false;
+    for (uint32_t i = 0; i < kafka->slot_count; i++) {
+        struct kafka_slot *slot = kafka->slots[i];
+        int len = snprintf(head, sizeof(head), "%s [%d]: ", slot->topic->name, (int)slot->partition);
+        if (slot->state != KAFKA_READING || strncmp(reason, head, (size_t)len) != 0)
+            continue;
+        slot->doomed = code;
+        kafka->attention = true;
+        return true;
+    }
+    return false;
+}
+
 static void take_error(struct kafka_source *kafka, struct kafka_slot *slot, const rd_kafka_message_t *message,
                        const struct source_sink *sink)
 {
-    char reason[REASON_BYTES], detail[DETAIL_BYTES];
+    char reason[REASON_BYTES];
 
     (void)kafka_handle_say(kafka->handle, rd_kafka_message_errstr(message), reason, sizeof(reason));
     switch ((int)message->err) {
@@ -361,16 +402,11 @@ static void take_error(struct kafka_source *kafka, struct kafka_slot *slot, cons
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         take_damage(kafka, slot, message, reason, sink);
         return;
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        (void)snprintf(detail, sizeof(detail), "%s [%d] cannot be read: %s (%s)", slot->topic->name,
-                       (int)slot->partition, reason, rd_kafka_err2name(message->err));
-        fail(slot, sink, detail);
-        return;
     default:
+        if (gives_up(message->err)) {
+            give_up(slot, message->err, reason, sink);
+            return;
+        }
         kafka_handle_warn(kafka->handle, message->err, "trouble with a partition, librdkafka keeps trying",
                           reason);
     }
@@ -500,6 +536,8 @@ static uint32_t attend(struct kafka_source *kafka, uint32_t max_records, const s
     kafka->attention = false;
     for (uint32_t i = 0; i < kafka->slot_count; i++) {
         struct kafka_slot *slot = kafka->slots[i];
+        if (slot->doomed != RD_KAFKA_RESP_ERR_NO_ERROR && slot->state != KAFKA_DONE)
+            give_up(slot, slot->doomed, rd_kafka_err2str(slot->doomed), sink);
         start_if_due(kafka, slot, sink);
         if ((slot->stash_count > 0 || slot->paused) && !slot->held)
             delivered += drain_stash(kafka, slot, max_records - delivered, sink);
@@ -691,7 +729,7 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
     if (!kafka)
         return err_set(err, ERR_NOMEM, "out of memory setting up Kafka");
     const char *group = kafka_property(settings, "group.id");
-    struct kafka_handle_calls calls = {.committed = on_committed, .context = kafka};
+    struct kafka_handle_calls calls = {.error = on_error, .committed = on_committed, .context = kafka};
     kafka->source.ops = &kafka_ops;
     kafka->policy = settings->on_offset_gap;
     kafka->has_group = group && *group;

@@ -122,9 +122,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         return;
     }
     (void)kafka_handle_say(handle, reason, said, sizeof(said));
+    if (handle->calls.error && handle->calls.error(handle->calls.context, (rd_kafka_resp_err_t)code, said))
+        return;
     kafka_handle_warn(handle, (rd_kafka_resp_err_t)code, "broker trouble, librdkafka keeps trying", said);
-    if (handle->calls.error)
-        handle->calls.error(handle->calls.context, (rd_kafka_resp_err_t)code, said);
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)

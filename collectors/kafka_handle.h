@@ -10,8 +10,9 @@
 struct kafka_handle;
 
 struct kafka_handle_calls {
-    /* On the thread that calls kafka_handle_serve. `reason` has no secrets. May be NULL. */
-    void (*error)(void *context, rd_kafka_resp_err_t code, const char *reason);
+    /* On the thread that serves the handle or its queues. `reason` has no secrets. True: dealt with, no
+     * warning is logged. May be NULL. */
+    bool (*error)(void *context, rd_kafka_resp_err_t code, const char *reason);
     void (*delivered)(void *context, rd_kafka_resp_err_t code, void *message_opaque);
     void (*committed)(void *context, rd_kafka_resp_err_t code);
     void *context;

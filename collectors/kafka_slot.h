@@ -35,11 +35,12 @@ struct kafka_slot {
     int32_t partition;
     struct kafka_topic *topic;
     enum kafka_slot_state state;
-    bool held;        /* the receiver said not now */
-    bool paused;      /* the library has been told */
-    bool at_end;      /* end of partition seen and no record since */
-    bool verify;      /* after a resume: a jump is checked by reading again */
-    int64_t position; /* where it was started: absolute or logical */
+    bool held;                  /* the receiver said not now */
+    bool paused;                /* the library has been told */
+    bool at_end;                /* end of partition seen and no record since */
+    rd_kafka_resp_err_t doomed; /* the library gave it up: fails at the next opportunity */
+    bool verify;                /* after a resume: a jump is checked by reading again */
+    int64_t position;           /* where it was started: absolute or logical */
     int64_t arrived, next, end_offset;
     int64_t reset_from; /* a reset is under way from here, or OFFSET_UNKNOWN */
     uint32_t resets;    /* in a row */

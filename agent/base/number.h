@@ -30,7 +30,7 @@ enum number_result number_parse_plain(struct text text, double *out) MUST_USE;
  * finite (ask number_parse_json which). The caller guarantees that a byte which no number contains follows
  * the text, and that 8 bytes behind that byte are readable. O(length).
  */
-static inline const char *number_scan(const char *at, double *out);
+static inline __attribute__((always_inline)) const char *number_scan(const char *at, double *out);
 
 /* ---- what number_scan needs in the open ---- */
 
@@ -89,7 +89,7 @@ static inline const char *number_take_digits(const char *at, uint64_t *value)
 const char *number_scan_rest(const char *start, const char *at, uint64_t digits, int64_t exponent10,
                              double *out);
 
-static inline const char *number_scan(const char *start, double *out)
+static inline __attribute__((always_inline)) const char *number_scan(const char *start, double *out)
 {
     const char *at = start + (*start == '-');
     const char *integer = at;

@@ -202,7 +202,7 @@ static void bench_style(size_t count, int rounds, enum style style)
     }
     for (int which = 0; which < 3; which++)
         if (sums[which].numbers != sums[3].numbers || sums[which].texts != sums[3].texts)
-            (void)printf("DIFFERENT SUMS\n");
+            (void)printf("DIFFERENT SUMS: %.17g %llu, cJSON %.17g %llu\n", sums[which].numbers, (unsigned long long)sums[which].texts, sums[3].numbers, (unsigned long long)sums[3].texts);
     (void)printf("%-14s %5zu bytes: padded %6.0f ns, copied %6.0f, slow path %6.0f, cJSON %6.0f: 1/%.1f "
                  "(fallbacks %llu)\n",
                  style_names[style], events.starts[count] / count, best[0], best[1], best[2], best[3],

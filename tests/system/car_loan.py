@@ -36,7 +36,7 @@ def models_section(reference):
 def csv_config(path, store, reference, extra=RULES, time=None):
     path.write_text(f"""api_version: 1
 pipeline: car_loan
-store: {{path: "{store}"}}
+store: {{path: "{store}", retention: {{results: 4000d, panes: 4000d}}}}
 inputs:
   - name: loans
     format: csv
@@ -56,10 +56,10 @@ inputs:
 
 def json_config(path, store, reference, kafka=None, extra=RULES, time=None, workers=1, topics=("loans",)):
     kafka_lines = "".join(f"  {key}: \"{value}\"\n" for key, value in (kafka or {}).items())
-    inputs = ", ".join(f"{{topic: {topic}}}" for topic in topics)
+    inputs = ", ".join(f"{{{'topic' if kafka else 'name'}: {topic}}}" for topic in topics)
     path.write_text(f"""api_version: 1
 pipeline: car_loan
-store: {{path: "{store}", commit_interval: 200ms, merge_interval: 50ms}}
+store: {{path: "{store}", commit_interval: 200ms, merge_interval: 50ms, retention: {{results: 4000d, panes: 4000d}}}}
 {"kafka:" if kafka else ""}
 {kafka_lines}
 inputs: [{inputs}]

@@ -9,9 +9,15 @@ import car_loan
 import driftd
 
 
-def replay(directory, name, reference, files, workers=1, time_section=None):
+#: Two tiers and three windows that slide over each other: panes leave, coarse panes close, states are rebuilt after a crash.
+TIME = """time: {tiers: [6h, 1d], lateness: 1h, idle_timeout: 2s}
+windows: [{length: 1d, slide: 6h}, {length: 7d, slide: 1d}, {length: 30d, slide: 1d}]
+"""
+
+
+def replay(directory, name, reference, files, workers=1):
     store = directory / f"{name}.db"
-    config = car_loan.json_config(directory / f"{name}.yaml", store, reference, time=time_section)
+    config = car_loan.json_config(directory / f"{name}.yaml", store, reference, time=TIME)
     driftd.run("replay", "-q", "-c", config, "--workers", workers, *files)
     return store
 
@@ -51,13 +57,13 @@ def test_order_within_the_lateness(tmp_path, loan_reference, loan_events, baseli
 def test_twenty_kills(tmp_path, loan_reference, loan_ndjson, baseline):
     """kill -9 at random moments; a run that is let to end gives what an undisturbed one gave."""
     store = tmp_path / "killed.db"
-    config = car_loan.json_config(tmp_path / "killed.yaml", store, loan_reference)
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 10ms").replace("merge_interval: 50ms", "merge_interval: 5ms"))
+    config = car_loan.json_config(tmp_path / "killed.yaml", store, loan_reference, time=TIME)
+    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
     rng = random.Random(7)
     kills = 0
     for _ in range(20):
         with driftd.Process("replay", "-q", "-c", config, loan_ndjson, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.005, 0.12))
+            time.sleep(rng.uniform(0.02, 0.5))
             kills += process.process.poll() is None
             process.kill()
     driftd.run("replay", "-q", "-c", config, loan_ndjson)

@@ -211,6 +211,26 @@ static void test_wrong_inputs(void **state)
     expect_wrong(cases, ARRAY_LEN(cases));
 }
 
+static void test_wrong_kafka(void **state)
+{
+    (void)state;
+    static const struct wrong_case cases[] = {
+        {"kafka: [a]", "c.yaml:2:8: `kafka` must be a mapping of at most 256 names to values\n"},
+        {"kafka: {a: [b]}", "c.yaml:2:12: `a` must be a single value, not a list\n"},
+        {"inputs: [{topic: t}]\n"
+         "kafka:\n"
+         "  bootstrap.servers: h\n"
+         "  log.queue: true\n"
+         "  enable.auto.commit: true\n",
+         "c.yaml:5:14: kafka.log.queue cannot be set: driftd writes the library's log itself\n"
+         "c.yaml:6:23: kafka.enable.auto.commit cannot be set: driftd commits to the group what its store "
+         "holds, and nothing before\n"},
+    };
+    expect_wrong(cases, ARRAY_LEN(cases));
+    /* Without a topic nothing of it is used: `driftd replay` must not fail for a broker's sake. */
+    config_free(parse_good("api_version: 1\ninputs: [{name: n}]\nkafka: {socket.timeout.mss: 5}\n"));
+}
+
 static void test_wrong_models(void **state)
 {
     (void)state;
@@ -237,6 +257,11 @@ static void test_wrong_rules_and_sinks(void **state)
 {
     (void)state;
     static const struct wrong_case cases[] = {
+        {"rules: [{name: r, metric: helinger, warning: 1}]",
+         "c.yaml:2:27: there is no metric `helinger`; did you mean `hellinger`?\n"},
+        {"rules: [{name: r, metric: nonsense, warning: 1}]", "c.yaml:2:27: there is no metric `nonsense`\n"},
+        {"rules: [{name: r, metric: js, warning: 1, max_p: 0.1}]",
+         "c.yaml:2:50: `max_p`: the metric `js` has no p-value\n"},
         {"rules: [{name: r, metric: psi}]", "c.yaml:2:9: a rule needs `warning`, `critical` or both\n"},
         {"rules: [{name: r, metric: psi, warning: abc}]", "c.yaml:2:41: `warning`: `abc` is not a number\n"},
         {"rules: [{name: r, metric: psi, warning: nan}]", "c.yaml:2:41: `warning`: `nan` is not a number\n"},
@@ -503,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_wrong_documents),
         cmocka_unit_test(test_wrong_time),
         cmocka_unit_test(test_wrong_inputs),
+        cmocka_unit_test(test_wrong_kafka),
         cmocka_unit_test(test_wrong_models),
         cmocka_unit_test(test_wrong_rules_and_sinks),
         cmocka_unit_test(test_everything_at_once),

@@ -458,30 +458,45 @@ static void test_offset_out_of_range(void **state)
     }
 }
 
-static void test_unknown(void **state)
+/* A topic that is not there costs its own slot only. */
+static void test_unknown_topic(void **state)
 {
     struct broker *broker = *state;
+    static char propagation[] = "topic.metadata.propagation.max.ms", short_ms[] = "500";
     struct receiver *receiver = receiver_new();
     struct slot_seen *seen = receiver->slots;
-    static char propagation[] = "topic.metadata.propagation.max.ms", short_ms[] = "500";
+    struct source_slot bad = {0, "not-there", 0, 0, INT64_MAX, false};
+
     broker->properties[2] = (struct kafka_property){propagation, short_ms};
     broker->settings.property_count = 3;
-    struct source *source = open_source(broker);
-
     produce(broker, 0, 0, 100);
-    add(source, 0, PARTITIONS + 3, 0, INT64_MAX);
+    rd_kafka_mock_topic_set_error(broker->cluster, bad.topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    struct source *source = open_source(broker);
+    assert_int_equal(source_add(source, &bad, NULL), 0);
     add(source, 1, 0, 0, INT64_MAX);
     poll_until(source, receiver, seen[0].failed && seen[1].ends);
+    assert_int_equal(seen[0].failed, 1);
     assert_int_equal(seen[1].records, 100);
     assert_int_equal(seen[1].failed, 0);
-    assert_non_null(strstr(seen[0].detail, topic_name));
-    struct source_slot twice = {1, topic_name, 1, 0, INT64_MAX, false};
-    assert_int_equal(source_add(source, &twice, NULL), ERR_INVALID);
-    twice.slot = 2;
-    twice.partition = 0;
-    assert_int_equal(source_add(source, &twice, NULL), ERR_INVALID);
+    assert_non_null(strstr(seen[0].detail, bad.topic));
     source_free(source);
     free(receiver);
+}
+
+static void test_add_refused(void **state)
+{
+    struct broker *broker = *state;
+    struct source *source = open_source(broker);
+    struct source_slot twice = {1, topic_name, 1, 0, INT64_MAX, false};
+
+    add(source, 1, 0, 0, INT64_MAX);
+    assert_int_equal(source_add(source, &twice, NULL), ERR_INVALID); /* the slot */
+    twice.slot = 2;
+    twice.partition = 0;
+    assert_int_equal(source_add(source, &twice, NULL), ERR_INVALID); /* the partition */
+    twice.partition = INT32_MAX;
+    assert_int_equal(source_add(source, &twice, NULL), ERR_LIMIT);
+    source_free(source);
 }
 
 /* Errors that a broker gives and takes back: reading goes on. */
@@ -499,10 +514,6 @@ static void test_injected_errors(void **state)
     add(source, 0, 0, 0, INT64_MAX);
     poll_until(source, receiver, seen[0].ends == 1);
     assert_int_equal(seen[0].records, 1000);
-    /* One lying "out of range" is asked again and not believed. */
-    rd_kafka_mock_push_request_errors(broker->cluster, FETCH, 1, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
-    for (int64_t until_ms = now_ms() + 1000; now_ms() < until_ms;)
-        poll_once(source, receiver);
     produce(broker, 0, 1000, 1000);
     poll_until(source, receiver, seen[0].next == 2000);
     assert_int_equal(seen[0].failed + seen[0].gaps, 0);
@@ -533,7 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_close_while_down, setup, teardown),
         cmocka_unit_test_setup_teardown(test_group_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offset_out_of_range, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_topic, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_add_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_injected_errors, setup, teardown),
     };
     return cmocka_run_group_tests_name("kafka_mock", tests, NULL, NULL);

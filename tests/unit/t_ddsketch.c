@@ -1,0 +1,118 @@
+/* ddsketch.c: relative error, merging, signs, clipping. */
+#include "tests/unit/near.h"
+
+#include <stdlib.h>
+
+#include "detectors/ddsketch.h"
+
+static int ascending(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+static void relative_error_is_bounded(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    static const double alphas[] = {0.001, 0.01, 0.05, 0.5};
+    static double values[N];
+    for (size_t a = 0; a < sizeof alphas / sizeof *alphas; a++) {
+        struct ddsketch_layout *layout = ddsketch_layout_new(alphas[a], 1e-6, 1e6, true);
+        assert_non_null(layout);
+        uint64_t *counters = calloc(ddsketch_counters(layout), sizeof *counters);
+        uint64_t seed = 8;
+        for (int i = 0; i < N; i++) {
+            double size = exp(20 * random_unit(&seed) - 10);
+            values[i] = i % 3 == 0 ? -size : i % 50 == 0 ? 0 : size;
+            ddsketch_add(layout, counters, values[i]);
+        }
+        qsort(values, N, sizeof *values, ascending);
+        for (int rank = 0; rank < N; rank += 7) {
+            double got = ddsketch_at_rank(layout, counters, rank);
+            assert_near(got, values[rank], alphas[a] * fabs(values[rank]) * (1 + 1e-9));
+        }
+        assert_near(ddsketch_quantile(layout, counters, 0), values[0],
+                    alphas[a] * fabs(values[0]) * (1 + 1e-9));
+        assert_int_equal(ddsketch_count(layout, counters), N);
+        assert_int_equal(counters[DDSKETCH_CLIPPED], 0);
+        free(counters);
+        ddsketch_layout_free(layout);
+    }
+}
+
+static void merging_is_adding(void **state)
+{
+    (void)state;
+    struct ddsketch_layout *layout = ddsketch_layout_new(0.01, 0.001, 3.6e6, false);
+    uint32_t size = ddsketch_counters(layout);
+    assert_true(size > 1000 && size < 1200);
+    uint64_t *counters = calloc(3 * (size_t)size, sizeof *counters);
+    uint64_t seed = 5;
+    for (int i = 0; i < 1000; i++) {
+        double x = exp(30 * random_unit(&seed) - 12);
+        ddsketch_add(layout, counters, x);
+        ddsketch_add(layout, counters + size * (size_t)(1 + i % 2), x);
+    }
+    for (uint32_t i = 0; i < size; i++)
+        assert_int_equal(counters[i], counters[size + i] + counters[2 * size + i]);
+    assert_true(counters[DDSKETCH_CLIPPED] > 0);
+    free(counters);
+    ddsketch_layout_free(layout);
+}
+
+static void bounds_belong_to_the_lower_bucket(void **state)
+{
+    (void)state;
+    struct ddsketch_layout *layout = ddsketch_layout_new(0.01, 0.001, 1000, false);
+    double gamma = ddsketch_gamma(layout);
+    bool clipped;
+    assert_int_equal(ddsketch_key(layout, 1, &clipped), 0);
+    assert_int_equal(ddsketch_key(layout, nextafter(1, 2), NULL), 1);
+    assert_int_equal(ddsketch_key(layout, gamma, NULL), 1);
+    assert_int_equal(ddsketch_key(layout, nextafter(gamma, 2), NULL), 2);
+    assert_false(clipped);
+    int32_t lowest = ddsketch_key(layout, 1e-300, &clipped);
+    assert_true(clipped);
+    assert_int_equal(ddsketch_key(layout, 0.001, &clipped), lowest);
+    assert_false(clipped);
+    int32_t highest = ddsketch_key(layout, INFINITY, &clipped);
+    assert_true(clipped);
+    assert_int_equal(ddsketch_key(layout, 1000, &clipped), highest);
+    assert_false(clipped);
+    ddsketch_layout_free(layout);
+}
+
+static void special_values(void **state)
+{
+    (void)state;
+    struct ddsketch_layout *layout = ddsketch_layout_new(0.01, 0.001, 1000, false);
+    uint64_t *counters = calloc(ddsketch_counters(layout), sizeof *counters);
+    assert_nan(ddsketch_quantile(layout, counters, 0.5));
+    ddsketch_add(layout, counters, NAN);
+    assert_nan(ddsketch_quantile(layout, counters, 0.5));
+    assert_int_equal(counters[DDSKETCH_NAN], 1);
+    ddsketch_add(layout, counters, -3); /* no negative store: 0, and said so */
+    assert_near(ddsketch_quantile(layout, counters, 1), 0, 0);
+    assert_int_equal(counters[DDSKETCH_CLIPPED], 1);
+    assert_nan(ddsketch_quantile(layout, counters, 1.1));
+    assert_nan(ddsketch_quantile(layout, counters, NAN));
+    free(counters);
+    ddsketch_layout_free(layout);
+    assert_null(ddsketch_layout_new(0, 1, 2, false));
+    assert_null(ddsketch_layout_new(0.01, 0, 2, false));
+    assert_null(ddsketch_layout_new(0.01, 2, 1, false));
+    assert_null(ddsketch_layout_new(1e-5, 1e-300, 1e300, false)); /* too many buckets */
+    assert_null(ddsketch_layout_new(0.01, 1, INFINITY, false));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(relative_error_is_bounded),
+        cmocka_unit_test(merging_is_adding),
+        cmocka_unit_test(bounds_belong_to_the_lower_bucket),
+        cmocka_unit_test(special_values),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
