@@ -14,11 +14,15 @@ int command_check(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_reference(int argc, char **argv);
+/* Parts of command_reference that read a store. */
+int command_reference_list(int argc, char **argv);
+int command_reference_show(int argc, char **argv);
 int command_results(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_alerts(int argc, char **argv);
 int command_outbox(int argc, char **argv);
 int command_map(int argc, char **argv);
+int command_audit(int argc, char **argv);
 int command_store(int argc, char **argv);
 
 #endif

@@ -21,6 +21,20 @@ static int command_version(int argc, char **argv)
 }
 
 static const struct command commands[] = {
+    {"check", command_check, "check a configuration and say what it would run"},
+    {"run", command_run, "monitor models: Kafka in, statistics in windows, alerts out"},
+    {"replay", command_replay, "the same from files, at full speed"},
+    {"demo", command_demo, "see it work: needs no server"},
+    {"check", command_check, "check a configuration"},
+    {"map", command_map, "see what the fields of sample events resolve to (map test)"},
+    {"reference", command_reference, "build, list and show references"},
+    {"results", command_results, "list window results"},
+    {"compare", command_compare, "compare a stretch of history with a reference or another stretch"},
+    {"status", command_status, "what a store holds: lag, counters, models, alerts"},
+    {"alerts", command_alerts, "list alerts"},
+    {"outbox", command_outbox, "list, retry or drop webhook deliveries"},
+    {"audit", command_audit, "verify the audit log"},
+    {"store", command_store, "info, migrate, backup, export, verify"},
     {"version", command_version, "print the version"},
 };
 

@@ -109,7 +109,7 @@ struct stored_offset {
     int32_t partition;
     int64_t next_offset;
     int64_t dedup_offset; /* from here ids must be read again at start; == next_offset when nothing */
-    int64_t clock_ms[2];  /* data, labels; INT64_MIN: none yet; INT64_MAX: finished */
+    int64_t clock_ms[2];  /* data, labels; INT64_MIN: none yet */
     uint64_t fingerprint; /* files; else 0 */
     uint64_t records;     /* consumed so far */
 };

@@ -52,8 +52,8 @@ struct finding_context {
     struct text model, version, segment; /* segment "" is the whole model */
     int64_t window_start_ms, window_end_ms;
     const char *reference_name, *reference_hash;
-    /* For the body of a firing alert: appends a JSON array of the bins of that row (drift_bins). May be NULL.
-     */
+    /* For the body of a firing alert: appends a JSON array of the bins of that row (drift_bins): objects with
+     * at least `bin`, `share`, `reference_share` and, where there is one, `psi_term`. May be NULL. */
     void (*bins_json)(void *context, const struct report_row *row, struct strbuf *out);
     void *context;
 };
@@ -114,5 +114,8 @@ int alerting_restore(struct alerting *alerting, const struct alert_row *row) MUS
 int alerting_feed(struct alerting *alerting, const struct finding_context *context,
                   const struct report_row *rows, const struct text *names, uint32_t count) MUST_USE;
 int alerting_flush(struct alerting *alerting, const struct alert_sink *sink) MUST_USE;
+/* Alerts kept now, and those refused so far because `alerts_max` were kept. */
+uint32_t alerting_count(const struct alerting *alerting);
+uint64_t alerting_refused(const struct alerting *alerting);
 
 #endif

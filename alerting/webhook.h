@@ -51,6 +51,7 @@ struct webhook_settings {
     void *context;
     const struct clock *clock;
     struct log *log;
+    double delay_scale; /* tests: all waiting times between attempts times this; 0: 1 */
 };
 
 struct webhook;

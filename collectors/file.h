@@ -6,7 +6,8 @@
  * consumed. With several files the one whose clock is behind is read first (the caller says so with
  * file_source_prefer). Lines end in \n or \r\n; a last line without one counts. A line above `event_bytes` is
  * delivered truncated to event_bytes + 1 (the decoder then rejects it) and skipped to its end. CSV records
- * may span lines inside quotes. A UTF-8 byte-order mark at the start is skipped.
+ * may span lines inside quotes. A UTF-8 byte-order mark at the start is skipped, and so are empty lines. A
+ * quote that is never closed costs its own line, not the rest of the file.
  */
 #include "collectors/source.h"
 

@@ -21,12 +21,15 @@ static int64_t round_half_even(double x)
     return bits - ROUND_BITS;
 }
 
+/* Products instead of choices, and no loop: gcc makes branches of `?:`. */
 static unsigned count_below(const double *block, double x)
 {
-    unsigned below = 0;
-    for (unsigned step = BIN_BLOCK / 2; step; step /= 2)
-        below += (unsigned)(block[below + step - 1] < x) * step;
-    return below + (block[below] < x);
+    const double *at = block;
+    at += (size_t)(at[7] < x) * 8;
+    at += (size_t)(at[3] < x) * 4;
+    at += (size_t)(at[1] < x) * 2;
+    at += at[0] < x;
+    return (unsigned)(at - block) + (*at < x);
 }
 
 static uint8_t select_slot(unsigned old, unsigned found, double x)

@@ -74,6 +74,11 @@ uint64_t feature_cell_events(const struct feature_cell *cell)
     return cell->events;
 }
 
+const struct feature_layout *feature_cell_layout(const struct feature_cell *cell)
+{
+    return &cell->layout->face;
+}
+
 size_t feature_cell_bytes(const struct feature_cell *cell)
 {
     size_t padded = cell->layout->padded;
@@ -83,14 +88,23 @@ size_t feature_cell_bytes(const struct feature_cell *cell)
            (cell->spilled ? padded * BIN_SUMS * sizeof(*cell->spilled) : 0);
 }
 
+/* SLOT_NONE becomes index 0, without a branch. */
+static uint32_t place_of(uint32_t slot_at, uint32_t here, uint8_t slot)
+{
+    return (slot_at + here) & (0u - (uint32_t)(slot != SLOT_NONE));
+}
+
 static void count_slots(const struct layout *layout, const uint8_t *slot, uint32_t feature_count,
                         uint32_t *counters)
 {
     const uint32_t *slot_at = layout->face.slot_at;
     const uint8_t *map = layout->coarse_map;
-    for (uint32_t f = 0; f < feature_count; f++) {
-        uint32_t here = map ? map[256 * (size_t)f + slot[f]] : slot[f];
-        counters[(slot_at[f] + here) & (0u - (uint32_t)(slot[f] != SLOT_NONE))]++;
+    if (map) {
+        for (uint32_t f = 0; f < feature_count; f++, map += 256)
+            counters[place_of(slot_at[f], map[slot[f]], slot[f])]++;
+    } else {
+        for (uint32_t f = 0; f < feature_count; f++)
+            counters[place_of(slot_at[f], slot[f], slot[f])]++;
     }
 }
 

@@ -7,8 +7,11 @@
 #include "agent/base/err.h"
 #include "detectors/features_private.h"
 
-#define NAME_UNBOUND (UINT32_MAX - 1) /* not looked up yet */
-#define NAME_FOREIGN UINT32_MAX       /* not in the grid */
+/* What a name id stands for: the index of a numeric feature, that of a categorical one with the highest bit
+ * set, or neither. */
+#define NAME_CATEGORICAL (UINT32_C(1) << 31)
+#define NAME_UNBOUND     (UINT32_MAX - 1) /* not looked up yet */
+#define NAME_FOREIGN     UINT32_MAX       /* not in the grid */
 
 enum { ALIGNMENT = 64 };
 
@@ -281,7 +284,8 @@ void feature_binding_free(struct feature_binding *binding)
 
 static uint32_t find_feature(const struct feature_binding *binding, struct text name)
 {
-    return is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
+    uint32_t f = is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
+    return f == NAME_FOREIGN || binding->targets[f].numeric ? f : f | NAME_CATEGORICAL;
 }
 
 /* A name for the first time: remembers its feature. */
@@ -339,44 +343,70 @@ bool feature_category(const struct value *value, char buffer[CATEGORY_TEXT_MAX],
     return true;
 }
 
-static void put_value(struct feature_binding *binding, uint32_t f, const struct value *value, uint8_t *slot)
+/* Everything but a number for a numeric feature. */
+static void put_other(const struct feature_binding *binding, uint32_t f, const struct value *value,
+                      uint8_t *slot)
 {
     const struct target *target = &binding->targets[f];
-    if (LIKELY(value->type == VALUE_NUMBER && target->numeric)) {
-        binding->numbers[f] = value->number;
-        slot[f] = target->missing; /* stays only if the number is NaN */
-        return;
-    }
-    if (value->type == VALUE_NULL || value->type == VALUE_ABSENT) {
-        slot[f] = target->missing;
-        return;
-    }
     char buffer[CATEGORY_TEXT_MAX];
     struct text category;
-    if (target->numeric || !feature_category(value, buffer, &category))
+    if (value->type == VALUE_NULL || value->type == VALUE_ABSENT)
+        slot[f] = target->missing;
+    else if (target->numeric || !feature_category(value, buffer, &category))
         slot[f] = target->invalid;
     else
         slot[f] = (uint8_t)grid_category_slot(&binding->grid->features[f], category);
 }
 
+static void put_reserved(struct feature_binding *binding, uint32_t f, const struct value *value,
+                         uint8_t *slot)
+{
+    if (f == NAME_FOREIGN)
+        return;
+    if (value->type != VALUE_NUMBER || !binding->targets[f].numeric) {
+        put_other(binding, f, value, slot);
+        return;
+    }
+    slot[f] = binding->targets[f].missing; /* stays only if the number is NaN */
+    binding->numbers[f] = value->number;
+}
+
+/* The feature of a name that is not known to be a numeric one. */
+static int look_up(struct feature_binding *binding, const struct field *field, uint32_t *out)
+{
+    if (field->name_id == UINT32_MAX) { /* the decoder gave it no number */
+        *out = find_feature(binding, field->name);
+        return 0;
+    }
+    bool unbound =
+        field->name_id >= binding->name_count || binding->feature_of[field->name_id] == NAME_UNBOUND;
+    if (unbound && bind_name(binding, field) != 0)
+        return ERR_NOMEM;
+    *out = binding->feature_of[field->name_id];
+    return 0;
+}
+
+/* Slots are those of an event that lacks everything when this begins. */
 static int put_fields(struct feature_binding *binding, const struct fields *fields, uint8_t *slot)
 {
-    for (uint32_t i = 0; i < fields->count; i++) {
-        const struct field *field = &fields->items[i];
+    const struct field *field = fields->items, *end = field + fields->count;
+    for (; field < end; field++) {
         uint32_t f = NAME_UNBOUND;
         if (LIKELY(field->name_id < binding->name_count))
             f = binding->feature_of[field->name_id];
-        if (UNLIKELY(f == NAME_UNBOUND)) {
-            if (field->name_id == UINT32_MAX) { /* the decoder gave it no number */
-                f = find_feature(binding, field->name);
-            } else {
-                if (bind_name(binding, field) != 0)
-                    return ERR_NOMEM;
-                f = binding->feature_of[field->name_id];
-            }
+        if (LIKELY(f < NAME_CATEGORICAL && field->value.type == VALUE_NUMBER)) {
+            binding->numbers[f] = field->value.number;
+            continue;
         }
-        if (f != NAME_FOREIGN)
-            put_value(binding, f, &field->value, slot);
+        if (f >= NAME_UNBOUND && look_up(binding, field, &f) != 0)
+            return ERR_NOMEM;
+        if (f == NAME_FOREIGN)
+            continue;
+        f &= ~NAME_CATEGORICAL;
+        if (binding->targets[f].numeric && field->value.type == VALUE_NUMBER)
+            binding->numbers[f] = field->value.number;
+        else
+            put_other(binding, f, &field->value, slot);
     }
     return 0;
 }
@@ -394,10 +424,8 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
         memset(row->slot, SLOT_NONE, padded);
     }
     if (ev->kind == EVENT_PREDICTION) {
-        if (binding->score != NAME_FOREIGN)
-            put_value(binding, binding->score, &ev->score, row->slot);
-        if (binding->outcome != NAME_FOREIGN)
-            put_value(binding, binding->outcome, &ev->prediction, row->slot);
+        put_reserved(binding, binding->score, &ev->score, row->slot);
+        put_reserved(binding, binding->outcome, &ev->prediction, row->slot);
     }
     binding->kernels->lookup(&binding->plan, binding->numbers, row->slot);
     binding->kernels->standardise(&binding->plan, binding->numbers, row->z, row->z2, row->clipped);

@@ -68,6 +68,7 @@ void feature_cell_reset(struct feature_cell *cell);
 /* `row` is in fine slots whatever the layout's resolution. ERR_NOMEM leaves the cell as it was. */
 int feature_cell_add(struct feature_cell *cell, const struct feature_row *row) MUST_USE;
 uint64_t feature_cell_events(const struct feature_cell *cell);
+const struct feature_layout *feature_cell_layout(const struct feature_cell *cell);
 size_t feature_cell_bytes(const struct feature_cell *cell);
 /* Adds the cell to a tally of the same layout. */
 void feature_cell_merge(const struct feature_cell *cell, struct tally *into);

@@ -7,14 +7,13 @@
 #include "agent/base/strbuf.h"
 #include "detectors/grid_build.h"
 
-enum { PSI_NONE = 255, ENTRY_FREE = UINT16_MAX };
+enum { PSI_NONE = 255 };
 
-/* Open addressing, load ≤ 1/2. Top categories are compared as text, the rest only by hash: they all share the
- * slot `other`, so that 64 bits are certain enough. */
+/* Open addressing, load ≤ 1/4 for few categories. A category is its 64-bit hash: a stranger that hits one by
+ * chance is rarer than a fault of the memory. Free entries hold the slot `unseen`, and only they do. */
 struct category_entry {
     uint64_t hash;
-    uint32_t len;
-    uint16_t slot;
+    uint64_t slot;
 };
 
 struct category_index {
@@ -38,19 +37,11 @@ unsigned grid_lower_bound(const double *edges, unsigned edge_count, double x)
 unsigned grid_category_slot(const struct feature_grid *feature, struct text category)
 {
     const struct category_index *index = feature->index;
-    uint64_t hash = hash_text(category, 0);
-    for (uint64_t i = hash & index->mask;; i = (i + 1) & index->mask) {
-        const struct category_entry *entry = &index->entries[i];
-        if (entry->slot == ENTRY_FREE)
-            return feature_slot_unseen(feature);
-        if (entry->hash != hash)
-            continue;
-        if (entry->slot == feature->category_count)
-            return entry->slot;
-        if (entry->len == category.len &&
-            memcmp(feature->categories[entry->slot], category.ptr, category.len) == 0)
-            return entry->slot;
-    }
+    unsigned unseen = feature_slot_unseen(feature);
+    uint64_t hash = hash_text(category, 0), i = hash & index->mask;
+    while (index->entries[i].hash != hash && index->entries[i].slot != unseen)
+        i = (i + 1) & index->mask;
+    return (unsigned)index->entries[i].slot;
 }
 
 static int compare_texts(struct text a, struct text b)
@@ -155,31 +146,31 @@ int feature_grid_set_numeric(struct feature_grid *feature, const double *edges, 
     return 0;
 }
 
-static void index_put(struct category_index *index, uint64_t hash, uint32_t len, uint16_t slot)
+static void index_put(struct category_index *index, uint64_t hash, unsigned slot, unsigned unseen)
 {
     uint64_t i = hash & index->mask;
-    while (index->entries[i].slot != ENTRY_FREE)
+    while (index->entries[i].slot != unseen)
         i = (i + 1) & index->mask;
-    index->entries[i] = (struct category_entry){hash, len, slot};
+    index->entries[i] = (struct category_entry){hash, slot};
 }
 
 static int index_build(struct feature_grid *feature)
 {
-    uint64_t size = 8;
-    while (size < 2 * ((uint64_t)feature->category_count + feature->known_count) + 2)
+    uint64_t count = (uint64_t)feature->category_count + feature->known_count;
+    uint64_t least = (count <= 1024 ? 4 : 2) * count, size = 8;
+    unsigned unseen = feature_slot_unseen(feature);
+    while (size <= least)
         size *= 2;
     struct category_index *index = malloc(sizeof(*index) + size * sizeof(index->entries[0]));
     if (!index)
         return ERR_NOMEM;
     index->mask = size - 1;
     for (uint64_t i = 0; i < size; i++)
-        index->entries[i] = (struct category_entry){0, 0, ENTRY_FREE};
-    for (uint16_t slot = 0; slot < feature->category_count; slot++) {
-        struct text name = text_of(feature->categories[slot]);
-        index_put(index, hash_text(name, 0), name.len, slot);
-    }
+        index->entries[i] = (struct category_entry){0, unseen};
+    for (unsigned slot = 0; slot < feature->category_count; slot++)
+        index_put(index, hash_text(text_of(feature->categories[slot]), 0), slot, unseen);
     for (uint32_t i = 0; i < feature->known_count; i++)
-        index_put(index, feature->known_hashes[i], 0, feature->category_count);
+        index_put(index, feature->known_hashes[i], feature_slot_other(feature), unseen);
     feature->index = index;
     return 0;
 }

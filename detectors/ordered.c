@@ -12,6 +12,8 @@ static bool undefined(const struct count_pair *pair)
 
 static bool is_singleton(double lower, double upper)
 {
+    if (upper - lower > 1e-15 * fabs(upper)) /* nearly all bins: spares the call */
+        return false;
     return nextafter(upper, -INFINITY) <= lower;
 }
 
@@ -58,6 +60,18 @@ static void add_tails(const struct ordered_pair *pair, struct ordered_distances 
     }
 }
 
+/* What the bin (lower, upper] adds to the integrals; all of a single value's mass is at its right edge. */
+static void add_area(const struct walk *w, double width, bool single, struct ordered_distances *out,
+                     double *squares)
+{
+    double left = w->f_left - w->g_left, right = single ? left : w->f - w->g;
+    double f = single ? w->f_left : w->f, g = single ? w->g_left : w->g;
+    out->w1 += width * (fabs(right) + fabs(left)) / 2;
+    out->w1_lower += width * fmax(0, fmax(w->f_left - g, w->g_left - f));
+    out->w1_upper += width * fmax(f - w->g_left, g - w->f_left);
+    *squares += width * (right * right + right * left + left * left) / 3;
+}
+
 struct ordered_distances ordered_distances(const struct ordered_pair *pair)
 {
     struct ordered_distances out = {0};
@@ -67,21 +81,13 @@ struct ordered_distances ordered_distances(const struct ordered_pair *pair)
         return (struct ordered_distances){NAN, NAN, NAN, NAN, NAN, NAN};
     for (uint32_t b = 0; b < pair->counts.bins; b++) {
         walk_to(&w, b);
-        double right = fabs(w.f - w.g), left = fabs(w.f_left - w.g_left);
+        double right = fabs(w.f - w.g);
         bool inner = b > 0 && b + 1 < pair->counts.bins;
         bool single = inner && is_singleton(pair->edges[b - 1], pair->edges[b]);
-        double apart = fmax(w.f - w.g_left, w.g - w.f_left);
         out.ks = fmax(out.ks, right);
-        out.ks_upper = fmax(out.ks_upper, single ? right : apart);
-        if (!inner)
-            continue;
-        double width = pair->edges[b] - pair->edges[b - 1];
-        double signed_right = w.f - w.g, signed_left = w.f_left - w.g_left;
-        out.w1 += width * (right + left) / 2;
-        out.w1_lower += width * fmax(0, fmax(w.f_left - w.g, w.g_left - w.f));
-        out.w1_upper += width * apart;
-        squares += width *
-                   (signed_right * signed_right + signed_right * signed_left + signed_left * signed_left) / 3;
+        out.ks_upper = fmax(out.ks_upper, single ? right : fmax(w.f - w.g_left, w.g - w.f_left));
+        if (inner)
+            add_area(&w, pair->edges[b] - pair->edges[b - 1], single, &out, &squares);
     }
     add_tails(pair, &out, &squares);
     out.energy = sqrt(2 * squares);
@@ -273,11 +279,13 @@ double superiority(const struct count_pair *pair)
     return (double)(sum / (long double)pair->M / (long double)pair->n);
 }
 
-/* Bounds of a bin; the outer ones are points at their edge. */
+/* Bounds of a bin; the outer ones are points at their edge, a value's own bin is that value. */
 static void bin_bounds(const double *edges, uint32_t bins, uint32_t b, double *lower, double *upper)
 {
     *lower = edges[b == 0 ? 0 : b - 1];
     *upper = edges[b + 1 == bins ? b - 1 : b];
+    if (is_singleton(*lower, *upper))
+        *lower = *upper;
 }
 
 static double binned_quantile(const uint64_t *counts, const double *edges, uint32_t bins, double rank)

@@ -47,6 +47,7 @@ struct reference_options {
     const char *const *exclude; /* globs of features to leave out */
 };
 
+/* What `options` points to must outlive the builder. */
 struct reference_builder *reference_builder_new(const struct reference_options *options);
 void reference_builder_free(struct reference_builder *builder);
 int reference_builder_add(struct reference_builder *builder, const struct event *ev) MUST_USE;
@@ -55,8 +56,11 @@ int reference_builder_finish(struct reference_builder *builder, struct reference
                              struct err *err) MUST_USE;
 
 /*
- * The same sample as mergeable state (capture from a stream): at most k whole events with the lowest hashes.
- * Encoded rows carry names as text, so samples of different workers merge.
+ * The same sample as mergeable state (capture from a stream): at most k different whole events with the
+ * lowest hashes; of several with one id the bytewise smallest. Events without id that say the same are one
+ * row with a number of times: k of few contents would be a sample of nothing else. Also bounded in bytes (64
+ * MiB of rows). Encoded rows carry names as text, so samples of different workers merge. k = 0: 10,000.
+ * Events that say nothing about features, score or prediction are passed over.
  */
 struct sample;
 struct sample *sample_new(uint32_t k);
@@ -64,6 +68,7 @@ void sample_free(struct sample *sample);
 void sample_reset(struct sample *sample);
 int sample_add(struct sample *sample, const struct event *ev) MUST_USE;
 int sample_merge(struct sample *into, const struct sample *from) MUST_USE;
+/* Events that the rows stand for. */
 uint32_t sample_count(const struct sample *sample);
 size_t sample_bytes(const struct sample *sample);
 void sample_encode(const struct sample *sample, struct strbuf *out); /* equal samples give equal bytes */

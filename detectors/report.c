@@ -7,7 +7,7 @@
 
 #include "detectors/feature_slots.h"
 
-static_assert(FEATURE_SLOT_COUNT <= REPORT_SLOTS, "a row is too short for the family of features");
+static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 

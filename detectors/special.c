@@ -116,24 +116,28 @@ static double gamma_series(double a, double x)
     return sum * gamma_prefactor(a, x);
 }
 
-/* Modified Lentz; Q(a,x) = prefactor · 1/(x+1−a− 1(1−a)/(x+3−a− …)). */
+/* Lentz's method divides by these; zero would end it. */
+static long double floor_tiny(long double value)
+{
+    const long double tiny = LDBL_MIN / LDBL_EPSILON;
+    return fabsl(value) < tiny ? tiny : value;
+}
+
+/* Modified Lentz: Q(a,x) = prefactor · 1/(x+1−a− 1(1−a)/(x+3−a− …)). Near x = a its terms cancel, hence long
+ * double. */
 static double gamma_fraction(double a, double x)
 {
-    const double tiny = DBL_MIN / DBL_EPSILON;
-    double b = x + 1 - a, c = 1 / tiny, d = 1 / b, fraction = d;
+    long double b = (long double)x + 1 - (long double)a, c = 1 / floor_tiny(0), d = 1 / b, fraction = d;
     for (long i = 1; i < steps_max(a); i++) {
-        double numerator = -(double)i * ((double)i - a);
+        long double numerator = -(long double)i * ((long double)i - (long double)a);
         b += 2;
-        d = numerator * d + b;
-        c = b + numerator / c;
-        d = 1 / (fabs(d) < tiny ? tiny : d);
-        c = fabs(c) < tiny ? tiny : c;
-        double factor = c * d;
-        fraction *= factor;
-        if (fabs(factor - 1) < DBL_EPSILON)
+        d = 1 / floor_tiny(numerator * d + b);
+        c = floor_tiny(b + numerator / c);
+        fraction *= c * d;
+        if (fabsl(c * d - 1) < (long double)DBL_EPSILON / 8)
             break;
     }
-    return fraction * gamma_prefactor(a, x);
+    return (double)(fraction * (long double)gamma_prefactor(a, x));
 }
 
 static double within_unit(double p)
@@ -223,29 +227,26 @@ static double beta_prefactor(double x, double y, double a, double b)
     return (double)expl((long double)a * log_x + (long double)b * log_y - log_beta);
 }
 
-static double floor_tiny(double value)
+/* Converges fast for x < (a+1)/(a+b+2). Its terms cancel when that is near 1, hence long double and the exact
+ * complement. */
+static double beta_fraction(double x_rounded, double y_rounded, double a_double, double b_double)
 {
-    const double tiny = DBL_MIN / DBL_EPSILON;
-    return fabs(value) < tiny ? tiny : value;
-}
-
-/* Converges fast for x < (a+1)/(a+b+2). */
-static double beta_fraction(double x, double a, double b)
-{
-    double c = 1, d = 1 / floor_tiny(1 - (a + b) * x / (a + 1)), fraction = d;
-    for (long i = 1; i < steps_max(fmax(a, b)); i++) {
-        double m = (double)i, even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    long double a = (long double)a_double, b = (long double)b_double, y = (long double)y_rounded;
+    long double x = y_rounded < x_rounded ? 1 - y : (long double)x_rounded;
+    long double c = 1, d = 1 / floor_tiny(1 - (a + b) * x / (a + 1)), fraction = d;
+    for (long i = 1; i < steps_max(fmax(a_double, b_double)); i++) {
+        long double m = (long double)i, even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
         d = 1 / floor_tiny(1 + even * d);
         c = floor_tiny(1 + even / c);
         fraction *= d * c;
-        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        long double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
         d = 1 / floor_tiny(1 + odd * d);
         c = floor_tiny(1 + odd / c);
         fraction *= d * c;
-        if (fabs(d * c - 1) < DBL_EPSILON)
+        if (fabsl(d * c - 1) < (long double)DBL_EPSILON / 8)
             break;
     }
-    return fraction;
+    return (double)fraction;
 }
 
 /* I_x(a,b) and, with x and y = 1−x swapped together with a and b, its complement. */
@@ -254,8 +255,8 @@ static double beta_pair(double x, double y, double a, double b)
     if (x <= 0 || y <= 0)
         return x <= 0 ? 0 : 1;
     if (x < (a + 1) / (a + b + 2))
-        return within_unit(beta_prefactor(x, y, a, b) * beta_fraction(x, a, b) / a);
-    return within_unit(1 - beta_prefactor(x, y, a, b) * beta_fraction(y, b, a) / b);
+        return within_unit(beta_prefactor(x, y, a, b) * beta_fraction(x, y, a, b) / a);
+    return within_unit(1 - beta_prefactor(x, y, a, b) * beta_fraction(y, x, b, a) / b);
 }
 
 static bool beta_parameters_good(double a, double b)
@@ -417,6 +418,8 @@ double cvm_limit_sf(double x)
         return NAN;
     if (x < 0.003) /* 1 − P(T ≤ 0.003) < 1e-9 of 1 */
         return 1;
+    if (x > 5) /* T is Σ χ²_1/(jπ)²: the first term dominates, the others scale it by Π (1−1/j²)^{−½} = √2 */
+        return 2 * M_SQRT2 * normal_sf(M_PI * sqrt(x));
     double sum = 0, weight = sqrt(M_PI); /* Γ(k+½)/k! */
     for (int k = 0; k < 200; k++) {
         double odd = 4 * k + 1, argument = odd * odd / (16 * x);

@@ -16,6 +16,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/hash.h"
+#include "agent/base/text.h"
 
 enum {
     LINE_MAX_BYTES = 4096,
@@ -141,47 +142,30 @@ static void puts_line(struct line *line, const char *string)
     put(line, string, strlen(string));
 }
 
-/* Length of the UTF-8 sequence at `at`, 0 when it is none (Unicode 15, table 3-7). */
-static size_t utf8_length(const unsigned char *at)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t len = at[0] >= 0xc2 && at[0] <= 0xdf ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((at[i] & 0xc0) != 0x80) /* the terminating NUL ends it too */
-            return 0;
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 /* Inside double quotes; the same escapes serve logfmt and JSON. A log line never breaks, whatever came in. */
 static void put_escaped(struct line *line, const char *string)
 {
-    const unsigned char *at = (const unsigned char *)string;
-    while (*at) {
+    const char *at = string, *end = string + strlen(string);
+    while (at < end) {
         char escape[8];
         if (line->len > sizeof(line->bytes) - TAIL_BYTES) {
             puts_line(line, "...");
             return;
         }
-        size_t len = utf8_length(at);
+        uint32_t len = text_utf8_length(at, (size_t)(end - at));
         if (len == 0) {
             puts_line(line, "\xef\xbf\xbd");
             at++;
         } else if (*at == '"' || *at == '\\') {
-            put(line, (char[]){'\\', (char)*at++}, 2);
+            put(line, (char[]){'\\', *at++}, 2);
         } else if (*at == '\n') {
             puts_line(line, "\\n");
             at++;
-        } else if (*at < 0x20 || *at == 0x7f) {
-            (void)snprintf(escape, sizeof(escape), "\\u%04x", *at++);
+        } else if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            (void)snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)*at++);
             puts_line(line, escape);
         } else {
-            put(line, (const char *)at, len);
+            put(line, at, len);
             at += len;
         }
     }

@@ -1,8 +1,28 @@
 #include "agent/base/text.h"
 
-#include <stddef.h>
-
 enum { SUGGEST_MAX = 48 }; /* longer words get no suggestion: the table below is on the stack */
+
+uint32_t text_utf8_length(const char *bytes, size_t left)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    if (left == 0)
+        return 0;
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    uint32_t len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (len > left)
+        return 0;
+    for (uint32_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    /* Overlong forms, surrogates, and what lies beyond U+10FFFF. */
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return len;
+}
 
 bool text_glob(const char *pattern, struct text text)
 {

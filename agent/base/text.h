@@ -2,6 +2,7 @@
 #define DRIFTD_BASE_TEXT_H
 /* A view of bytes that somebody else owns; not NUL-terminated. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ static inline bool text_equal(struct text a, struct text b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
+
+/* Length of the well-formed UTF-8 sequence at bytes[0] (Unicode 15, table 3-7), 0 when there is none within
+ * `left` bytes. */
+uint32_t text_utf8_length(const char *bytes, size_t left);
 
 /* Shell-style match: '*' any run of bytes, '?' one byte; no classes. Linear in |pattern|·|text| at worst. */
 bool text_glob(const char *pattern, struct text text);

@@ -26,7 +26,8 @@ char *timestamp_format(int64_t ms, char *out);
 /* "250ms", "30s", "5m", "24h", "7d", "2w", also sums such as "1h30m" and "0". Negative or overflowing: false.
  */
 bool duration_parse(struct text text, int64_t *out_ms);
-/* The shortest such text: "5m", "1h30m", "0s". `out` holds at least 48 bytes. */
+/* Such a text, each unit at most once and days the longest: "5m", "1h30m", "7d", "0s". `out` holds at least
+ * 48 bytes. */
 char *duration_format(int64_t ms, char *out);
 
 #endif

@@ -339,8 +339,8 @@ static void test_numeric_slots(void **unused)
     assert_int_equal(f->coarse_slot[above], coarse_above);
     for (int r = GRID_FINE; r < GRID_RESOLUTION_COUNT; r++) {
         const uint8_t *psi = r == GRID_FINE ? f->psi_bin : f->coarse_psi_bin;
-        assert_int_equal(psi[feature_slot_missing(f, r)], 255);
-        assert_int_equal(psi[feature_slot_invalid(f, r)], 255);
+        assert_int_equal(psi[feature_slot_missing(f, (enum grid_resolution)r)], 255);
+        assert_int_equal(psi[feature_slot_invalid(f, (enum grid_resolution)r)], 255);
     }
     assert_int_equal(f->coarse_slot[feature_slot_missing(f, GRID_FINE)],
                      feature_slot_missing(f, GRID_COARSE));

@@ -56,6 +56,35 @@ static void test_glob_is_not_exponential(void **state)
     assert_false(text_glob(pattern, (struct text){text, 4000}));
 }
 
+static void test_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        uint32_t len;
+    } cases[] = {
+        {"a", 1},
+        {"\xc3\xa4", 2},
+        {"\xe2\x82\xac", 3},
+        {"\xf0\x9f\x98\x80", 4},
+        {"", 0},
+        {"\x80", 0},
+        {"\xc3", 0},
+        {"\xc1\x81", 0},
+        {"\xc3(", 0},
+        {"\xe0\x80\x80", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xe2\x82", 0},
+        {"\xf0\x8f\xbf\xbf", 0},
+        {"\xf5\x80\x80\x80", 0},
+        {"\xff", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (text_utf8_length(cases[i].bytes, strlen(cases[i].bytes)) != cases[i].len)
+            fail_msg("case %zu", i);
+}
+
 static void test_equal(void **state)
 {
     (void)state;
@@ -105,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_glob),
         cmocka_unit_test(test_glob_stops_at_the_end_of_a_view),
         cmocka_unit_test(test_glob_is_not_exponential),
+        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_suggest),
     };

@@ -1,0 +1,272 @@
+#include "agent/delta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/arena.h"
+#include "agent/base/hash.h"
+
+enum { CELL_SLOTS_MIN = 256 };
+
+struct delta {
+    struct delta_cell *cells;     /* in use */
+    struct delta_cell **reusable; /* by series: cells of earlier rounds */
+    uint32_t reusable_count;
+    struct delta_cell **table; /* open addressing on (series, pane, late) */
+    uint32_t table_mask, cell_count;
+    struct delta_cell *last; /* the cell of the event before: most often the one of this event too */
+
+    struct arena *names;
+    struct delta_series *series;
+    uint32_t series_count, series_capacity;
+
+    struct delta_partition *partitions;
+    uint32_t partition_count, partition_capacity;
+
+    uint64_t counts[DELTA_INPUTS_MAX]
+                   [FATE_COUNT + REJECT_COUNT]; /* fates but rejected, then rejects by reason */
+    uint32_t inputs_used;
+    bool counted;
+};
+
+struct delta *delta_new(void)
+{
+    struct delta *delta = calloc(1, sizeof(*delta));
+    if (!delta)
+        return NULL;
+    delta->names = arena_new(4096, 0);
+    delta->table_mask = CELL_SLOTS_MIN - 1;
+    delta->table = calloc(CELL_SLOTS_MIN, sizeof(struct delta_cell *));
+    if (!delta->names || !delta->table) {
+        delta_free(delta);
+        return NULL;
+    }
+    return delta;
+}
+
+static void cells_free(struct delta_cell *cell)
+{
+    for (struct delta_cell *next; cell; cell = next) {
+        next = cell->next;
+        feature_cell_free(cell->features);
+        sample_free(cell->sample);
+        free(cell);
+    }
+}
+
+void delta_free(struct delta *delta)
+{
+    if (!delta)
+        return;
+    cells_free(delta->cells);
+    for (uint32_t i = 0; i < delta->reusable_count; i++)
+        cells_free(delta->reusable[i]);
+    free(delta->reusable);
+    free(delta->table);
+    arena_free(delta->names);
+    free(delta->series);
+    free(delta->partitions);
+    free(delta);
+}
+
+/* A cell goes back to its series; with it the dense counters, which fit the same grid next time. */
+static void cell_recycle(struct delta *delta, struct delta_cell *cell)
+{
+    if (cell->series >= delta->reusable_count) {
+        uint32_t count = cell->series + 16;
+        struct delta_cell **reusable = realloc(delta->reusable, count * sizeof(struct delta_cell *));
+        if (!reusable) {
+            cell->next = NULL;
+            cells_free(cell);
+            return;
+        }
+        memset(reusable + delta->reusable_count, 0,
+               (count - delta->reusable_count) * sizeof(struct delta_cell *));
+        delta->reusable = reusable;
+        delta->reusable_count = count;
+    }
+    if (cell->features)
+        feature_cell_reset(cell->features);
+    sample_free(cell->sample);
+    cell->sample = NULL;
+    cell->next = delta->reusable[cell->series];
+    delta->reusable[cell->series] = cell;
+}
+
+void delta_reset(struct delta *delta)
+{
+    for (struct delta_cell *cell = delta->cells, *next; cell; cell = next) {
+        next = cell->next;
+        cell_recycle(delta, cell);
+    }
+    delta->cells = NULL;
+    delta->last = NULL;
+    delta->cell_count = 0;
+    memset(delta->table, 0, ((size_t)delta->table_mask + 1) * sizeof(struct delta_cell *));
+    arena_reset(delta->names);
+    delta->series_count = 0;
+    delta->partition_count = 0;
+    memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
+    delta->inputs_used = 0;
+    delta->counted = false;
+}
+
+static uint64_t cell_hash(uint32_t series, int64_t pane_start_ms, bool late)
+{
+    return hash_mix((uint64_t)pane_start_ms * 2 + late + ((uint64_t)series << 48));
+}
+
+static bool table_grow(struct delta *delta)
+{
+    uint32_t mask = delta->table_mask * 2 + 1;
+    struct delta_cell **table = calloc((size_t)mask + 1, sizeof(struct delta_cell *));
+    if (!table)
+        return false;
+    for (struct delta_cell *cell = delta->cells; cell; cell = cell->next) {
+        uint32_t at = (uint32_t)cell_hash(cell->series, cell->pane_start_ms, cell->late) & mask;
+        while (table[at])
+            at = (at + 1) & mask;
+        table[at] = cell;
+    }
+    free(delta->table);
+    delta->table = table;
+    delta->table_mask = mask;
+    return true;
+}
+
+/* Dense counters are kept only when the grid is still the same. */
+static struct delta_cell *cell_take(struct delta *delta, uint32_t series, const struct profile *profile)
+{
+    struct delta_cell *cell = series < delta->reusable_count ? delta->reusable[series] : NULL;
+    if (cell) {
+        delta->reusable[series] = cell->next;
+        if (cell->features && cell->profile != profile) {
+            feature_cell_free(cell->features);
+            cell->features = NULL;
+        }
+        struct feature_cell *features = cell->features;
+        *cell = (struct delta_cell){.features = features};
+        return cell;
+    }
+    return calloc(1, sizeof(*cell));
+}
+
+struct delta_cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start_ms, bool late,
+                              const struct profile *profile)
+{
+    struct delta_cell *last = delta->last;
+    if (last && last->series == series && last->pane_start_ms == pane_start_ms && last->late == late)
+        return last;
+    uint32_t at = (uint32_t)cell_hash(series, pane_start_ms, late) & delta->table_mask;
+    for (; delta->table[at]; at = (at + 1) & delta->table_mask) {
+        struct delta_cell *cell = delta->table[at];
+        if (cell->series == series && cell->pane_start_ms == pane_start_ms && cell->late == late)
+            return delta->last = cell;
+    }
+    if ((delta->cell_count + 1) * 2 > delta->table_mask) {
+        if (!table_grow(delta))
+            return NULL;
+        at = (uint32_t)cell_hash(series, pane_start_ms, late) & delta->table_mask;
+        while (delta->table[at])
+            at = (at + 1) & delta->table_mask;
+    }
+    struct delta_cell *cell = cell_take(delta, series, profile);
+    if (!cell)
+        return NULL;
+    cell->series = series;
+    cell->pane_start_ms = pane_start_ms;
+    cell->late = late;
+    cell->profile = profile;
+    cell->next = delta->cells;
+    delta->cells = cell;
+    delta->table[at] = cell;
+    delta->cell_count++;
+    return delta->last = cell;
+}
+
+int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version,
+                     struct text segment)
+{
+    if (delta->series_count == delta->series_capacity) {
+        uint32_t capacity = delta->series_capacity ? delta->series_capacity * 2 : 16;
+        struct delta_series *grown = realloc(delta->series, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->series = grown;
+        delta->series_capacity = capacity;
+    }
+    struct delta_series entry = {series, arena_text(delta->names, model), arena_text(delta->names, version),
+                                 arena_text(delta->names, segment)};
+    if (!entry.model || !entry.version || !entry.segment)
+        return ERR_NOMEM;
+    delta->series[delta->series_count++] = entry;
+    return 0;
+}
+
+int delta_set_partition(struct delta *delta, const struct delta_partition *partition)
+{
+    if (delta->partition_count == delta->partition_capacity) {
+        uint32_t capacity = delta->partition_capacity ? delta->partition_capacity * 2 : 16;
+        struct delta_partition *grown = realloc(delta->partitions, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->partitions = grown;
+        delta->partition_capacity = capacity;
+    }
+    delta->partitions[delta->partition_count++] = *partition;
+    return 0;
+}
+
+void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum reject reject)
+{
+    BUG_ON(input >= DELTA_INPUTS_MAX);
+    delta->counts[input][fate == FATE_REJECTED ? FATE_COUNT + (uint32_t)reject : (uint32_t)fate]++;
+    if (input >= delta->inputs_used)
+        delta->inputs_used = input + 1;
+    delta->counted = true;
+}
+
+void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count),
+                      void *context)
+{
+    for (uint32_t input = 0; input < delta->inputs_used; input++)
+        for (uint32_t i = 0; i < FATE_COUNT + REJECT_COUNT; i++)
+            if (delta->counts[input][i]) {
+                bool rejected = i >= FATE_COUNT;
+                struct delta_count count = {input, rejected ? FATE_REJECTED : (enum fate)i,
+                                            rejected ? (enum reject)(i - FATE_COUNT) : REJECT_NONE,
+                                            delta->counts[input][i]};
+                fn(context, &count);
+            }
+}
+
+size_t delta_bytes(const struct delta *delta)
+{
+    size_t bytes = arena_bytes(delta->names);
+    for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
+        bytes += sizeof(*cell) + (cell->features ? feature_cell_bytes(cell->features) : 0) +
+                 (cell->sample ? sample_bytes(cell->sample) : 0);
+    return bytes;
+}
+
+bool delta_is_empty(const struct delta *delta)
+{
+    return !delta->cells && delta->series_count == 0 && delta->partition_count == 0 && !delta->counted;
+}
+
+const struct delta_cell *delta_cells(const struct delta *delta)
+{
+    return delta->cells;
+}
+
+const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->series_count;
+    return delta->series;
+}
+
+const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->partition_count;
+    return delta->partitions;
+}

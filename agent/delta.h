@@ -1,0 +1,81 @@
+#ifndef DRIFTD_AGENT_DELTA_H
+#define DRIFTD_AGENT_DELTA_H
+/*
+ * What a stretch of input adds (DESIGN §3): cells per (series, finest pane), names that are new, where each
+ * partition stands, and how many records had which fate. Filled by one worker, then handed to the loop,
+ * merged there by addition and given back empty. Series are numbered by the worker; `names` tells the loop
+ * what the new numbers mean.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/profile.h"
+#include "collectors/event.h"
+#include "detectors/reference.h"
+
+struct delta_cell {
+    struct delta_cell *next; /* in the delta's list */
+    uint32_t series;         /* worker's number */
+    bool late;
+    int64_t pane_start_ms;
+    uint64_t activity[EVENT_KIND_COUNT]; /* applied events by kind */
+    const struct profile *profile;       /* READY when `features` is used */
+    struct feature_cell *features;       /* NULL until an event is binned */
+    struct sample *sample;               /* capture: NULL unless the profile wants one */
+};
+
+struct delta_series {
+    uint32_t series; /* worker's number, ascending from 0 over the worker's life */
+    const char *model, *version, *segment;
+};
+
+struct delta_partition {
+    uint32_t slot;
+    int64_t next_offset, dedup_offset;
+    int64_t clock_ms[2]; /* data, labels; INT64_MIN: none yet */
+    uint64_t records;
+    int64_t end_offset; /* log end as last heard, −1 unknown */
+    bool started;       /* has given a record or its end */
+    bool at_end;        /* caught up, and nothing since */
+    bool held;          /* waits for a limit or a profile */
+    bool finished, failed;
+    char detail[160]; /* why it failed */
+};
+
+struct delta_count {
+    uint32_t input;
+    enum fate fate;
+    enum reject reject;
+    uint64_t n;
+};
+
+struct delta;
+struct delta *delta_new(void);
+void delta_free(struct delta *delta);
+/* Empty again; keeps cells of the same series for reuse. */
+void delta_reset(struct delta *delta);
+
+/* The cell of (series, pane, late), made when it is new. NULL when out of memory. */
+struct delta_cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane_start_ms, bool late,
+                              const struct profile *profile);
+int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version,
+                     struct text segment) MUST_USE;
+int delta_set_partition(struct delta *delta, const struct delta_partition *partition) MUST_USE;
+void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum reject reject);
+
+/* Approximate memory of what was added since the last reset. */
+size_t delta_bytes(const struct delta *delta);
+bool delta_is_empty(const struct delta *delta);
+
+/* Reading side. */
+const struct delta_cell *delta_cells(const struct delta *delta);
+const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count);
+const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count);
+/* Calls fn for every count that is not zero. */
+void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count),
+                      void *context);
+
+enum { DELTA_INPUTS_MAX = 256 };
+
+#endif

@@ -1,0 +1,268 @@
+#ifndef DRIFTD_AGENT_ENGINE_INTERNAL_H
+#define DRIFTD_AGENT_ENGINE_INTERNAL_H
+/* What the engine*.c files share; nobody else includes this. */
+#include "agent/base/arena.h"
+#include "agent/base/intern.h"
+#include "agent/engine.h"
+#include "agent/pane_set.h"
+#include "agent/panes.h"
+#include "detectors/drift.h"
+
+enum { CAPTURE_NONE, CAPTURE_UNSTARTED, CAPTURE_RUNNING };
+
+/* A reference that is in use or was; never freed before the engine. */
+struct known_reference {
+    struct known_reference *next;
+    uint32_t number;
+    struct reference *reference;
+    struct known_grid *grid;
+    bool alias; /* the reference belongs to another entry */
+    int64_t effective_from_ms;
+    const void
+        *owner; /* the struct reference_config that asked for it; NULL: captured, or of an earlier run */
+    struct profile profile; /* READY on it */
+};
+
+struct known_grid {
+    struct known_grid *next;
+    uint32_t number;
+    char id[17];
+    const struct feature_layout *layouts[GRID_RESOLUTION_COUNT]; /* NULL until a reference brings the grid */
+    struct feature_layout *owned_coarse;
+    uint32_t *subjects; /* by feature of the grid: number in the store */
+};
+
+/* One (model, version). */
+struct version {
+    char *model, *name;
+    const struct model_config *config;
+    const struct reference_config *reference_config;
+    struct known_reference *reference; /* NULL: none yet */
+    const struct profile *profile;
+    bool capped;
+    /* capture */
+    int capture; /* CAPTURE_* */
+    int64_t capture_start_ms, capture_end_ms, capture_until_ms;
+    uint64_t capture_events;
+    struct sample *sample;
+    bool sample_changed;
+};
+
+struct open_pane {
+    struct open_pane *next; /* ascending by start */
+    int64_t start_ms;
+    struct pane_set set;
+    struct sample *sample;
+    bool changed, sample_changed; /* since the last commit */
+};
+
+struct late_pane { /* late counts of one closed pane, encoded */
+    int64_t start_ms;
+    uint8_t tier;
+    bool changed;
+    uint32_t grid;
+    char *bytes[PANE_FAMILY_COUNT];
+    size_t len[PANE_FAMILY_COUNT];
+};
+
+struct window {
+    struct pane_set set;
+};
+
+struct series {
+    uint32_t number;
+    char *segment; /* "" the whole model */
+    struct version *version;
+    struct open_pane *open;
+    struct pane_set coarse[TIER_MAX]; /* [0] unused: the panes of coarser tiers that are not closed */
+    struct window windows[WINDOW_MAX];
+    struct late_pane *late; /* ascending by (tier, start) */
+    uint32_t late_count, late_capacity;
+    int64_t incomplete_until_ms; /* windows that start before are incomplete */
+};
+
+/* Encoded panes of one (tier, start), all series: for windows that they will leave. */
+struct pane_group {
+    struct pane_group *next; /* oldest first */
+    uint8_t tier;
+    int64_t start_ms;
+    uint64_t ticket; /* of the batch that writes it; 0: read from the store */
+    struct stored_pane *panes;
+    size_t count, capacity, bytes;
+    struct arena *memory;
+};
+
+struct starts { /* starts of non-empty panes of a tier, ascending */
+    int64_t *items;
+    uint32_t first, count, capacity;
+};
+
+struct stale_window {
+    uint32_t series; /* number in the store */
+    uint8_t window;
+    int64_t end_ms;
+};
+
+struct outbox_entry {
+    struct outbox_entry *next;
+    uint64_t ticket;
+    struct engine_outbox item;
+    char *memory;
+};
+
+struct step { /* the closing of one finest pane, resumable between series */
+    bool running;
+    int64_t end_ms;
+    uint32_t next_series;
+    uint32_t tiers; /* how many tiers end here */
+};
+
+struct engine {
+    struct engine_settings settings;
+    const struct config *config;
+    struct pane_times times;
+    struct drift_options drift;
+
+    struct engine_partition *partitions;
+    uint32_t partition_count, partition_capacity;
+    struct stored_offset *stored_offsets; /* of earlier runs, until their partition is registered */
+    uint32_t stored_offset_count;
+    bool assignment_complete;
+
+    /* names */
+    struct intern *subjects; /* id + 1 is the number in the store */
+    struct series **series;  /* sorted by (model, version, segment) */
+    uint32_t series_count, series_capacity;
+    struct series **by_number; /* by number in the store */
+    uint32_t by_number_capacity, next_series_number;
+    struct version **versions;
+    uint32_t version_count, version_capacity;
+    struct {
+        struct series **series; /* by the worker's number; NULL: refused */
+        uint32_t count;
+    } * workers;
+    uint32_t worker_count;
+    struct known_reference *references;
+    struct known_grid *grids;
+    uint32_t next_reference_number, next_grid_number;
+    struct profile_book book;
+    struct profile_entry *book_entries;
+    struct profile profile_none;
+    struct retired_profile {
+        struct retired_profile *next;
+        struct profile profile;
+        const void *owner; /* WAITING: the struct reference_config it stands for */
+    } * retired;           /* profiles that workers may still look at */
+
+    /* time */
+    int64_t watermark_ms, label_watermark_ms, closed_until_ms;
+    int failed;      /* ERR_*: out of memory or a stored pane that does not decode; the agent stops */
+    bool endless;    /* every partition is finished: the watermark is +∞ */
+    bool incomplete; /* a partition is absent */
+    struct step step;
+    int64_t last_pane_ms; /* start of the latest finest pane that ever held an event */
+    struct starts starts[TIER_MAX];
+    int64_t window_low_ms[WINDOW_MAX]; /* windows hold panes from here … */
+    struct pane_group *groups, *groups_tail;
+    size_t group_bytes;
+    size_t open_bytes;
+    int64_t sent_watermark_ms, sent_ahead_ms;
+    bool limits_sent, held_back;
+
+    /* store */
+    struct store_batch *batch; /* being filled */
+    uint64_t ticket, submitted_ticket, committed_ticket;
+    int64_t committed_at_ms;
+    bool dirty; /* something changed since the last commit */
+    uint64_t request_ticket;
+    bool request_pending;
+    uint64_t counts[DELTA_INPUTS_MAX][FATE_COUNT + REJECT_COUNT];
+    bool counts_changed[DELTA_INPUTS_MAX];
+    struct outbox_entry *outbox, *outbox_tail, *outbox_current;
+    bool must_send;
+
+    /* revisions */
+    struct stale_window *stale;
+    uint32_t stale_count, stale_capacity;
+    int64_t revised_at_ms;
+    bool revise_now, revising;
+    uint64_t revise_ticket;
+    uint8_t revise_window;
+    int64_t revise_end_ms;
+
+    struct engine_stats stats;
+    struct report_row *rows; /* scratch */
+    struct text *row_names;
+    uint32_t row_capacity;
+    struct strbuf scratch;
+};
+
+/* engine_names.c */
+struct series *engine_series(struct engine *engine, const char *model, const char *version,
+                             const char *segment, bool restoring, uint32_t number);
+struct version *engine_version(struct engine *engine, const char *model, const char *version);
+uint32_t engine_subject(struct engine *engine, struct text name);
+int engine_learn_reference(struct engine *engine, struct reference *reference, uint32_t number,
+                           uint32_t grid_number, int64_t effective_from_ms, struct known_reference **out);
+struct known_grid *engine_grid(const struct engine *engine, uint32_t number);
+void engine_names_free(struct engine *engine);
+int engine_prepare_rows(struct engine *engine, uint32_t count);
+static inline enum grid_resolution series_resolution(const struct series *series)
+{
+    return series->segment[0] ? GRID_COARSE : GRID_FINE;
+}
+static inline const struct feature_layout *engine_layout(const struct engine *engine,
+                                                         const struct series *series, uint32_t grid)
+{
+    const struct known_grid *known = grid ? engine_grid(engine, grid) : NULL;
+    return known ? known->layouts[series_resolution(series)] : NULL;
+}
+
+/* engine.c */
+struct open_pane *engine_open_pane(struct engine *engine, struct series *series, int64_t start_ms);
+
+/* engine_restore.c: references; engine_commit.c: everything else */
+const struct profile *engine_profile_by_configuration(const void *engine, struct text model,
+                                                      struct text version);
+int engine_restore_subjects(struct engine *engine, struct err *err);
+int engine_put_reference(struct engine *engine, const struct known_reference *known, const char *action);
+int engine_restore_state(struct engine *engine, struct err *err);
+
+/* engine_watermark.c */
+void engine_update_watermark(struct engine *engine);
+
+/* engine_panes.c: groups of encoded panes and starts */
+struct pane_group *engine_group(struct engine *engine, uint8_t tier, int64_t start_ms);
+struct pane_group *engine_group_new(struct engine *engine, uint8_t tier, int64_t start_ms);
+int engine_group_put(struct engine *engine, struct pane_group *group, const struct stored_pane *pane);
+void engine_groups_trim(struct engine *engine);
+void engine_groups_free(struct engine *engine);
+int starts_add(struct starts *starts, int64_t start_ms);
+void starts_drop_before(struct starts *starts, int64_t start_ms);
+bool starts_has(const struct starts *starts, int64_t start_ms);
+
+/* engine_report.c */
+int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
+                  int64_t end_ms, uint32_t revision);
+int engine_flush_alerts(struct engine *engine);
+
+/* engine_capture.c */
+void engine_capture_begin(struct engine *engine, struct version *version);
+int engine_capture_pane(struct engine *engine, struct series *series, struct open_pane *pane);
+/* Freezes what can be frozen; true when something changed. */
+bool engine_capture_check(struct engine *engine);
+int engine_capture_restore(struct engine *engine, struct err *err);
+void engine_capture_put(struct engine *engine);
+
+/* engine_late.c */
+int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell);
+int engine_late_restore(struct engine *engine, const struct stored_pane *pane);
+/* A window that was just reported: will it need a revision? */
+int engine_late_mark(struct engine *engine, uint32_t series, uint32_t window, int64_t end_ms);
+void engine_late_put(struct engine *engine);
+/* One step of the sweep; true when there is more to do now. */
+bool engine_revise(struct engine *engine);
+void engine_revise_panes(struct engine *engine, const struct store_panes *panes);
+void engine_late_free(struct series *series);
+
+#endif

@@ -1,0 +1,223 @@
+/* From a window's tallies to stored rows and judged findings. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/engine_internal.h"
+#include "agent/base/json.h"
+
+enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
+
+struct finding_bins { /* what the body of an alert may ask for */
+    const struct feature_layout *layout, *reference_layout;
+    const struct tally *current, *reference;
+};
+
+static void bins_json(void *context, const struct report_row *row, struct strbuf *out)
+{
+    const struct finding_bins *source = context;
+    struct drift_bin bins[BINS_MAX];
+    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference,
+                                row->subject, bins, BINS_MAX);
+    struct json json;
+    json_init(&json, out);
+    json_array_begin(&json);
+    for (uint32_t i = 0; i < count; i++) {
+        json_object_begin(&json);
+        json_key(&json, "label");
+        json_string(&json, bins[i].label);
+        json_key(&json, "reference_share");
+        json_number(&json, round(bins[i].reference_share * 1e6) / 1e6);
+        json_key(&json, "share");
+        json_number(&json, round(bins[i].share * 1e6) / 1e6);
+        json_key(&json, "psi_term");
+        json_number(&json, bins[i].psi_term);
+        json_object_end(&json);
+    }
+    json_array_end(&json);
+}
+
+/* Shares of the bins as big-endian u16 of 65535: what v1_bins decodes. */
+static uint32_t encode_bins(const struct finding_bins *source, uint32_t subject, uint8_t *out)
+{
+    struct drift_bin bins[BINS_MAX];
+    uint32_t count = drift_bins(source->layout, source->current, source->reference_layout, source->reference,
+                                subject, bins, BINS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        double share = bins[i].share;
+        uint32_t scaled = share > 0 ? (uint32_t)(share * 65535.0 + 0.5) : 0;
+        out[2 * i] = (uint8_t)(scaled >> 8);
+        out[2 * i + 1] = (uint8_t)scaled;
+    }
+    return count;
+}
+
+static int store_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                      int64_t end_ms, uint32_t revision, const struct finding_bins *bins)
+{
+    const struct known_reference *known = series->version->reference;
+    const struct grid *grid = known->reference->grid;
+    int64_t wall_ms = engine->settings.clock->wall_ms(engine->settings.clock);
+    for (uint32_t i = 0; i < grid->feature_count; i++) {
+        uint8_t encoded[2 * BINS_MAX];
+        uint32_t bin_count = encode_bins(bins, i, encoded);
+        struct stored_result result = {.window_end_ms = end_ms,
+                                       .window_ms = window->length_ms,
+                                       .series = series->number,
+                                       .subject = known->grid->subjects[i],
+                                       .reference = known->number,
+                                       .revision = revision,
+                                       .closed_wall_ms = wall_ms,
+                                       .row = &engine->rows[i],
+                                       .bins = encoded,
+                                       .bin_count = bin_count};
+        store_put_result(engine->batch, &result);
+        engine->stats.rows_reported++;
+    }
+    return store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
+}
+
+static int judge_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                      int64_t end_ms, struct finding_bins *bins)
+{
+    const struct reference *reference = series->version->reference->reference;
+    for (uint32_t i = 0; i < reference->grid->feature_count; i++)
+        engine->row_names[i] = text_of(reference->grid->features[i].name);
+    struct finding_context context = {.model = text_of(series->version->model),
+                                      .version = text_of(series->version->name),
+                                      .segment = text_of(series->segment),
+                                      .window_start_ms = end_ms - window->length_ms,
+                                      .window_end_ms = end_ms,
+                                      .reference_name = reference->name,
+                                      .reference_hash = reference->hash,
+                                      .bins_json = bins_json,
+                                      .context = bins};
+    return alerting_feed(engine->settings.alerting, &context, engine->rows, engine->row_names,
+                         reference->grid->feature_count);
+}
+
+int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
+                  int64_t end_ms, uint32_t revision)
+{
+    const struct known_reference *known = series->version->reference;
+    if (!known || !set->parts[PANE_FEATURES] || set->grid != known->grid->number)
+        return 0; /* nothing to compare yet; activity alone is no report */
+    const struct window_config *config = &engine->config->windows[window];
+    const struct reference *reference = known->reference;
+    struct finding_bins bins = {set->layout, reference->layout, set->parts[PANE_FEATURES],
+                                reference->features};
+    engine->drift.n_min = series->version->config->n_min;
+    drift_report(bins.layout, bins.current, bins.reference_layout, bins.reference, &engine->drift,
+                 engine->rows);
+    uint32_t flags =
+        (series->version->capped ? REPORT_CAPPED : 0u) |
+        (engine->incomplete || end_ms - config->length_ms < series->incomplete_until_ms ? REPORT_INCOMPLETE
+                                                                                        : 0u);
+    for (uint32_t i = 0; i < reference->grid->feature_count; i++)
+        engine->rows[i].flags |= flags;
+    int code = store_rows(engine, series, config, end_ms, revision, &bins);
+    if (code == 0 && revision == 1)
+        code = judge_rows(engine, series, config, end_ms, &bins);
+    return code;
+}
+
+/* ---- what alerting decides goes into the batch ---- */
+
+static int put_alert(void *context, const struct alert_row *row)
+{
+    struct engine *engine = context;
+    store_put_alert(engine->batch, row);
+    return 0;
+}
+
+static int put_transition(void *context, const struct alert_transition *transition)
+{
+    struct engine *engine = context;
+    store_put_transition(engine->batch, transition);
+    return 0;
+}
+
+static int queue_outbox(struct engine *engine, const struct outbox_item *item, int64_t wall_ms)
+{
+    size_t sink_len = strlen(item->sink) + 1, entity_len = strlen(item->entity_key) + 1;
+    struct outbox_entry *entry = calloc(1, sizeof(*entry));
+    char *memory = malloc(sink_len + entity_len + item->body_len + 1);
+    if (!entry || !memory) {
+        free(entry);
+        free(memory);
+        return ERR_NOMEM;
+    }
+    memcpy(memory, item->sink, sink_len);
+    memcpy(memory + sink_len, item->entity_key, entity_len);
+    memcpy(memory + sink_len + entity_len, item->body, item->body_len);
+    memory[sink_len + entity_len + item->body_len] = '\0';
+    entry->memory = memory;
+    entry->ticket = engine->ticket + 1;
+    memcpy(entry->item.id, item->id, sizeof(entry->item.id));
+    entry->item.sink = memory;
+    entry->item.entity_key = memory + sink_len;
+    entry->item.body = memory + sink_len + entity_len;
+    entry->item.body_len = item->body_len;
+    entry->item.created_ms = wall_ms;
+    if (engine->outbox_tail)
+        engine->outbox_tail->next = entry;
+    else
+        engine->outbox = entry;
+    engine->outbox_tail = entry;
+    engine->must_send = true;
+    return 0;
+}
+
+static int put_outbox(void *context, const struct outbox_item *item)
+{
+    struct engine *engine = context;
+    int64_t wall_ms = engine->settings.clock->wall_ms(engine->settings.clock);
+    int64_t oldest_ms = time_minus(wall_ms, engine->config->max_alert_age_ms);
+    bool expired = engine->config->max_alert_age_ms != INT64_MAX && item->window_end_ms < oldest_ms;
+    store_put_outbox(engine->batch, item, wall_ms, expired);
+    return expired ? 0 : queue_outbox(engine, item, wall_ms);
+}
+
+int engine_flush_alerts(struct engine *engine)
+{
+    struct alert_sink sink = {put_alert, put_transition, put_outbox, engine};
+    int code = alerting_flush(engine->settings.alerting, &sink);
+    return code ? code : (store_batch_failed(engine->batch) ? ERR_NOMEM : 0);
+}
+
+const struct engine_outbox *engine_next_outbox(struct engine *engine)
+{
+    if (engine->outbox_current) {
+        free(engine->outbox_current->memory);
+        free(engine->outbox_current);
+        engine->outbox_current = NULL;
+    }
+    struct outbox_entry *entry = engine->outbox;
+    if (!entry || entry->ticket > engine->committed_ticket)
+        return NULL;
+    engine->outbox = entry->next;
+    if (!engine->outbox)
+        engine->outbox_tail = NULL;
+    engine->outbox_current = entry;
+    return &entry->item;
+}
+
+int engine_picture(struct engine *engine, const char *model, const char *feature, struct strbuf *out)
+{
+    for (uint32_t i = 0; i < engine->series_count; i++) {
+        const struct series *series = engine->series[i];
+        const struct known_reference *known = series->version->reference;
+        const struct pane_set *set = &series->windows[0].set;
+        if (series->segment[0] || strcmp(series->version->model, model) != 0 || !known ||
+            !set->parts[PANE_FEATURES])
+            continue;
+        struct report_row row = {.subject = grid_find(known->reference->grid, text_of(feature))};
+        if (row.subject == UINT32_MAX)
+            continue;
+        struct finding_bins bins = {set->layout, known->reference->layout, set->parts[PANE_FEATURES],
+                                    known->reference->features};
+        bins_json(&bins, &row, out);
+        return strbuf_failed(out) ? ERR_NOMEM : 0;
+    }
+    return ERR_NOT_FOUND;
+}

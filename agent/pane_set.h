@@ -1,0 +1,47 @@
+#ifndef DRIFTD_AGENT_PANE_SET_H
+#define DRIFTD_AGENT_PANE_SET_H
+/*
+ * What one series holds for one stretch of time: a tally per family. Panes of every tier and windows are the
+ * same thing. A family that is added later adds a line to enum pane_family and a size to pane_set_size;
+ * merging, storing and sliding stay as they are.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/delta.h"
+#include "agent/store.h"
+#include "detectors/features.h"
+#include "detectors/tally.h"
+
+enum pane_family {
+    PANE_ACTIVITY, /* applied events by kind; needs no grid */
+    PANE_FEATURES, /* detectors/features.h on the set's grid */
+    PANE_FAMILY_COUNT
+}; /* numbers are stored: never change them */
+
+struct pane_set {
+    struct tally *parts[PANE_FAMILY_COUNT];
+    uint32_t grid;                       /* of PANE_FEATURES; 0: none */
+    const struct feature_layout *layout; /* of that grid, in the series' resolution */
+};
+
+void pane_set_release(struct pane_set *set); /* empty, memory freed */
+void pane_set_reset(struct pane_set *set);   /* all zero, memory kept */
+bool pane_set_is_empty(const struct pane_set *set);
+uint64_t pane_set_events(const struct pane_set *set);
+size_t pane_set_bytes(const struct pane_set *set);
+
+int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell) MUST_USE;
+/* Panes of two grids never add: a set that meets a new grid starts that family anew. */
+int pane_set_add(struct pane_set *into, const struct pane_set *from) MUST_USE;
+
+/* One stored family of a pane. `layout` is that of the stored grid (NULL for families without). */
+int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
+                        const struct feature_layout *layout) MUST_USE;
+/* The pane leaves a window. A part of another grid than the set's is not in it any more: nothing to do. */
+int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *stored) MUST_USE;
+
+/* Appends the bytes of one family; nothing when the set has none of it. */
+bool pane_set_encode(const struct pane_set *set, enum pane_family family, struct strbuf *out);
+
+#endif

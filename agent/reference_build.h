@@ -1,0 +1,30 @@
+#ifndef DRIFTD_AGENT_REFERENCE_BUILD_H
+#define DRIFTD_AGENT_REFERENCE_BUILD_H
+/* A reference from files: reads them as a replay would, keeps nothing. Used by `driftd reference build` and
+ * the demo. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/err.h"
+#include "detectors/reference.h"
+
+struct reference_build {
+    const char *const *files;
+    uint32_t file_count;
+    const char *name, *model, *version; /* NULL: see `driftd reference --help` */
+    const char *config_path, *input;    /* NULL: canonical events, or the columns below */
+    bool csv;                           /* else by the file's name */
+    const char *time_column, *score_column, *prediction_column, *label_column, *id_column; /* NULL: none */
+    const char *const *categorical, *const *numeric, *const *exclude; /* NULL-terminated or NULL */
+    uint32_t sample_max;                                              /* 0: 1,000,000 */
+};
+
+struct reference_build_counts {
+    uint64_t events, rejected;
+};
+
+/* ERR_INVALID with the first reason when no event was usable. */
+int reference_build(const struct reference_build *build, struct reference **out,
+                    struct reference_build_counts *out_counts, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,264 @@
+/*
+ * Opening and closing. The order matters: the lock first (two writers must never meet), then a look at the
+ * file that changes nothing, and only when the file is ours and sound a connection that may write.
+ */
+#include "agent/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { QUICK_CHECK_MS = 1500, STORE_MODE = 0640, PATH_BYTES = 4096 };
+
+/* ---- the lock ---- */
+
+static int lock_holder(int fd, char *out, size_t size)
+{
+    ssize_t len = pread(fd, out, size - 1, 0);
+    if (len < 0)
+        len = 0;
+    out[len] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    return (int)len;
+}
+
+static int take_lock(struct store *store, struct err *err)
+{
+    char path[PATH_BYTES], holder[32];
+    if (snprintf(path, sizeof(path), "%s.lock", store->path) >= (int)sizeof(path))
+        return err_set(err, ERR_CONFIG, "the path of the store is too long: %s", store->path);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, STORE_MODE);
+    if (fd < 0)
+        return err_set(err, ERR_CONFIG, "cannot open the store %s: its lock file %s: %s", store->path, path,
+                       strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int reason = errno;
+        (void)lock_holder(fd, holder, sizeof(holder));
+        (void)close(fd);
+        if (reason == EWOULDBLOCK)
+            return err_set(err, ERR_CONFIG,
+                           "the store %s is in use by process %s; one store belongs to one driftd",
+                           store->path, holder[0] ? holder : "(unknown)");
+        return err_set(err, ERR_CONFIG, "cannot lock %s: %s", path, strerror(reason));
+    }
+    int len = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)len, 0) != len) {
+        int reason = errno;
+        (void)close(fd);
+        return err_set(err, ERR_CONFIG, "cannot write %s: %s", path, strerror(reason));
+    }
+    store->lock_fd = fd;
+    return 0;
+}
+
+/* ---- a look at the file ---- */
+
+static uint32_t big_endian(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static int refuse_version(const struct store *store, int64_t version, struct err *err)
+{
+    return err_set(err, ERR_CONFIG,
+                   "the store %s was written by a newer driftd (schema %" PRId64
+                   ", this one knows %d); use that version, or another path",
+                   store->path, version, STORE_SCHEMA_VERSION);
+}
+
+static int refuse_foreign(const struct store *store, struct err *err)
+{
+    return err_set(err, ERR_CONFIG, "%s is not a store of driftd; give another path", store->path);
+}
+
+static int refuse_damaged(const struct store *store, const char *detail, struct err *err)
+{
+    return err_set(err, ERR_CONFIG,
+                   "the store %s is damaged (%s); restore a backup, or move it aside to start a new one",
+                   store->path, detail);
+}
+
+/* The first page as it is on disk: enough to refuse without letting SQLite near the file. Makes the file when
+ * there is none; *out_empty: SQLite has never written to it. */
+static int look_at_header(struct store *store, bool *out_empty, struct err *err)
+{
+    unsigned char header[100];
+    int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, STORE_MODE);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        int reason = errno;
+        if (fd >= 0)
+            (void)close(fd);
+        return err_set(err, ERR_CONFIG, "cannot open the store %s for writing: %s", store->path,
+                       strerror(reason));
+    }
+    ssize_t len = S_ISREG(status.st_mode) ? pread(fd, header, sizeof(header), 0) : -1;
+    (void)close(fd);
+    *out_empty = len == 0;
+    if (len == 0)
+        return 0;
+    if (len < (ssize_t)sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0)
+        return refuse_foreign(store, err);
+    uint32_t application = big_endian(header + 68), version = big_endian(header + 60);
+    if (application != 0 && application != STORE_APPLICATION_ID)
+        return refuse_foreign(store, err);
+    if (application == STORE_APPLICATION_ID && version > STORE_SCHEMA_VERSION)
+        return refuse_version(store, version, err);
+    return 0;
+}
+
+/* The same through a read-only connection, which also sees what is still in the WAL. */
+static int look_inside(struct store *store, struct err *err)
+{
+    sqlite3 *db = NULL;
+    int64_t application = 0, version = 0, objects = 0;
+    int rc = sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc == SQLITE_OK)
+        rc = store_harden(db);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(db, "PRAGMA application_id", &application);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(db, "PRAGMA user_version", &version);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(db, "SELECT count(*) FROM sqlite_schema", &objects);
+    int code = 0;
+    char name[256] = "";
+    if (rc != SQLITE_OK)
+        code = refuse_damaged(store, sqlite3_errmsg(db), err);
+    else if (application != STORE_APPLICATION_ID && (application != 0 || version != 0 || objects != 0))
+        code = refuse_foreign(store, err);
+    else if (version > STORE_SCHEMA_VERSION)
+        code = refuse_version(store, version, err);
+    else if (application != 0 && store_read_meta(db, "pipeline", name, sizeof(name)) == 0 &&
+             strcmp(name, store->pipeline) != 0)
+        code = err_set(err, ERR_CONFIG, "the store %s belongs to the pipeline `%s`, not to `%s`", store->path,
+                       name, store->pipeline);
+    (void)sqlite3_close(db);
+    return code;
+}
+
+static int check_file(struct store *store, struct err *err)
+{
+    char message[256];
+    bool complete;
+    int rc = store_quick_check(store->db, QUICK_CHECK_MS, &complete, message, sizeof(message));
+    if (rc != 0)
+        return refuse_damaged(store, message, err);
+    if (!complete)
+        log_write(store->log, LOG_INFO, "store",
+                  "the check of %s was cut short after %d ms; `driftd store verify` does all of it",
+                  store->path, QUICK_CHECK_MS);
+    return 0;
+}
+
+/* ---- open, close ---- */
+
+static int settle(struct store *store, struct err *err)
+{
+    char commits[32];
+    int rc = store_migrate_current(store, err);
+    if (rc == 0)
+        rc = store_refresh_contract(store, err);
+    if (rc != 0)
+        return rc;
+    if (store_read_meta(store->db, "commits", commits, sizeof(commits)) == 0)
+        store->commits = strtoull(commits, NULL, 10);
+    store_checkpoint(store, false);
+    store_update_size(store);
+    return 0;
+}
+
+static int open_all(struct store *store, struct err *err)
+{
+    bool empty;
+    int rc = take_lock(store, err);
+    if (rc == 0)
+        rc = look_at_header(store, &empty, err);
+    if (rc == 0 && !empty)
+        rc = look_inside(store, err);
+    if (rc == 0)
+        rc = store_connect(store, err);
+    if (rc == 0 && !empty)
+        rc = check_file(store, err);
+    if (rc == 0)
+        rc = settle(store, err);
+    return rc;
+}
+
+static struct store *store_new(const struct store_settings *settings)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    if (!store)
+        return NULL;
+    store->lock_fd = -1;
+    store->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    store->full_sync = settings->full_sync;
+    store->log = settings->log;
+    store->packer = store_packer_new();
+    store->path = strdup(settings->path);
+    store->pipeline = strdup(settings->pipeline ? settings->pipeline : "driftd");
+    store->last_request = &store->first_request;
+    store->last_completion = &store->first_completion;
+    store->prune_results_before_ms = INT64_MIN;
+    for (int tier = 0; tier < STORE_TIERS; tier++)
+        store->prune_panes_before_ms[tier] = INT64_MIN;
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&store->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_mutex_init(&store->mutex, NULL);
+    if (!store->packer || !store->path || !store->pipeline || store->event_fd < 0) {
+        store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+int store_open(struct store **out, const struct store_settings *settings, struct err *err)
+{
+    *out = NULL;
+    /* SQLite gives names that are empty or begin with a colon a meaning of their own. */
+    if (!settings->path || settings->path[0] == '\0' || settings->path[0] == ':')
+        return err_set(err, ERR_CONFIG, "the path of the store must name a file");
+    struct store *store = store_new(settings);
+    if (!store)
+        return err_set(err, ERR_NOMEM, "out of memory while opening the store %s", settings->path);
+    struct err reason = {0, ""};
+    int rc = open_all(store, &reason);
+    if (rc != 0) {
+        store_close(store);
+        return err_set(err, rc == ERR_CORRUPT || rc == ERR_IO ? ERR_CONFIG : rc, "%s", reason.message);
+    }
+    *out = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store_stop(store);
+    struct store_listener nobody = {NULL, NULL, NULL};
+    store_completions(store, &nobody);
+    if (store->db) {
+        store_checkpoint(store, true);
+        store_disconnect(store);
+    }
+    if (store->event_fd >= 0)
+        (void)close(store->event_fd);
+    if (store->lock_fd >= 0)
+        (void)close(store->lock_fd);
+    (void)pthread_cond_destroy(&store->wake);
+    (void)pthread_mutex_destroy(&store->mutex);
+    store_packer_free(store->packer);
+    free(store->path);
+    free(store->pipeline);
+    free(store);
+}

@@ -1,0 +1,193 @@
+#include "collectors/decode_shape.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "agent/base/hash.h"
+
+enum {
+    SHAPES_MAX = 1024,
+    PLAIN_KEYS_MAX = 8192,        /* keys that no group takes: learned only to be guessed */
+    PLAIN_KEY_BYTES_MAX = 256,    /* longer ones are left to the slow path */
+    SCANNER_BYTES_MAX = 64 << 20, /* arena */
+};
+
+static struct shape *shape_new(struct scanner *scanner, uint32_t node)
+{
+    if (scanner->shape_count >= SHAPES_MAX)
+        return NULL;
+    struct shape *shape = calloc(1, sizeof(*shape));
+    if (!shape)
+        return NULL;
+    shape->table_mask = 15;
+    shape->table = calloc((size_t)shape->table_mask + 1, sizeof(*shape->table));
+    if (!shape->table) {
+        free(shape);
+        return NULL;
+    }
+    shape->node = node;
+    shape->first = MAP_NONE;
+    shape->older = scanner->shapes;
+    scanner->shapes = shape;
+    scanner->shape_count++;
+    return shape;
+}
+
+struct scanner *scanner_new(const struct decoder *decoder)
+{
+    (void)decoder;
+    struct scanner *scanner = calloc(1, sizeof(*scanner));
+    if (!scanner)
+        return NULL;
+    /* The seed changes how long look-ups take, never what they find. */
+    if (getrandom(&scanner->seed, sizeof(scanner->seed), GRND_NONBLOCK) != (ssize_t)sizeof(scanner->seed))
+        scanner->seed = hash_mix((uint64_t)(uintptr_t)scanner ^ (uint64_t)time(NULL));
+    scanner->arena = arena_new(16384, SCANNER_BYTES_MAX);
+    scanner->root = scanner->arena ? shape_new(scanner, 0) : NULL;
+    if (!scanner->root) {
+        scanner_free(scanner);
+        return NULL;
+    }
+    return scanner;
+}
+
+void scanner_free(struct scanner *scanner)
+{
+    if (!scanner)
+        return;
+    for (struct shape *shape = scanner->shapes, *older; shape; shape = older) {
+        older = shape->older;
+        free(shape->keys);
+        free(shape->table);
+        free(shape);
+    }
+    arena_free(scanner->arena);
+    free(scanner);
+}
+
+static uint32_t table_slot(const struct shape *shape, struct text name, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & shape->table_mask;
+    for (; shape->table[at]; at = (at + 1) & shape->table_mask) {
+        const struct shape_key *key = &shape->keys[shape->table[at] - 1];
+        if (key->hash == hash && text_equal(key->name, name))
+            break;
+    }
+    return at;
+}
+
+static bool shape_grow(struct shape *shape)
+{
+    if (shape->count == shape->capacity) {
+        uint32_t capacity = shape->capacity ? shape->capacity * 2 : 8;
+        struct shape_key *keys = realloc(shape->keys, capacity * sizeof(*keys));
+        if (!keys)
+            return false;
+        shape->keys = keys;
+        shape->capacity = capacity;
+    }
+    if ((shape->count + 1) * 2 <= shape->table_mask)
+        return true;
+    uint32_t mask = shape->table_mask * 2 + 1;
+    uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
+    if (!table)
+        return false;
+    for (uint32_t i = 0; i < shape->count; i++) {
+        uint32_t at = (uint32_t)shape->keys[i].hash & mask;
+        while (table[at])
+            at = (at + 1) & mask;
+        table[at] = i + 1;
+    }
+    free(shape->table);
+    shape->table = table;
+    shape->table_mask = mask;
+    return true;
+}
+
+/* Fills the key's place from the mapping. False when the key must not be learned. */
+static bool key_place(struct decoder *decoder, const struct shape *shape, struct shape_key *key,
+                      struct text name)
+{
+    const struct mapping *mapping = decoder->mapping;
+    struct scanner *scanner = decoder->scanner;
+    uint8_t groups = 0;
+    key->slot = key->node = MAP_NONE;
+    key->group = GROUP_NO;
+    if (shape->node != MAP_NONE) {
+        key->node = mapping_child(mapping, shape->node, name);
+        if (key->node != MAP_NONE) {
+            key->slot = mapping->nodes[key->node].slot;
+            key->place_groups = mapping->nodes[key->node].groups;
+        }
+        groups = mapping_member_groups(mapping, shape->node, name);
+    }
+    if (groups == 0) {
+        if (scanner->plain_key_count >= PLAIN_KEYS_MAX || name.len > PLAIN_KEY_BYTES_MAX)
+            return false;
+        key->name = (struct text){arena_text(scanner->arena, name), name.len};
+        scanner->plain_key_count += key->name.ptr != NULL;
+        return key->name.ptr != NULL;
+    }
+    if (!mapping_name_is_sound(name, decoder->limits.name_bytes))
+        return false;
+    key->name_id = intern_add(decoder->names, name);
+    if (key->name_id == INTERN_NONE)
+        return false;
+    key->name = intern_text(decoder->names, key->name_id);
+    key->group = (uint8_t)__builtin_ctz(groups);
+    key->more_groups = groups & (uint8_t)(groups - 1);
+    return true;
+}
+
+uint32_t shape_key_find(struct decoder *decoder, struct shape *shape, struct text name)
+{
+    uint64_t hash = hash_text(name, decoder->scanner->seed);
+    uint32_t slot = table_slot(shape, name, hash);
+    if (shape->table[slot])
+        return shape->table[slot] - 1;
+    struct shape_key key = {.next = MAP_NONE, .hash = hash};
+    if (!key_place(decoder, shape, &key, name) || !shape_grow(shape))
+        return MAP_NONE;
+    slot = table_slot(shape, name, hash);
+    shape->keys[shape->count] = key;
+    shape->table[slot] = ++shape->count;
+    return shape->count - 1;
+}
+
+void shape_key_spell(struct scanner *scanner, struct shape_key *key, const char *raw, size_t len)
+{
+    size_t head = len < KEY_RAW_BYTES ? len : KEY_RAW_BYTES;
+    key->raw_len = 0;
+    if (len > KEY_RAW_BYTES) {
+        /* The rest is kept once: spelling a long key in ever new ways must not cost memory. */
+        if (key->raw_rest || len > 1024)
+            return;
+        struct text rest = {raw + KEY_RAW_BYTES, (uint32_t)(len - KEY_RAW_BYTES)};
+        key->raw_rest = arena_text(scanner->arena, rest);
+        if (!key->raw_rest)
+            return;
+    }
+    memset(key->raw, 0, sizeof(key->raw));
+    memcpy(key->raw, raw, head);
+    key->raw_len = (uint32_t)len;
+}
+
+struct shape *shape_child(struct scanner *scanner, struct shape_key *key)
+{
+    if (!key->child)
+        key->child = shape_new(scanner, key->node);
+    return key->child;
+}
+
+struct shape_key *shape_items(struct scanner *scanner, struct shape_key *key)
+{
+    if (!key->items) {
+        key->items = arena_zalloc(scanner->arena, sizeof(*key->items));
+        if (key->items) {
+            key->items->slot = key->items->node = key->items->next = MAP_NONE;
+            key->items->group = GROUP_NO;
+        }
+    }
+    return key->items;
+}

@@ -1,0 +1,17 @@
+#ifndef DRIFTD_DETECTORS_REFERENCE_PRIVATE_H
+#define DRIFTD_DETECTORS_REFERENCE_PRIVATE_H
+/* What reference.c, reference_write.c and reference_read.c share. Private to detectors/. */
+#include "detectors/reference.h"
+
+#define REFERENCE_FORMAT "driftd-reference/1"
+
+enum { REFERENCE_BYTES_MAX = 64 << 20, REFERENCE_TEXT_MAX = 1024 /* name, model, version, source */ };
+
+/* Takes `grid` over, also when it fails: layout and an empty tally. NULL when out of memory. */
+struct reference *reference_of_grid(struct grid *grid);
+int reference_set_texts(struct reference *reference, const char *name, const char *model, const char *version,
+                        const char *source) MUST_USE;
+/* Computes the hash. */
+int reference_seal(struct reference *reference) MUST_USE;
+
+#endif

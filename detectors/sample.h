@@ -1,0 +1,28 @@
+#ifndef DRIFTD_DETECTORS_SAMPLE_H
+#define DRIFTD_DETECTORS_SAMPLE_H
+/* The rows of a sample, for those that build from it (the face is in reference.h). Private to detectors/. */
+#include "agent/base/intern.h"
+#include "detectors/reference.h"
+
+enum {
+    SAMPLE_DEFAULT = 10000,
+    SAMPLE_MAX = 1 << 20,
+    SAMPLE_BYTES_MAX = 64 << 20 /* of rows; beyond it the sample holds fewer */
+};
+
+/* Turns rows back into events. The event's views live until the next row. */
+struct sample_reader {
+    struct intern *names; /* field name ids, dense in order of appearance */
+    struct field *fields;
+    uint32_t capacity;
+};
+int sample_reader_init(struct sample_reader *reader) MUST_USE;
+void sample_reader_release(struct sample_reader *reader);
+
+/* How many different rows there are, and the i-th of them, which stands for `out_times` events. The order is
+ * not defined. ERR_CORRUPT when its bytes are not a row. */
+uint32_t sample_row_count(const struct sample *sample);
+int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
+                    uint64_t *out_times) MUST_USE;
+
+#endif

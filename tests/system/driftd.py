@@ -1,0 +1,106 @@
+"""Runs the program under test and reads its store. Nothing here knows statistics."""
+
+import json
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("DRIFTD", ROOT / "build" / "release" / "driftd"))
+DATA = ROOT / "tests" / "data"
+
+
+def run(*args, check=True, timeout=120, **kwargs):
+    """One command to its end; its output as text."""
+    done = subprocess.run([str(BINARY), *map(str, args)], capture_output=True, text=True, timeout=timeout, **kwargs)
+    if check and done.returncode != 0:
+        raise AssertionError(f"driftd {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+class Process:
+    """A command in the background; killed at the end of the test whatever happens."""
+
+    def __init__(self, *args, log):
+        self.log = open(log, "ab")
+        self.process = subprocess.Popen([str(BINARY), *map(str, args)], stdout=self.log, stderr=self.log)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout=10):
+        """SIGTERM; returns (exit status, seconds)."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout)
+        return status, time.monotonic() - start
+
+    def wait(self, timeout=120):
+        return self.process.wait(timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+        self.log.close()
+
+
+def wait_for(condition, timeout=60, every=0.1, what="the condition"):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(every)
+    raise AssertionError(f"{what} did not become true within {timeout} s")
+
+
+def query(store, sql, *parameters):
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)
+    try:
+        return connection.execute(sql, parameters).fetchall()
+    finally:
+        connection.close()
+
+
+#: Views and the columns that DESIGN §3 excludes from "same events, same bytes": wall clock, sequence numbers, deliveries.
+EXCLUDED = {"closed_at", "closed_s", "closed_wall_s", "created_at", "created_s", "created", "event", "item", "seq", "ts", "ts_s",
+            "reference_id", "committed_at", "effective_at", "next_s", "next_at", "attempts", "status_code", "last_status", "last_error",
+            "error", "id_rowid"}
+VIEWS = ("v1_results", "v1_bins", "v1_alerts", "v1_alert_events", "v1_baselines")
+
+
+def canonical(store, views=VIEWS, drop=()):
+    """Every row of the contract views, ordered by its text: equal for equal events. Floats keep all their bits."""
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)
+    out = {}
+    try:
+        for view in views:
+            cursor = connection.execute(f"SELECT * FROM {view}")
+            keep = [i for i, column in enumerate(cursor.description) if column[0] not in EXCLUDED and column[0] not in drop]
+            out[view] = sorted(repr([row[i].hex() if isinstance(row[i], float) else row[i] for i in keep]) for row in cursor)
+        out["outbox"] = sorted(repr(row) for row in connection.execute("SELECT id, sink, body FROM outbox"))
+    finally:
+        connection.close()
+    return out
+
+
+def difference(a, b):
+    """A short text of what differs, or ''."""
+    lines = []
+    for view in a:
+        only_a, only_b = set(a[view]) - set(b[view]), set(b[view]) - set(a[view])
+        if only_a or only_b or len(a[view]) != len(b[view]):
+            lines.append(f"{view}: {len(a[view])} and {len(b[view])} rows; {len(only_a)} only in the first, {len(only_b)} only in the second")
+            lines += [f"  - {row[:400]}" for row in sorted(only_a)[:2]] + [f"  + {row[:400]}" for row in sorted(only_b)[:2]]
+    return "\n".join(lines)
+
+
+def answers():
+    return json.loads((DATA / "answers.json").read_text())
