@@ -9,8 +9,8 @@
 
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
+#include "agent/cli_store.h"
 #include "agent/commands.h"
-#include "agent/config.h"
 #include "agent/history.h"
 #include "detectors/drift.h"
 
@@ -155,25 +155,6 @@ static int parse(int argc, char **argv, struct compare_options *options)
         return 1 + EXIT_USAGE;
     }
     return 0;
-}
-
-static int store_path(const struct compare_options *options, char *out, size_t size)
-{
-    if (options->store || !options->config) {
-        (void)snprintf(out, size, "%s", options->store ? options->store : "driftd.db");
-        return 0;
-    }
-    struct config *config = NULL;
-    struct strbuf messages;
-    strbuf_init(&messages, 1 << 20);
-    int code = config_load(&config, options->config, &messages);
-    if (code == 0)
-        (void)snprintf(out, size, "%s", config->store_path);
-    else
-        (void)fputs(messages.bytes, stderr);
-    strbuf_release(&messages);
-    config_free(config);
-    return code;
 }
 
 /* ---- computing ---- */
@@ -419,18 +400,16 @@ static void print(const struct comparison *comparison, const struct compare_opti
 int command_compare(int argc, char **argv)
 {
     struct compare_options options = {0};
-    char path[4096];
     int stop = parse(argc, argv, &options);
     if (stop)
         return stop - 1;
-    if (store_path(&options, path, sizeof(path)) != 0)
-        return EXIT_CONFIGURATION;
     struct reader *reader = NULL;
+    int status = cli_open_reader("compare", options.store, options.config, &reader);
+    if (status != 0)
+        return status;
     struct comparison comparison = {0};
     struct err err = {0};
-    int code = reader_open(&reader, path, &err);
-    if (code == 0)
-        code = compute(reader, &options, &comparison, &err);
+    int code = compute(reader, &options, &comparison, &err);
     if (code == 0)
         print(&comparison, &options);
     else

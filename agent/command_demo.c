@@ -340,7 +340,7 @@ static void draw(const struct demo *demo, const cJSON *bins, const char *feature
         double share = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(bin, "share"));
         if (reference == 0 && share == 0)
             continue;
-        printf("   %22s  %5.1f%% ", member(bin, "label"), 100 * reference);
+        printf("   %22s  %5.1f%% ", member(bin, "bin"), 100 * reference);
         bar(reference, full, "░");
         printf("\n   %22s  %5.1f%% ", "", 100 * share);
         (void)fputs(demo->color ? "\033[33m" : "", stdout);

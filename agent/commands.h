@@ -24,5 +24,6 @@ int command_outbox(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_store(int argc, char **argv);
+int command_audit(int argc, char **argv);
 
 #endif

@@ -24,7 +24,7 @@ static void bins_json(void *context, const struct report_row *row, struct strbuf
     json_array_begin(&json);
     for (uint32_t i = 0; i < count; i++) {
         json_object_begin(&json);
-        json_key(&json, "label");
+        json_key(&json, "bin");
         json_string(&json, bins[i].label);
         json_key(&json, "reference_share");
         json_number(&json, round(bins[i].reference_share * 1e6) / 1e6);

@@ -120,10 +120,10 @@ int history_sum(struct reader *reader, const struct history_query *query, struct
     for (uint32_t tier = tier_count; code == 0 && tier-- > 0;) {
         summing.tier_ms = tiers_ms[tier];
         summing.coarser_count = summing.covered_count;
-        struct cell parameters[] = {
-            cell_string(query->model),   cell_string(query->version),
-            cell_string(query->segment), cell_integer(query->from_ms - tiers_ms[tier] + 1),
-            cell_integer(query->to_ms),  cell_integer((int64_t)tier)};
+        struct reader_cell parameters[] = {
+            reader_string_cell(query->model),   reader_string_cell(query->version),
+            reader_string_cell(query->segment), reader_integer_cell(query->from_ms - tiers_ms[tier] + 1),
+            reader_integer_cell(query->to_ms),  reader_integer_cell((int64_t)tier)};
         struct reader_query sql = {
             .sql = pane_sql, .parameters = parameters, .parameter_count = ARRAY_LEN(parameters)};
         out->edges_lost = false; /* what a coarser pane could not give, this tier may */
@@ -162,7 +162,7 @@ int history_reference(struct reader *reader, const char *name, const char *model
                       struct reference **out, uint32_t *out_grid, struct err *err)
 {
     struct reference_row row = {0};
-    struct cell parameters[] = {cell_string(name ? name : model), cell_string(version)};
+    struct reader_cell parameters[] = {reader_string_cell(name ? name : model), reader_string_cell(version)};
     struct reader_query sql = {.sql = name ? named_reference_sql : newest_reference_sql,
                                .parameters = parameters,
                                .parameter_count = name ? 1 : 2,
@@ -202,7 +202,7 @@ int history_version(struct reader *reader, const char *model, char *out, size_t 
 {
     struct versions versions = {.out = out, .out_size = out_size};
     strbuf_init(&versions.all, 4096);
-    struct cell parameters[] = {cell_string(model)};
+    struct reader_cell parameters[] = {reader_string_cell(model)};
     struct reader_query sql = {
         .sql = versions_sql, .parameters = parameters, .parameter_count = 1, .rows_max = 50};
     int code = reader_query(reader, &sql, take_version, &versions, NULL, err);

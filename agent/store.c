@@ -12,9 +12,10 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { QUICK_CHECK_MS = 1500, STORE_MODE = 0640, PATH_BYTES = 4096 };
+enum { QUICK_CHECK_MS = 1500, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
 
 /* ---- the lock ---- */
 
@@ -28,6 +29,21 @@ static int lock_holder(int fd, char *out, size_t size)
     return (int)len;
 }
 
+/* A command that looks whether the store is held has the lock for an instant: that is waited for. */
+static int lock_patiently(int fd)
+{
+    const struct timespec pause = {0, 20 * 1000 * 1000};
+    int rc = -1;
+    for (int i = 0; i < LOCK_ATTEMPTS && rc != 0; i++) {
+        if (i > 0)
+            (void)nanosleep(&pause, NULL);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+        if (rc != 0 && errno != EWOULDBLOCK)
+            break;
+    }
+    return rc;
+}
+
 static int take_lock(struct store *store, struct err *err)
 {
     char path[PATH_BYTES], holder[32];
@@ -37,7 +53,7 @@ static int take_lock(struct store *store, struct err *err)
     if (fd < 0)
         return err_set(err, ERR_CONFIG, "cannot open the store %s: its lock file %s: %s", store->path, path,
                        strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (lock_patiently(fd) != 0) {
         int reason = errno;
         (void)lock_holder(fd, holder, sizeof(holder));
         (void)close(fd);

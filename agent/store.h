@@ -4,7 +4,7 @@
  * The store: one SQLite file in WAL mode, one writing connection owned by one thread (DESIGN §9). Everything
  * that a stretch of input changed is one batch and one transaction: panes, clocks and offsets, results,
  * alerts, outbox, counters, audit. The file therefore always holds a whole number of deltas. Only store*.c
- * include sqlite3.h.
+ * and reader.c include sqlite3.h.
  *
  * Use: store_open (locks, checks, migrates) → store_load_* while nothing runs → store_start (thread) →
  * batches and pane requests from the loop thread, completions on its eventfd → store_stop → store_close.

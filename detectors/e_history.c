@@ -7,7 +7,7 @@
 #include "agent/base/err.h"
 
 const struct e_start e_ladder[E_LADDER_SIZE] = {
-    {0, 1},  {0, 2},  {0, 3}, {0, 4}, {0, 6}, {0, 8}, {0, 12}, {1, 2},  {1, 3},  {1, 4},  {1, 6},  {1, 8},
+    {0, 1},  {0, 2},  {0, 3},  {0, 4}, {0, 6}, {0, 8}, {0, 12}, {1, 2}, {1, 3},  {1, 4},  {1, 6},  {1, 8},
     {1, 12}, {1, 16}, {1, 24}, {2, 2}, {2, 3}, {2, 4}, {2, 5},  {2, 7}, {2, 10}, {2, 14}, {2, 21}, {2, 28}};
 
 /* The oldest boundary of each tier that the ladder asks for. */
@@ -178,8 +178,8 @@ bool e_history_window(const struct e_history *h, int64_t start_ms, uint64_t *out
     if (!h->started || start_ms < h->begin_ms || start_ms >= h->now_ms)
         return false;
     for (unsigned tier = 0; tier < E_TIERS; tier++) {
-        int64_t oldest = boundary_before(h, tier, h->now_ms - 1) -
-                         (int64_t)(depth[tier] - 1) * h->options.tier_ms[tier];
+        int64_t oldest =
+            boundary_before(h, tier, h->now_ms - 1) - (int64_t)(depth[tier] - 1) * h->options.tier_ms[tier];
         if (boundary_before(h, tier, start_ms) != start_ms || start_ms < oldest)
             continue;
         subtract(h, counts_before(h, tier, start_ms), out_counts);

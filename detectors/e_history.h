@@ -20,9 +20,9 @@ struct e_start {
 extern const struct e_start e_ladder[E_LADDER_SIZE];
 
 struct e_history_options {
-    int64_t origin_ms;            /* panes are counted from here */
-    int64_t tier_ms[E_TIERS];     /* ascending, each a whole multiple of the one before */
-    uint32_t counters;            /* per pane: bins, or (n, sum) of a bounded mean */
+    int64_t origin_ms;        /* panes are counted from here */
+    int64_t tier_ms[E_TIERS]; /* ascending, each a whole multiple of the one before */
+    uint32_t counters;        /* per pane: bins, or (n, sum) of a bounded mean */
 };
 
 struct e_history;
@@ -32,11 +32,12 @@ void e_history_free(struct e_history *history);
 /* Forgets everything: a new reference, a new grid (windows never cross it). */
 void e_history_reset(struct e_history *history);
 
-/* The finest pane [start_ms, start_ms + tier_ms[0]) has closed with these counts. Panes come in order of time;
- * empty ones may be left out. */
+/* The finest pane [start_ms, start_ms + tier_ms[0]) has closed with these counts. Panes come in order of
+ * time; empty ones may be left out. */
 void e_history_close(struct e_history *history, int64_t start_ms, const uint64_t *counts);
 
-/* ln of the e-value of the counts of one window; `entry` is the place in the ladder (η and ρ differ by it). */
+/* ln of the e-value of the counts of one window; `entry` is the place in the ladder (η and ρ differ by it).
+ */
 typedef double e_window_fn(const uint64_t *counts, uint32_t entry, const void *context);
 
 struct e_evaluation {

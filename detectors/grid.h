@@ -88,8 +88,8 @@ static inline unsigned feature_slot_unseen(const struct feature_grid *f)
 
 /*
  * Edges from reference values (METHODS §2): sorts `values` in place, drops non-finite ones. With more than
- * GRID_SLOTS_MAX−3 edges the target is lowered by tenths until the index fits a byte. out_edges holds at least
- * 2·fine_bins+2. Returns the number of edges (0 when no finite value).
+ * GRID_SLOTS_MAX−3 edges the target is lowered by tenths until the index fits a byte. out_edges holds at
+ * least 2·fine_bins+2. Returns the number of edges (0 when no finite value).
  */
 uint32_t grid_build_edges(double *values, size_t count, uint32_t fine_bins, uint32_t discrete_max,
                           double *out_edges, bool *out_discrete);

@@ -114,8 +114,10 @@ static void terms(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_sum_to_psi_and_kl), cmocka_unit_test(mix_alone),
-        cmocka_unit_test(absent_segments_and_bins), cmocka_unit_test(orders_of_features),
+        cmocka_unit_test(parts_sum_to_psi_and_kl),
+        cmocka_unit_test(mix_alone),
+        cmocka_unit_test(absent_segments_and_bins),
+        cmocka_unit_test(orders_of_features),
         cmocka_unit_test(terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,8 +126,10 @@ static void extrapolation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(isotonic_is_the_min_max_formula), cmocka_unit_test(order_and_ties_do_not_matter),
-        cmocka_unit_test(calibrator_by_size_and_worth),    cmocka_unit_test(estimate_of_known_probabilities),
+        cmocka_unit_test(isotonic_is_the_min_max_formula),
+        cmocka_unit_test(order_and_ties_do_not_matter),
+        cmocka_unit_test(calibrator_by_size_and_worth),
+        cmocka_unit_test(estimate_of_known_probabilities),
         cmocka_unit_test(extrapolation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

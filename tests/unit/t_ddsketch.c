@@ -32,7 +32,8 @@ static void relative_error_is_bounded(void **state)
             double got = ddsketch_at_rank(layout, counters, rank);
             assert_near(got, values[rank], alphas[a] * fabs(values[rank]) * (1 + 1e-9));
         }
-        assert_near(ddsketch_quantile(layout, counters, 0), values[0], alphas[a] * fabs(values[0]) * (1 + 1e-9));
+        assert_near(ddsketch_quantile(layout, counters, 0), values[0],
+                    alphas[a] * fabs(values[0]) * (1 + 1e-9));
         assert_int_equal(ddsketch_count(layout, counters), N);
         assert_int_equal(counters[DDSKETCH_CLIPPED], 0);
         free(counters);

@@ -5,9 +5,8 @@
 
 enum { COUNTERS = 2, PANES = 12 * 24 * 40, MINUTE = 60000 };
 
-static const struct e_history_options options = {.origin_ms = -90 * 60000LL,
-                                                 .tier_ms = {5 * MINUTE, 60 * MINUTE, 1440LL * MINUTE},
-                                                 .counters = COUNTERS};
+static const struct e_history_options options = {
+    .origin_ms = -90 * 60000LL, .tier_ms = {5 * MINUTE, 60 * MINUTE, 1440LL * MINUTE}, .counters = COUNTERS};
 
 struct replay {
     int64_t first_ms, now_ms, restart_ms;

@@ -5,20 +5,21 @@
 #include "detectors/special.h"
 
 struct totals {
-    double mean;     /* E[exp ℓ] */
-    double large;    /* P(exp ℓ ≥ 20) */
+    double mean;  /* E[exp ℓ] */
+    double large; /* P(exp ℓ ≥ 20) */
 };
 
 /* Over all count vectors of n events in 3 bins. */
-static struct totals enumerate(const struct e_reference *r, const double p[3], unsigned n, double rho, double eta)
+static struct totals enumerate(const struct e_reference *r, const double p[3], unsigned n, double rho,
+                               double eta)
 {
     struct totals t = {0, 0};
     for (unsigned i = 0; i <= n; i++)
         for (unsigned j = 0; i + j <= n; j++) {
             uint64_t counts[3] = {i, j, n - i - j};
-            double mass = exp(log_gamma(n + 1.0) - log_gamma(i + 1.0) - log_gamma(j + 1.0) -
-                              log_gamma(n - i - j + 1.0) + i * log(p[0]) + j * log(p[1]) +
-                              (n - i - j) * log(p[2]));
+            double mass =
+                exp(log_gamma(n + 1.0) - log_gamma(i + 1.0) - log_gamma(j + 1.0) -
+                    log_gamma(n - i - j + 1.0) + i * log(p[0]) + j * log(p[1]) + (n - i - j) * log(p[2]));
             double e = exp(e_value_of(r, counts, rho, eta).log_e);
             t.mean += mass * e;
             t.large += e >= 20 ? mass : 0;

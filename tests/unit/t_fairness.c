@@ -9,7 +9,8 @@ enum { GROUPS = sizeof groups / sizeof *groups };
 static void aggregates_by_hand(void **state)
 {
     (void)state;
-    struct group_aggregate a = group_aggregate(groups, GROUPS, GROUP_SELECTION_RATE, (struct group_limits){0, 0});
+    struct group_aggregate a =
+        group_aggregate(groups, GROUPS, GROUP_SELECTION_RATE, (struct group_limits){0, 0});
     assert_int_equal(a.groups, 3);
     assert_near(a.minimum, 0.25, 1e-15);
     assert_near(a.maximum, 0.5, 1e-15);

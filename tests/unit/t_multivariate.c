@@ -1,4 +1,5 @@
-/* multivariate.c: features of norm 1 against libm, kernel approximation, sizes of the tests, degenerate data. */
+/* multivariate.c: features of norm 1 against libm, kernel approximation, sizes of the tests, degenerate data.
+ */
 #include "tests/unit/near.h"
 
 #include <stdlib.h>
@@ -93,7 +94,8 @@ static void moments_from_sums(void **state)
     assert_nan(c1[0]);
 }
 
-/* p of MMD and Hotelling under no drift is small about as often as it says, and always under a clear shift. */
+/* p of MMD and Hotelling under no drift is small about as often as it says, and always under a clear shift.
+ */
 static void sizes_of_the_tests(void **state)
 {
     (void)state;
@@ -210,10 +212,14 @@ static void distances_of_centroids_and_pairs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(features_are_cosines_and_sines),   cmocka_unit_test(features_approximate_the_kernel),
-        cmocka_unit_test(moments_from_sums),                cmocka_unit_test(sizes_of_the_tests),
-        cmocka_unit_test(components_rebuild_what_they_span), cmocka_unit_test(degenerate_covariances),
-        cmocka_unit_test(correlations),                     cmocka_unit_test(distances_of_centroids_and_pairs),
+        cmocka_unit_test(features_are_cosines_and_sines),
+        cmocka_unit_test(features_approximate_the_kernel),
+        cmocka_unit_test(moments_from_sums),
+        cmocka_unit_test(sizes_of_the_tests),
+        cmocka_unit_test(components_rebuild_what_they_span),
+        cmocka_unit_test(degenerate_covariances),
+        cmocka_unit_test(correlations),
+        cmocka_unit_test(distances_of_centroids_and_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* performance.c: against pairwise and step-by-step definitions; brackets hold; standard errors by simulation. */
+/* performance.c: against pairwise and step-by-step definitions; brackets hold; standard errors by simulation.
+ */
 #include "tests/unit/near.h"
 
 #include "detectors/performance.h"
@@ -194,10 +195,14 @@ static void losses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(auc_is_the_share_of_won_pairs), cmocka_unit_test(interval_covers_the_value),
-        cmocka_unit_test(one_class_is_undefined),        cmocka_unit_test(margins_without_events),
-        cmocka_unit_test(separation_and_lift),           cmocka_unit_test(standard_errors_by_simulation),
-        cmocka_unit_test(bins_of_scores),                cmocka_unit_test(losses),
+        cmocka_unit_test(auc_is_the_share_of_won_pairs),
+        cmocka_unit_test(interval_covers_the_value),
+        cmocka_unit_test(one_class_is_undefined),
+        cmocka_unit_test(margins_without_events),
+        cmocka_unit_test(separation_and_lift),
+        cmocka_unit_test(standard_errors_by_simulation),
+        cmocka_unit_test(bins_of_scores),
+        cmocka_unit_test(losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

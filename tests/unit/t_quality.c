@@ -16,7 +16,7 @@ static double beta_binomial_tail(double k, double n, double m)
 static void out_of_range_tail(void **state)
 {
     (void)state;
-    static const unsigned cases[][3] = {{1, 10, 100},   {3, 10, 100},  {10, 10, 100}, {5, 200, 30},
+    static const unsigned cases[][3] = {{1, 10, 100},  {3, 10, 100},    {10, 10, 100},    {5, 200, 30},
                                         {40, 200, 30}, {2, 1000, 1000}, {12, 1000, 1000}, {1, 1, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const unsigned *c = cases[i];
@@ -99,9 +99,8 @@ static void confidence_of_vectors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(out_of_range_tail), cmocka_unit_test(out_of_range_mean),
-        cmocka_unit_test(rates),             cmocka_unit_test(outlier_score),
-        cmocka_unit_test(confidence_of_vectors),
+        cmocka_unit_test(out_of_range_tail), cmocka_unit_test(out_of_range_mean),     cmocka_unit_test(rates),
+        cmocka_unit_test(outlier_score),     cmocka_unit_test(confidence_of_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
