@@ -64,7 +64,11 @@ int kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t pa
 int kafka_admin_offset_for_time(struct kafka_admin *admin, const char *topic, int32_t partition,
                                 int64_t ts_ms, int timeout_ms, int64_t *out_offset, struct err *err) MUST_USE;
 
-/* Queues a dead letter (copies all): the original payload and key, headers driftd-reason, driftd-detail,
+/* ERR_BUSY when the configured group.id has active members: an agent or another consumer reads in that group,
+ * and our informational commits would disturb it. 0 without a group.id. */
+int kafka_admin_group_is_free(struct kafka_admin *admin, int timeout_ms, struct err *err) MUST_USE;
+
+/* Queues a dead letter (copies all): the original payload, key and headers, and driftd-reason, driftd-detail,
  * driftd-source. Any thread. ERR_BUSY when the queue is full. Delivery reports are counted. */
 int kafka_admin_dead_letter(struct kafka_admin *admin, const char *topic, const struct record *record,
                             const char *reason, const char *detail) MUST_USE;

@@ -1,5 +1,6 @@
 /* collectors/kafka*.c against librdkafka's in-process mock cluster: offsets, ends, holding, outages, errors.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <librdkafka/rdkafka.h>
@@ -145,19 +147,22 @@ static void produce(struct broker *broker, int32_t partition, int64_t from, int6
                      RD_KAFKA_CONF_OK);
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
     assert_non_null(producer);
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(producer, topic_name, NULL);
+    assert_non_null(rkt);
     for (int64_t i = from; i < from + count; i++) {
         (void)snprintf(text, sizeof(text), "%lld", (long long)i);
         rd_kafka_resp_err_t code;
         do {
-            code = rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic_name), RD_KAFKA_V_PARTITION(partition),
-                                     RD_KAFKA_V_VALUE(text, strlen(text)),
-                                     RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+            code = RD_KAFKA_RESP_ERR_NO_ERROR;
+            if (rd_kafka_produce(rkt, partition, RD_KAFKA_MSG_F_COPY, text, strlen(text), NULL, 0, NULL) != 0)
+                code = rd_kafka_last_error();
             if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
                 (void)rd_kafka_poll(producer, 10);
         } while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
         assert_int_equal(code, 0);
     }
     assert_int_equal(rd_kafka_flush(producer, DEADLINE_MS), 0);
+    rd_kafka_topic_destroy(rkt);
     rd_kafka_destroy(producer);
 }
 
@@ -499,6 +504,120 @@ static void test_add_refused(void **state)
     source_free(source);
 }
 
+/* ---- the administrator --------------------------------------------------------------------------------- */
+
+struct world {
+    pthread_mutex_t mutex;
+    int connected, disconnected, topologies;
+    int32_t counts[2];
+    char error[256];
+};
+
+static void on_topology(void *context, const struct kafka_topic_partitions *topics, uint32_t count)
+{
+    struct world *world = context;
+    (void)pthread_mutex_lock(&world->mutex);
+    world->topologies++;
+    for (uint32_t i = 0; i < count && i < ARRAY_LEN(world->counts); i++)
+        world->counts[i] = topics[i].partition_count;
+    (void)pthread_mutex_unlock(&world->mutex);
+}
+
+static void on_connection(void *context, bool connected, const char *error)
+{
+    struct world *world = context;
+    (void)pthread_mutex_lock(&world->mutex);
+    world->connected += connected;
+    world->disconnected += !connected;
+    if (!connected)
+        (void)snprintf(world->error, sizeof(world->error), "%s", error);
+    (void)pthread_mutex_unlock(&world->mutex);
+}
+
+/* Waits until `field` of the world is at least `wanted`. */
+static void wait_for(struct world *world, const int *field, int wanted)
+{
+    int64_t deadline_ms = now_ms() + DEADLINE_MS;
+    for (bool done = false; !done;) {
+        struct timespec pause = {0, 10000000};
+        (void)pthread_mutex_lock(&world->mutex);
+        done = *field >= wanted;
+        (void)pthread_mutex_unlock(&world->mutex);
+        if (now_ms() > deadline_ms)
+            fail_msg("timed out");
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static struct kafka_admin *open_admin(struct broker *broker, struct world *world)
+{
+    static const char *const topics[] = {topic_name, "missing"};
+    struct kafka_admin_events events = {on_topology, on_connection, world};
+    struct kafka_admin *admin = NULL;
+    struct err err = {0};
+    if (kafka_admin_new(&admin, &broker->settings, topics, ARRAY_LEN(topics), &events, NULL, &err) < 0)
+        fail_msg("%s", err.message);
+    return admin;
+}
+
+static void test_admin_topology(void **state)
+{
+    struct broker *broker = *state;
+    struct world world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    int64_t low = -1, high = -1;
+
+    rd_kafka_mock_topic_set_error(broker->cluster, "missing", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    assert_int_equal(rd_kafka_mock_broker_set_down(broker->cluster, 1), 0);
+    struct kafka_admin *admin = open_admin(broker, &world);
+    wait_for(&world, &world.disconnected, 1);
+    assert_true(strlen(world.error) > 0);
+    assert_int_equal(kafka_admin_offsets(admin, topic_name, 0, 300, &low, &high, NULL), ERR_TEMPORARY);
+    assert_int_equal(rd_kafka_mock_broker_set_up(broker->cluster, 1), 0);
+    wait_for(&world, &world.connected, 1);
+    wait_for(&world, &world.topologies, 1);
+    assert_int_equal(world.counts[0], PARTITIONS);
+    assert_int_equal(world.counts[1], -1);
+    rd_kafka_mock_topic_set_error(broker->cluster, "missing", RD_KAFKA_RESP_ERR_NO_ERROR);
+    wait_for(&world, &world.topologies, 2); /* asked again soon, because one was missing */
+    assert_true(world.counts[1] > 0);
+    produce(broker, 2, 0, 77);
+    assert_int_equal(kafka_admin_offsets(admin, topic_name, 2, 5000, &low, &high, NULL), 0);
+    assert_int_equal(low, 0);
+    assert_int_equal(high, 77);
+    int64_t begin_ms = now_ms();
+    kafka_admin_free(admin);
+    assert_true(now_ms() - begin_ms < 3500);
+}
+
+static void test_dead_letters(void **state)
+{
+    struct broker *broker = *state;
+    struct world world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct kafka_admin *admin = open_admin(broker, &world);
+    struct record record = {.payload = {"0", 1}, .topic = text_of("source"), .partition = 3, .offset = 9};
+    struct record tombstone = {.key = text_of("k"), .topic = text_of("source")};
+    uint64_t delivered = 0, failed = 0;
+
+    kafka_admin_dead_letter_counts(admin, &delivered, &failed);
+    assert_int_equal(delivered + failed, 0);
+    assert_int_equal(kafka_admin_dead_letter(admin, topic_name, &record, "syntax", "bad \"byte\" 7"), 0);
+    assert_int_equal(kafka_admin_dead_letter(admin, topic_name, &tombstone, "empty", ""), 0);
+    for (int64_t until_ms = now_ms() + DEADLINE_MS; delivered < 2 && now_ms() < until_ms;)
+        kafka_admin_dead_letter_counts(admin, &delivered, &failed);
+    assert_int_equal(delivered, 2);
+    assert_int_equal(failed, 0);
+    /* Bounded: with the broker gone the queue fills up and says so. */
+    assert_int_equal(rd_kafka_mock_broker_set_down(broker->cluster, 1), 0);
+    int rc = 0;
+    for (int i = 0; i < 20000 && rc == 0; i++)
+        rc = kafka_admin_dead_letter(admin, topic_name, &record, "syntax", "");
+    assert_int_equal(rc, ERR_BUSY);
+    int64_t begin_ms = now_ms();
+    kafka_admin_free(admin);
+    assert_true(now_ms() - begin_ms < 3500);
+    assert_int_equal(rd_kafka_mock_broker_set_up(broker->cluster, 1), 0);
+}
+
 /* Errors that a broker gives and takes back: reading goes on. */
 static void test_injected_errors(void **state)
 {
@@ -546,6 +665,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_offset_out_of_range, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_topic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_add_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admin_topology, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dead_letters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_injected_errors, setup, teardown),
     };
     return cmocka_run_group_tests_name("kafka_mock", tests, NULL, NULL);
