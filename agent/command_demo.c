@@ -61,10 +61,10 @@ static const char configuration[] =
     "sinks: [{name: me, url: \"http://127.0.0.1:%d/hook\", secrets: [%s], allow_http: true, allow_private: "
     "true}]\n"
     "max_alert_age: never\n"
-    "log: {level: warning}\n";
+    "log: {level: error}\n";
 
 struct demo {
-    char directory[PATH_BYTES], data[PATH_BYTES];
+    char directory[PATH_BYTES], data[PATH_BYTES], program[PATH_BYTES];
     struct demo_cluster *cluster;
     struct demo_receiver *receiver;
     struct agent *agent;
@@ -107,6 +107,22 @@ static int find_data(struct demo *demo, const char *wanted)
         "driftd demo: cannot find car_loan_reference.csv.gz; it is installed in PREFIX/share/driftd/demo,\n"
         "and --data DIR says where else to look\n");
     return -1;
+}
+
+/* How a reader of the story calls this program: by its name when that finds it, else by its path. */
+static void find_program(struct demo *demo)
+{
+    char self[PATH_BYTES];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[len > 0 ? len : 0] = '\0';
+    bool installed = strcmp(self, "/usr/bin/driftd") == 0 || strcmp(self, "/usr/local/bin/driftd") == 0;
+    char here[PATH_BYTES];
+    size_t here_len = getcwd(here, sizeof(here)) ? strlen(here) : 0;
+    bool below = here_len && strncmp(self, here, here_len) == 0 && self[here_len] == '/';
+    (void)snprintf(demo->program, sizeof(demo->program), "%s",
+                   installed || !*self ? "driftd"
+                   : below             ? self + here_len + 1
+                                       : self);
 }
 
 static int make_directory(struct demo *demo, const char *wanted)
@@ -364,9 +380,12 @@ static void draw_feature(struct demo *demo, const char *feature)
     strbuf_release(&json);
 }
 
+static void on_progress(void *context, struct agent *agent);
+
 static void on_webhook(void *context, const char *id, bool valid, const char *body, size_t len)
 {
     struct demo *demo = context;
+    on_progress(demo, demo->agent); /* what was read until then comes first in the story */
     demo->received++;
     demo->verified += valid;
     cJSON *root = cJSON_ParseWithLength(body, len);
@@ -494,12 +513,12 @@ static void epilogue(const struct demo *demo)
            demo->received == 1 ? "" : "s", demo->verified, demo->firing);
     printf("\nThe store is an SQLite file with stable views: %s/driftd.db\n"
            "Try:\n"
-           "  driftd results --store %s/driftd.db --feature car_value --metric psi\n"
-           "  driftd status --store %s/driftd.db\n"
+           "  %s results --store %s/driftd.db --feature car_value --metric psi\n"
+           "  %s status --store %s/driftd.db\n"
            "  sqlite3 -readonly %s/driftd.db \"SELECT window_end, feature, round(value,3) AS psi, state FROM "
            "v1_results\n"
            "     WHERE metric = 'psi' AND state <> 'ok' ORDER BY window_end_s, value DESC\"\n",
-           demo->directory, demo->directory, demo->directory, demo->directory);
+           demo->directory, demo->program, demo->directory, demo->program, demo->directory, demo->directory);
 }
 
 int command_demo(int argc, char **argv)
@@ -523,6 +542,8 @@ int command_demo(int argc, char **argv)
         }
     }
     struct demo *demo = calloc(1, sizeof(*demo));
+    if (demo)
+        find_program(demo);
     if (!demo || find_data(demo, data) != 0 || make_directory(demo, directory) != 0) {
         free(demo);
         return EXIT_FAILURE;

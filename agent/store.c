@@ -261,6 +261,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     store_stop(store);
+    store_drop_requests(store);
     struct store_listener nobody = {NULL, NULL, NULL};
     store_completions(store, &nobody);
     if (store->db) {

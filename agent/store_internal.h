@@ -143,6 +143,7 @@ struct store {
     int64_t prune_results_before_ms;
     int64_t housekeeping_ms; /* wall clock of the last round */
     bool reopen;             /* the connection cannot be trusted any more */
+    bool gave_up;            /* stopping left a batch uncommitted */
     bool lost_commits;       /* the file is older than what was reported as committed: for good */
 
     /* hand-over */
@@ -230,6 +231,8 @@ int store_commit_batch(struct store *store, const struct store_batch *batch) MUS
 /* Copies what is in the WAL into the file, when there is enough of it. */
 void store_checkpoint(struct store *store, bool now);
 void store_update_size(struct store *store);
+/* Frees what no thread ever took. */
+void store_drop_requests(struct store *store);
 
 /* ---- store_pack.c ---- */
 

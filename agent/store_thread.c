@@ -268,16 +268,14 @@ static struct timespec after_ms(int64_t ms)
     return at;
 }
 
-/* Returns false when the store is being stopped. */
-static bool wait_before_retry(struct store *store, int64_t ms)
+/* Not longer than until the store is being stopped. */
+static void wait_before_retry(struct store *store, int64_t ms)
 {
     struct timespec at = after_ms(ms);
     (void)pthread_mutex_lock(&store->mutex);
     while (!store->stopping && pthread_cond_timedwait(&store->wake, &store->mutex, &at) != ETIMEDOUT)
         ;
-    bool go_on = !store->stopping;
     (void)pthread_mutex_unlock(&store->mutex);
-    return go_on;
 }
 
 static bool has_audit(const struct store_batch *batch)
@@ -322,7 +320,8 @@ static bool commit_request(struct store *store, const struct store_batch *batch)
 {
     struct err err;
     int64_t wait_ms = RETRY_FIRST_MS;
-    for (;;) {
+    /* What came after a batch that was given up must not be in the file without it. */
+    while (!store->gave_up) {
         bool last = is_stopping(store);
         int64_t begin_us = monotonic_us();
         if (try_batch(store, batch, &err) == 0) {
@@ -338,11 +337,13 @@ static bool commit_request(struct store *store, const struct store_batch *batch)
             log_write(store->log, LOG_ERROR, "store",
                       "stopping with a batch that could not be committed: %s; it will be replayed",
                       err.message);
-            return false;
+            store->gave_up = true;
+            break;
         }
-        (void)wait_before_retry(store, wait_ms);
+        wait_before_retry(store, wait_ms);
         wait_ms = wait_ms * 2 < RETRY_MAX_MS ? wait_ms * 2 : RETRY_MAX_MS;
     }
+    return false;
 }
 
 /* ---- queues ---- */
@@ -444,6 +445,19 @@ void store_stop(struct store *store)
     (void)pthread_mutex_unlock(&store->mutex);
     (void)pthread_join(store->thread, NULL);
     store->thread_runs = false;
+}
+
+void store_drop_requests(struct store *store)
+{
+    BUG_ON(store->thread_runs);
+    for (struct request *request = store->first_request, *next; request; request = next) {
+        next = request->next;
+        store_batch_free(request->batch);
+        free(request->completion);
+        free(request);
+    }
+    store->first_request = NULL;
+    store->last_request = &store->first_request;
 }
 
 int store_event_fd(const struct store *store)

@@ -280,6 +280,43 @@ static double reference_spread(const struct subject *subject, struct side refere
     return sd > 0 ? sd : population_sd;
 }
 
+/* Both samples in fine bins when one of them is known in coarse bins only. */
+struct refined {
+    uint64_t reference[COUNT_BINS_MAX], current[COUNT_BINS_MAX];
+};
+
+/* Statistics in units of the feature suffer from coarse bins (a tail bin may span most of the range), so the
+ * coarse sample takes the shape of the fine one inside each bin. */
+static struct ordered_pair refine(const struct ordered_pair *pair, const struct feature_grid *grid,
+                                  struct side reference, struct side current, uint32_t feature,
+                                  struct refined *refined)
+{
+    struct ordered_pair fine = *pair;
+    uint32_t bins = feature_slot_missing(grid, GRID_FINE);
+    size_t bytes = bins * sizeof(uint64_t);
+    if (reference.layout->resolution == current.layout->resolution)
+        return fine;
+    if (reference.layout->resolution == GRID_FINE) {
+        memcpy(refined->reference, slots_of(reference, feature), bytes);
+        refine_counts(pair->counts.current, grid->coarse_slot, refined->reference, bins, refined->current);
+    } else {
+        memcpy(refined->current, slots_of(current, feature), bytes);
+        refine_counts(pair->counts.reference, grid->coarse_slot, refined->current, bins, refined->reference);
+    }
+    fine.edges = grid->edges;
+    fine.counts = count_pair_of(refined->reference, refined->current, bins);
+    return fine;
+}
+
+static void fill_by_value(const struct ordered_pair *pair, double spread, double *slots)
+{
+    struct ordered_distances d = ordered_distances(pair);
+    slots[SLOT_W1] = d.w1;
+    slots[SLOT_W1_NORMALIZED] = normalised_distance(d.w1, spread);
+    slots[SLOT_W1_NOISE] = normalised_distance(w1_noise(pair), spread);
+    slots[SLOT_ENERGY] = d.energy;
+}
+
 static void fill_ordered(const struct subject *subject, struct side reference, struct side current,
                          uint32_t feature, double alpha, double *slots)
 {
@@ -293,16 +330,15 @@ static void fill_ordered(const struct subject *subject, struct side reference, s
         return;
     pair.reference_tails = tails_of(reference, feature, subject, subject->reference, M);
     pair.current_tails = tails_of(current, feature, subject, subject->current, n);
+    struct refined refined;
+    struct ordered_pair by_value = refine(&pair, subject->grid, reference, current, feature, &refined);
+    fill_by_value(&by_value,
+                  reference_spread(subject, reference, feature, moments_of(reference, feature, M).sd), slots);
     struct ordered_distances d = ordered_distances(&pair);
-    double spread = reference_spread(subject, reference, feature, moments_of(reference, feature, M).sd);
     slots[SLOT_KS] = d.ks;
     slots[SLOT_KS_P] = ks_p(d.ks, n, M, false);
     slots[SLOT_KS_FLOOR] = ks_critical(alpha, count_pair_variance(&pair.counts));
     slots[SLOT_KS_UPPER] = d.ks_upper;
-    slots[SLOT_W1] = d.w1;
-    slots[SLOT_W1_NORMALIZED] = normalised_distance(d.w1, spread);
-    slots[SLOT_W1_NOISE] = normalised_distance(w1_noise(&pair), spread);
-    slots[SLOT_ENERGY] = d.energy;
     slots[SLOT_CVM] = cvm_binned(&pair);
     slots[SLOT_CVM_P] = cvm_p(slots[SLOT_CVM], n, M);
     slots[SLOT_ANDERSON_DARLING] = anderson_darling(&pair.counts);

@@ -3,7 +3,8 @@
 /*
  * Distribution drift of one window against a reference, both tallies of the same grid: all distances, tests
  * and bounds of METHODS §2–§3 and the data-quality masses. Pure functions of integers. Subjects are compared
- * in fine bins when both tallies are fine.
+ * in fine bins when both tallies are fine, else in coarse ones; W1 and energy then give the coarse sample the
+ * shape of the fine one inside each bin.
  */
 #include "detectors/features.h"
 #include "detectors/report.h"

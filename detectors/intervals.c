@@ -127,10 +127,10 @@ static double hypergeometric_tail(const struct hypergeometric *h, double x, doub
     return sum;
 }
 
-/* The first x from `mode` outwards (towards `end`) with log mass ≤ limit; beyond `end` when there is none. */
-static double first_no_larger(const struct hypergeometric *h, double mode, double end, double limit)
+/* The first x from `mode` outwards with log mass ≤ limit; beyond the support when there is none. */
+static double first_no_larger(const struct hypergeometric *h, double mode, double step, double limit)
 {
-    double step = end >= mode ? 1 : -1;
+    double end = step > 0 ? h->high : h->low;
     if (hypergeometric_log(h, end) > limit)
         return end + step;
     double inside = 0;
@@ -160,8 +160,8 @@ double fisher_exact_p(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2)
     double limit = hypergeometric_log(&h, observed) + 1e-7;
     if (limit >= hypergeometric_log(&h, mode))
         return 1;
-    double lower = observed < mode ? observed : first_no_larger(&h, mode, h.low, limit);
-    double upper = observed > mode ? observed : first_no_larger(&h, mode, h.high, limit);
+    double lower = observed < mode ? observed : first_no_larger(&h, mode, -1, limit);
+    double upper = observed > mode ? observed : first_no_larger(&h, mode, 1, limit);
     double p = 0;
     if (lower >= h.low)
         p += hypergeometric_tail(&h, lower, -1);

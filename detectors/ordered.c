@@ -1,8 +1,10 @@
 #include "detectors/ordered.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
+#include "agent/base/compiler.h"
 #include "detectors/special.h"
 
 static bool undefined(const struct count_pair *pair)
@@ -12,7 +14,7 @@ static bool undefined(const struct count_pair *pair)
 
 static bool is_singleton(double lower, double upper)
 {
-    if (upper - lower > 1e-15 * fabs(upper)) /* nearly all bins: spares the call */
+    if (upper - lower > 1e-15 * fabs(upper) + DBL_MIN) /* nearly all bins: spares the call */
         return false;
     return nextafter(upper, -INFINITY) <= lower;
 }
@@ -92,6 +94,23 @@ struct ordered_distances ordered_distances(const struct ordered_pair *pair)
     add_tails(pair, &out, &squares);
     out.energy = sqrt(2 * squares);
     return out;
+}
+
+void refine_counts(const uint64_t *merged, const uint8_t *map, const uint64_t *shape, uint32_t fine_bins,
+                   uint64_t *out)
+{
+    for (uint32_t first = 0, end; first < fine_bins; first = end) {
+        uint64_t total = 0, seen = 0, given = 0, count = merged[map[first]];
+        for (end = first; end < fine_bins && map[end] == map[first]; end++)
+            total += shape[end];
+        for (uint32_t b = first; b < end; b++) {
+            seen += total ? shape[b] : 1;
+            uint64_t whole = total ? total : end - first;
+            uint64_t up_to = (uint64_t)(((uint128)count * seen + whole / 2) / whole);
+            out[b] = up_to - given;
+            given = up_to;
+        }
+    }
 }
 
 /* ---- Kolmogorov–Smirnov ------------------------------------------------------------------------------- */

@@ -34,6 +34,14 @@ struct ordered_distances {
 };
 struct ordered_distances ordered_distances(const struct ordered_pair *pair);
 
+/*
+ * Counts of merged bins shared out over the finer bins that `map` (fine → merged, ascending) merges, in
+ * proportion to `shape` (evenly where that is zero): whole numbers, sums kept. A sample known only in merged
+ * bins is compared by value better this way: if it has not drifted, its shape inside a bin is the other's.
+ */
+void refine_counts(const uint64_t *merged, const uint8_t *map, const uint64_t *shape, uint32_t fine_bins,
+                   uint64_t *out);
+
 /* Asymptotic p of D: Q(√n_e·D); `stephens` uses (√n_e + 0.12 + 0.11/√n_e)·D, better for n_e < 100. Ties and
  * bins make both conservative. */
 double ks_p(double d, uint64_t n, uint64_t M, bool stephens);

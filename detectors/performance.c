@@ -297,6 +297,8 @@ struct lift ranked_lift(const uint8_t *labels, size_t n, double fraction)
 
 double log_loss_term(double p, double label, double clip)
 {
-    double clipped = fmin(fmax(p, clip), 1 - clip);
-    return -(label * log(clipped) + (1 - label) * log1p(-clipped));
+    /* Both sides are clipped by themselves: 1 − (1 − 1e-15) is not 1e-15 in doubles. */
+    double positive = fmin(fmax(p, clip), 1 - clip);
+    double negative = fmin(fmax(1 - p, clip), 1 - clip);
+    return -(label * log(positive) + (1 - label) * log(negative));
 }

@@ -69,7 +69,7 @@ const struct metric metric_table[] = {
     PLAIN("energy", METRIC_NUMERIC, SLOT_ENERGY, 1, "energy distance, root of units of the feature"),
     TEST("cvm", METRIC_NUMERIC, SLOT_CVM, SLOT_CVM_P, "Cramer-von Mises two-sample statistic"),
     TEST("anderson_darling", METRIC_NUMERIC, SLOT_ANDERSON_DARLING, -1,
-         "Anderson-Darling two-sample statistic (noise exceeds 3.88 in 1 %, 5.97 in 0.1 %)"),
+         "Anderson-Darling two-sample statistic (without ties noise exceeds 3.88 in 1 %)"),
     TEST("chi2", BOTH, SLOT_CHI2, SLOT_CHI2_P, "Pearson's two-sample chi-square, small bins pooled"),
     TEST("g", BOTH, SLOT_G, -1, "likelihood-ratio statistic of the same table"),
     PLAIN("cramers_v", BOTH, SLOT_CRAMERS_V, 1, "effect size of the chi-square test, 0 to 1"),
