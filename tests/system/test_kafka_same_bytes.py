@@ -127,7 +127,7 @@ def kill_twenty_times(world, config, feed, seed):
 
 
 def fast_commits(config):
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 50ms")
+    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms")
                       .replace("merge_interval: 50ms", "merge_interval: 10ms").replace("idle_timeout: 2s", "idle_timeout: 60s"))
     return config
 
