@@ -450,7 +450,7 @@ except ImportError:  # used from a plain script
 
 if pytest is not None:
 
-    def _broker_or_skip(**options):
+    def broker_or_skip(**options):
         try:
             import confluent_kafka  # noqa: F401 pylint: disable=unused-import
             return KafkaBroker(**options).start()
@@ -462,7 +462,7 @@ if pytest is not None:
     @pytest.fixture(scope="session")
     def kafka_broker():
         """One PLAINTEXT broker for the whole run: use topics of your own."""
-        broker = _broker_or_skip()
+        broker = broker_or_skip()
         yield broker
         broker.close()
 
@@ -472,7 +472,7 @@ if pytest is not None:
         with contextlib.ExitStack() as brokers:
 
             def make(**options):
-                broker = _broker_or_skip(**options)
+                broker = broker_or_skip(**options)
                 brokers.callback(broker.close)
                 return broker
 
