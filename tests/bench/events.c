@@ -127,6 +127,8 @@ void events_begin(struct event_stream *stream, const struct event_options *optio
     *stream = (struct event_stream){*options, hash_mix(options->seed + 1), options->first};
     if (stream->options.models == 0)
         stream->options.models = 1;
+    if (stream->options.versions == 0)
+        stream->options.versions = 1;
     if (stream->options.features == 0 || stream->options.features > BENCH_FEATURES_MAX)
         stream->options.features = BENCH_FEATURES;
 }
@@ -143,15 +145,18 @@ size_t events_next(struct event_stream *stream, char *out)
     char model[32] = "credit_risk";
     if (options->models > 1)
         (void)sprintf(model, "model_%02u", (unsigned)(stream->serial % options->models));
+    unsigned version = 2;
+    if (options->versions > 1)
+        version = (unsigned)(stream->serial / options->models % options->versions);
     stream->serial++;
     size_t len =
         (size_t)sprintf(out,
-                        "{\"model\":%s\"%s\"%s\"version\":%s\"3.4.2\"%s\"id\":%s\"%08x-%04x-4%03x-a%03x-%"
+                        "{\"model\":%s\"%s\"%s\"version\":%s\"3.4.%u\"%s\"id\":%s\"%08x-%04x-4%03x-a%03x-%"
                         "012llx\"%s\"ts\":%s%lld"
                         "%s\"features\":%s{",
-                        blank, model, comma, blank, comma, blank, (unsigned)a, (unsigned)(a >> 32) & 0xffff,
-                        (unsigned)(a >> 48) & 0xfff, (unsigned)b & 0xfff, (unsigned long long)(b >> 16),
-                        comma, blank, (long long)ts_ms, comma, blank);
+                        blank, model, comma, blank, version, comma, blank, (unsigned)a,
+                        (unsigned)(a >> 32) & 0xffff, (unsigned)(a >> 48) & 0xfff, (unsigned)b & 0xfff,
+                        (unsigned long long)(b >> 16), comma, blank, (long long)ts_ms, comma, blank);
     len += put_features(out + len, comma, blank, stream);
     double score = uniform(stream);
     score *= score;

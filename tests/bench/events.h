@@ -24,6 +24,7 @@ struct event_options {
     enum event_style style;
     uint64_t seed;
     uint32_t models;   /* named credit_risk when 1, model_00 … otherwise */
+    uint32_t versions; /* of each model: 3.4.2 when 1, 3.4.0 … otherwise */
     uint32_t features; /* 20: realistic names; else four in five numeric */
     int64_t start_ms;  /* event time of the first */
     double rate_per_s; /* events per second of event time */
