@@ -143,10 +143,10 @@ SECS    ?= 60
 .PHONY: fuzz check-corpus
 check-corpus: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 	$(Q)set -e; for f in $^; do n=$${f##*/fuzz_}; $$f tests/fuzz/corpus/$$n/*; done
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -DFUZZ_REPLAY -o $@ $< $(LIBRARY) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(LIBRARY) $(LIBS)
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang VARIANT=fuzz build/fuzz/libdriftd.a
 	$(Q)clang $(BASE) $(OPT_fuzz) -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) -DDRIFTD_VERSION='"fuzz"' \
