@@ -172,7 +172,7 @@ static int run_rows(sqlite3_stmt *statement, uint64_t rows_max, reader_row_fn *f
     const char *names[READER_COLUMNS_MAX];
     struct reader_cell cells[READER_COLUMNS_MAX];
     struct reader_row row = {0, names, cells};
-    int rc;
+    int rc = SQLITE_DONE;
     uint64_t rows = 0;
     while (*out_result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
         if (rows_max && rows == rows_max)
