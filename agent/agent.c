@@ -25,7 +25,7 @@ enum {
     SLICE_US = 2000,
     STOP_DEADLINE_MS = 4500,
     DRAIN_DEADLINE_MS = 15000,
-    OUTBOX_PAGE = 1000
+    OUTBOX_PAGE = 10000
 };
 
 enum phase {

@@ -82,7 +82,7 @@ struct config {
     char *store_path;
     bool full_sync;
     int64_t commit_interval_ms, merge_interval_ms;    /* 10 s, 1 s */
-    int64_t retention_results_ms, retention_panes_ms; /* 90 d, 400 d: results, coarsest tier */
+    int64_t retention_results_ms, retention_panes_ms; /* 90 d, 5 years: results, coarsest tier */
 
     /* kafka */
     struct kafka_property *kafka;

@@ -28,14 +28,15 @@ static const struct config_option retention_options[] = {
      .initial = "90d",
      .minimum = DAY_MS,
      .maximum = 100 * YEARS,
-     .help = "How long results and the history of alerts are kept."},
+     .help = "How long results are kept, in event time and since they were computed."},
     {.key = "panes",
      .type = &option_duration,
      OPTION_AT(struct config, retention_panes_ms),
-     .initial = "400d",
+     .initial = "1825d",
      .minimum = DAY_MS,
      .maximum = 100 * YEARS,
-     .help = "How long the panes of the coarsest tier are kept: how far back `driftd compare` can look."},
+     .help = "How long the panes of the coarsest tier and the history of alerts are kept: how far back "
+             "`driftd compare` can look."},
 };
 static const struct option_table retention_table = {
     TABLE(retention_options, struct config),

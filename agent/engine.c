@@ -196,13 +196,14 @@ struct open_pane *engine_open_pane(struct engine *engine, struct series *series,
     struct open_pane **link = &series->open;
     while (*link && (*link)->start_ms < start_ms)
         link = &(*link)->next;
-    if (*link && (*link)->start_ms == start_ms)
-        return *link;
+    struct open_pane *there = *link;
+    if (there && there->start_ms == start_ms)
+        return there;
     struct open_pane *pane = calloc(1, sizeof(*pane));
     if (!pane)
         return NULL;
     pane->start_ms = start_ms;
-    pane->next = *link;
+    pane->next = there;
     *link = pane;
     if (start_ms > engine->last_pane_ms)
         engine->last_pane_ms = start_ms;

@@ -102,8 +102,12 @@ static void put_time(struct engine *engine)
     for (uint32_t tier = 0; tier < engine->times.tier_count; tier++)
         store_prune_panes(engine->batch, (uint8_t)tier,
                           time_minus(engine->closed_until_ms, tier_keep_ms(engine, tier)));
+    int64_t wall_ms = engine->settings.clock->wall_ms(engine->settings.clock);
     store_prune_results(engine->batch,
-                        time_minus(engine->closed_until_ms, engine->config->retention_results_ms));
+                        time_minus(engine->closed_until_ms, engine->config->retention_results_ms),
+                        time_minus(wall_ms, engine->config->retention_results_ms));
+    store_prune_alerts(engine->batch,
+                       time_minus(engine->closed_until_ms, engine->config->retention_panes_ms));
 }
 
 static bool is_due(const struct engine *engine, bool now)

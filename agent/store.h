@@ -87,8 +87,11 @@ struct stored_pane {
 void store_put_pane(struct store_batch *batch, const struct stored_pane *pane);
 /* Deletes panes of a tier that ended before; in slices, over several commits. */
 void store_prune_panes(struct store_batch *batch, uint8_t tier, int64_t before_start_ms);
-/* Deletes results (and alert events) whose window ended before. */
-void store_prune_results(struct store_batch *batch, int64_t before_end_ms);
+/* Deletes results whose window ended before `before_end_ms` and that were computed before `before_wall_ms`: a
+ * back-fill of last year's events is not deleted the moment it is done. Oldest rows first, in slices. */
+void store_prune_results(struct store_batch *batch, int64_t before_end_ms, int64_t before_wall_ms);
+/* Deletes alert events, and alerts that are over, whose window ended before. */
+void store_prune_alerts(struct store_batch *batch, int64_t before_end_ms);
 
 struct stored_result {
     int64_t window_end_ms;

@@ -309,19 +309,28 @@ static int prune(struct store *store, enum statement which, const int64_t *value
 
 static int prune_results(struct store *store)
 {
-    int64_t before_ms = store->prune_results_before_ms;
-    if (before_ms == INT64_MIN)
+    if (store->prune_results_before_ms == INT64_MIN)
         return SQLITE_OK;
-    int results, events = 0, alerts = 0;
-    const int64_t in_s[] = {floor_seconds(before_ms), STORE_PRUNE_ROWS};
-    const int64_t in_ms[] = {before_ms, STORE_PRUNE_ROWS};
-    int rc = prune(store, STATEMENT_PRUNE_RESULTS, in_s, 2, &results);
-    if (rc == SQLITE_OK)
-        rc = prune(store, STATEMENT_PRUNE_ALERT_EVENTS, in_ms, 2, &events);
-    if (rc == SQLITE_OK)
-        rc = prune(store, STATEMENT_PRUNE_ALERTS, in_ms, 2, &alerts);
-    if (rc == SQLITE_OK && results + events + alerts == 0)
+    int rows;
+    const int64_t values[] = {floor_seconds(store->prune_results_before_ms), store->prune_results_wall_ms,
+                              STORE_PRUNE_ROWS};
+    int rc = prune(store, STATEMENT_PRUNE_RESULTS, values, 3, &rows);
+    if (rc == SQLITE_OK && rows < STORE_PRUNE_ROWS)
         store->prune_results_before_ms = INT64_MIN;
+    return rc;
+}
+
+static int prune_alerts(struct store *store)
+{
+    if (store->prune_alerts_before_ms == INT64_MIN)
+        return SQLITE_OK;
+    int events, alerts = 0;
+    const int64_t values[] = {store->prune_alerts_before_ms, STORE_PRUNE_ROWS};
+    int rc = prune(store, STATEMENT_PRUNE_ALERT_EVENTS, values, 2, &events);
+    if (rc == SQLITE_OK)
+        rc = prune(store, STATEMENT_PRUNE_ALERTS, values, 2, &alerts);
+    if (rc == SQLITE_OK && events + alerts == 0)
+        store->prune_alerts_before_ms = INT64_MIN;
     return rc;
 }
 
@@ -338,7 +347,8 @@ int store_apply_prune(struct store *store)
         if (rows < STORE_PRUNE_ROWS)
             store->prune_panes_before_ms[tier] = INT64_MIN;
     }
-    return prune_results(store);
+    int rc = prune_results(store);
+    return rc == SQLITE_OK ? prune_alerts(store) : rc;
 }
 
 static void raise_to(int64_t *limit, int64_t value)
@@ -365,6 +375,10 @@ int store_apply_op(struct store *store, const struct op *op)
         return SQLITE_OK;
     case OP_PRUNE_RESULTS:
         raise_to(&store->prune_results_before_ms, op->prune.before_ms);
+        raise_to(&store->prune_results_wall_ms, op->prune.before_wall_ms);
+        return SQLITE_OK;
+    case OP_PRUNE_ALERTS:
+        raise_to(&store->prune_alerts_before_ms, op->prune.before_ms);
         return SQLITE_OK;
     case OP_RESULT:
         return apply_result(store, &op->result);

@@ -145,14 +145,21 @@ void store_prune_panes(struct store_batch *batch, uint8_t tier, int64_t before_s
     BUG_ON(tier >= STORE_TIERS);
     struct op *op = batch_add(batch, OP_PRUNE_PANES);
     if (op)
-        op->prune = (struct op_prune){tier, before_start_ms};
+        op->prune = (struct op_prune){.tier = tier, .before_ms = before_start_ms};
 }
 
-void store_prune_results(struct store_batch *batch, int64_t before_end_ms)
+void store_prune_results(struct store_batch *batch, int64_t before_end_ms, int64_t before_wall_ms)
 {
     struct op *op = batch_add(batch, OP_PRUNE_RESULTS);
     if (op)
-        op->prune = (struct op_prune){0, before_end_ms};
+        op->prune = (struct op_prune){.before_ms = before_end_ms, .before_wall_ms = before_wall_ms};
+}
+
+void store_prune_alerts(struct store_batch *batch, int64_t before_end_ms)
+{
+    struct op *op = batch_add(batch, OP_PRUNE_ALERTS);
+    if (op)
+        op->prune = (struct op_prune){.before_ms = before_end_ms};
 }
 
 void store_put_result(struct store_batch *batch, const struct stored_result *result)

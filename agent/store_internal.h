@@ -27,6 +27,7 @@ enum op_kind {
     OP_PANE,
     OP_PRUNE_PANES,
     OP_PRUNE_RESULTS,
+    OP_PRUNE_ALERTS,
     OP_RESULT,
     OP_OFFSET,
     OP_COUNT,
@@ -58,7 +59,7 @@ struct op_capture {
 
 struct op_prune {
     uint8_t tier;
-    int64_t before_ms;
+    int64_t before_ms, before_wall_ms;
 };
 
 /* Of a report row only the slots up to the last defined one are kept. */
@@ -140,7 +141,7 @@ struct store {
     uint64_t commits; /* committed since the file was made, as the file should say */
     int wal_pages;    /* since the last checkpoint; by the WAL hook */
     int64_t prune_panes_before_ms[STORE_TIERS]; /* INT64_MIN: nothing to do */
-    int64_t prune_results_before_ms;
+    int64_t prune_results_before_ms, prune_results_wall_ms, prune_alerts_before_ms;
     int64_t housekeeping_ms; /* wall clock of the last round */
     bool reopen;             /* the connection cannot be trusted any more */
     bool gave_up;            /* stopping left a batch uncommitted */

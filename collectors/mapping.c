@@ -409,17 +409,32 @@ uint8_t mapping_member_groups(const struct mapping *mapping, uint32_t node, stru
     return taken;
 }
 
+static bool has_control_character(const unsigned char *at, const unsigned char *end)
+{
+    for (; at < end; at++) {
+        if (*at < 0x20 || *at == 0x7f)
+            return true;
+        /* U+0080 … U+009F, the second set of control characters */
+        if (*at == 0xc2 && at + 1 < end && at[1] < 0xa0)
+            return true;
+    }
+    return false;
+}
+
 bool mapping_name_is_sound(struct text name, uint32_t max_bytes)
 {
     if (!name.ptr || name.len == 0 || name.len > max_bytes)
         return false;
-    for (uint32_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i];
-        if (c < 0x20 || c == 0x7f)
-            return false;
-        /* U+0080 … U+009F, the second set of control characters */
-        if (c == 0xc2 && i + 1 < name.len && (unsigned char)name.ptr[i + 1] < 0xa0)
-            return false;
+    const unsigned char *at = (const unsigned char *)name.ptr, *end = at + name.len;
+    while (at < end) {
+        /* Eight bytes at once, as long as all are from the space to the tilde. */
+        uint64_t word = UINT64_C(0x2020202020202020);
+        size_t len = end - at < 8 ? (size_t)(end - at) : 8;
+        memcpy(&word, at, len);
+        uint64_t odd = word | (word - UINT64_C(0x2020202020202020)) | (word + UINT64_C(0x0101010101010101));
+        if (odd & UINT64_C(0x8080808080808080))
+            return !has_control_character(at, end);
+        at += len;
     }
     return true;
 }

@@ -168,7 +168,7 @@ static double log_sum_exp(const double *values, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         if (!isnan(values[i]))
             sum += exp(values[i] - largest);
-    return largest + log(sum);
+    return largest + log(fmax(sum, 1)); /* the largest term itself is 1 */
 }
 
 /* Log probability of the observed sequence under the mixture. */

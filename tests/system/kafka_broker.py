@@ -361,12 +361,12 @@ class KafkaBroker:
         for result in admin.delete_records([TopicPartition(name, partition, before)]).values():
             result.result(20)
 
-    def allow(self, operation, topic=None, group=None):
-        """Grants USER an operation ("READ", "DESCRIBE", …) on a topic or group; for acl=True."""
+    def allow(self, operation, topic=None, group=None, user=USER):
+        """Grants an operation ("READ", "DESCRIBE", …) on a topic or group; for acl=True."""
         from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, ResourcePatternType,
                                            ResourceType)
         kind = ResourceType.TOPIC if topic else ResourceType.GROUP
-        binding = AclBinding(kind, topic or group, ResourcePatternType.LITERAL, f"User:{USER}", "*",
+        binding = AclBinding(kind, topic or group, ResourcePatternType.LITERAL, f"User:{user}", "*",
                              AclOperation[operation], AclPermissionType.ALLOW)
         admin = self._admin()
         admin.create_acls([binding])[binding].result(20)

@@ -396,7 +396,12 @@ static void test_results_and_their_retention(void **state)
     assert_query(fixture, "SELECT revision, s00 FROM result WHERE window_end_s = 1772366405", "3|2.0");
     assert_query(fixture, "SELECT window_end_ms FROM latest", "1772366406000");
     batch = store_batch_new();
-    store_prune_results(batch, T0 + 5000);
+    store_prune_results(batch, T0 + 5000, INT64_MIN + 1); /* computed later than that: kept */
+    commit_now(store, batch);
+    assert_query(fixture, "SELECT count(*) FROM result", "4");
+    batch = store_batch_new();
+    store_prune_results(batch, T0 + 5000, INT64_MAX);
+    store_prune_alerts(batch, T0 + 5000);
     commit_now(store, batch);
     assert_query(fixture, "SELECT count(*), min(window_end_s) FROM result", "2|1772366405");
     assert_query(fixture, "SELECT count(*) FROM alert_event", "0");
