@@ -111,8 +111,8 @@ kafka:
     def to_end(self, config, check=True, timeout=60, **options):
         return driftd.run("run", "-c", config, "--until-end", check=check, timeout=timeout, **options)
 
-    def start(self, config, *more):
-        process = driftd.Process("run", "-c", config, *more, log=self.log)
+    def start(self, config, *more, cwd=None):
+        process = driftd.Process("run", "-c", config, *more, log=self.log, cwd=cwd)
         self.processes.append(process)
         return process
 

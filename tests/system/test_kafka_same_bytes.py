@@ -9,6 +9,7 @@ import pytest
 import car_loan
 import driftd
 import kafka_world
+from webhook_receiver import Receiver
 
 #: Two tiers, windows that slide over each other; lateness of a day, so that shuffling has room.
 TIME = """time: {tiers: [2d, 10d], lateness: 1d, idle_timeout: 2s}
@@ -107,13 +108,13 @@ class Feed(threading.Thread):
             time.sleep(100 / self.per_second)
 
 
-def kill_twenty_times(world, config, feed, seed):
-    """Starts the agent and kills it soon after it has committed something new, twenty times, while events come in."""
+def kill_often(world, config, feed, seed, kills, cwd=None):
+    """Starts the agent and kills it soon after it has committed something new, again and again, while events come in."""
     rng = random.Random(seed)
     feed.start()
     moved = 0
-    for _ in range(20):
-        with world.start(config) as process:
+    for _ in range(kills):
+        with world.start(config, cwd=cwd) as process:
             before = world.counted()
             end = time.monotonic() + 3
             while feed.is_alive() and process.process.poll() is None and time.monotonic() < end and world.counted() == before:
@@ -136,8 +137,36 @@ def test_twenty_kills(world, loan_reference, baseline, events):
     """kill -9 at random moments; the run that is let to end gives what an undisturbed one gave."""
     topic = world.topic("loans", 4)
     config = fast_commits(config_of(world, loan_reference, topics=(topic,), workers=2))
-    moved = kill_twenty_times(world, config, Feed(world, "loans", [item for _, _, item in events], 4, 800), seed=11)
+    moved = kill_often(world, config, Feed(world, "loans", [item for _, _, item in events], 4, 800), seed=11, kills=20)
     assert moved >= 10 and world.counted() > 0
     world.to_end(config)
     assert world.fates() == {("applied", ""): EVENTS}
     assert driftd.difference(baseline, driftd.canonical(world.store)) == ""
+
+
+def test_kills_while_webhooks_are_delivered(world, toy_reference, tmp_path_factory):
+    """Ten kills; the receiver refuses one request. Every alert arrives at least once and an id always has the same body."""
+    events = []
+    for minute in range(40):  # x drifts every second minute: an alert a minute
+        events += kafka_world.stream(300, first=300 * minute, start_ms=kafka_world.START_MS + minute * kafka_world.MINUTE_MS,
+                                     shift_from=0 if minute % 2 else None)
+    with Receiver() as calm:  # what an undisturbed run sends
+        quiet = kafka_world.World(world.broker, tmp_path_factory.mktemp("quiet"), toy_reference, world.prefix)
+        topic = world.topic("toy", 4)
+        config = quiet.config(["quiet"], extra=kafka_world.RULES + calm.sink(), store="driftd.db")
+        quiet.topic("quiet", 4)
+        quiet.scatter("quiet", events, 4)
+        quiet.to_end(config, cwd=quiet.directory)
+        expected = {id: body for id, body in driftd.query(quiet.store, "SELECT id, body FROM v1_outbox")}
+        assert len(expected) >= 30 and calm.accepted() == set(expected) and not calm.bad
+    with Receiver(refused=(3,)) as receiver:
+        time_section = kafka_world.TIME.replace("idle_timeout: 2s", "idle_timeout: 60s")
+        config = world.config(["toy"], extra=kafka_world.RULES + receiver.sink(), store="driftd.db", time=time_section)
+        kill_often(world, config, Feed(world, "toy", events, 4, 1500), seed=5, kills=10, cwd=world.directory)
+        world.to_end(config, cwd=world.directory)
+        driftd.wait_for(lambda: receiver.accepted() == set(expected) or world.to_end(config, cwd=world.directory) is None, 20,
+                        what=f"all of {len(expected)} alerts at the receiver, {len(receiver.accepted())} are there")
+        assert not receiver.bad
+        assert {id: bodies.pop() for id, bodies in receiver.bodies().items() if len(bodies) == 1} == expected
+        assert set(world.query("SELECT id, state FROM v1_outbox")) == {(id, "delivered") for id in expected}
+    assert topic and driftd.difference(driftd.canonical(quiet.store), driftd.canonical(world.store)) == ""
