@@ -166,7 +166,7 @@ struct engine {
     struct pane_group *groups, *groups_tail;
     size_t group_bytes;
     size_t open_bytes;
-    int64_t sent_watermark_ms, sent_ahead_ms;
+    int64_t sent_undecided_ms, sent_ahead_ms;
     bool limits_sent, held_back;
 
     /* store */
@@ -230,6 +230,9 @@ int engine_restore_state(struct engine *engine, struct err *err);
 
 /* engine_watermark.c */
 void engine_update_watermark(struct engine *engine);
+
+/* engine_close.c */
+int64_t engine_first_open(const struct engine *engine); /* INT64_MAX: no pane is open */
 
 /* engine_panes.c: groups of encoded panes and starts */
 struct pane_group *engine_group(struct engine *engine, uint8_t tier, int64_t start_ms);

@@ -49,7 +49,7 @@ struct ingest {
     struct source_sink sink;
     struct delta *delta;
     int64_t wall_ms;
-    int64_t watermark_ms, ahead_ms;
+    int64_t undecided_ms, ahead_ms;
     bool urgent;
 
     struct partition *partitions; /* by slot */
@@ -97,7 +97,7 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .dead_letter = settings->dead_letter,
                               .dead_letter_context = settings->dead_letter_context,
                               .sink = {deliver, on_signal, ingest},
-                              .watermark_ms = INT64_MIN,
+                              .undecided_ms = INT64_MIN,
                               .ahead_ms = INT64_MAX,
                               .dedup_budget = (size_t)config->limits.dedup_bytes};
     ingest->models = intern_new(config->limits.models);
@@ -182,9 +182,9 @@ bool ingest_has_slots(const struct ingest *ingest)
     return ingest->slots_used > 0;
 }
 
-void ingest_set_limits(struct ingest *ingest, int64_t watermark_ms, int64_t ahead_ms)
+void ingest_set_limits(struct ingest *ingest, int64_t undecided_ms, int64_t ahead_ms)
 {
-    ingest->watermark_ms = watermark_ms;
+    ingest->undecided_ms = undecided_ms;
     ingest->ahead_ms = ahead_ms;
 }
 
@@ -492,8 +492,9 @@ static bool must_hold(const struct ingest *ingest, const struct version_state *s
     if (state->profile->state == PROFILE_CAPTURE)
         return ts_ms >= state->profile->until_ms;
     if (state->profile->state == PROFILE_WAITING)
-        return ingest->watermark_ms == INT64_MIN ||
-               ts_ms >= ingest->watermark_ms + state->profile->capture_ms - ingest->times.tiers_ms[0];
+        return ingest->undecided_ms == INT64_MIN ||
+               ts_ms >= time_plus(ingest->undecided_ms,
+                                  state->profile->capture_ms + ingest->times.lateness_ms);
     return false;
 }
 
