@@ -294,7 +294,9 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
                     continue;
                 return engine_revise(engine) ? ENGINE_MORE : ENGINE_IDLE;
             }
-            /* A capture that is complete takes effect before the panes after it close. */
+            /* A capture that is complete takes effect, or goes on, before the panes after it close. */
+            if (engine_capture_check(engine))
+                continue;
             if (!leaving_at_hand(engine, end_ms))
                 return ENGINE_WAITING;
             engine->failed = begin_step(engine, end_ms);

@@ -222,6 +222,9 @@ static inline const struct feature_layout *engine_layout(const struct engine *en
 struct open_pane *engine_open_pane(struct engine *engine, struct series *series, int64_t start_ms);
 
 /* engine_restore.c: references; engine_commit.c: everything else */
+/* Before any worker runs: what a (model, version) starts with. */
+int engine_book_add(struct engine *engine, const char *model, const char *version,
+                    const struct profile *profile);
 const struct profile *engine_profile_by_configuration(const void *engine, struct text model,
                                                       struct text version);
 int engine_restore_subjects(struct engine *engine, struct err *err);

@@ -165,7 +165,9 @@ static void read_some(struct worker *worker)
 {
     struct err err = {0};
     ingest_begin_batch(worker->ingest, worker->clock->wall_ms(worker->clock));
-    int timeout_ms = ingest_has_slots(worker->ingest) ? POLL_TIMEOUT_MS : 0;
+    /* The source's own wait hears no command. */
+    bool may_wait = ingest_has_slots(worker->ingest) && !ingest_is_holding(worker->ingest);
+    int timeout_ms = may_wait ? POLL_TIMEOUT_MS : 0;
     int got = source_poll(worker->source, timeout_ms, POLL_RECORDS, ingest_sink(worker->ingest), &err);
     if (got < 0) {
         if (!atomic_load(&worker->failed))
