@@ -8,7 +8,6 @@ import driftd
 import kafka_broker
 import kafka_world
 
-TLS = ("ssl.ca.location", "certificates")
 WAYS = [("SSL", None), ("SASL_PLAINTEXT", "PLAIN"), ("SASL_PLAINTEXT", "SCRAM-SHA-256"), ("SASL_SSL", "PLAIN"), ("SASL_SSL", "SCRAM-SHA-256")]
 
 
@@ -112,7 +111,7 @@ def test_partitions_that_come_later_are_read_from_their_start(world):
     world.topic("toy", 1)
     world.put("toy", kafka_world.stream(200))
     process = world.start(world.config(["toy"], extra="start: latest\n", kafka={"topic.metadata.refresh.interval.ms": 1000}))
-    world.said("brokers answer")
+    world.said("1 partitions")
     driftd.wait_for(lambda: (world.put("toy", [kafka_world.event(1, kafka_world.START_MS)], partition=0), world.counted())[1] > 0,
                     20, every=0.5, what="a first record after the end")
     before = world.counted()
@@ -130,7 +129,7 @@ def test_stop_under_load_loses_nothing(world):
     count = 60_000
     world.topic("toy", 4)
     world.scatter("toy", kafka_world.stream(count, per_minute=6000), 4)
-    config = world.config(["toy"], workers=2, commit="10s", kafka={"fetch.max.bytes": 60000, "max.partition.fetch.bytes": 60000})
+    config = world.config(["toy"], workers=2, commit="10s", kafka={"max.partition.fetch.bytes": 20000, "fetch.wait.max.ms": 20})
     stops = 0
     for pause_s in (0.2, 0.4, 0.6):
         process = world.start(config)

@@ -102,12 +102,12 @@ static enum source_verdict deliver(void *context, uint32_t number, const struct 
 
 static void on_signal(void *context, uint32_t slot, enum source_signal signal, const char *detail)
 {
-    static const char *const names[] = {"END", "FINISHED", "GAP", "FAILED"};
+    static const char *const names[] = {"END", "FINISHED", "GAP", "GAP", "FAILED"};
     struct tool *tool = context;
     tool->finished += signal == SIGNAL_FINISHED;
     tool->failed += signal == SIGNAL_FAILED;
     tool->signals++;
-    if (signal == SIGNAL_GAP) /* a reset may begin anew */
+    if (signal == SIGNAL_RESET) /* a reset may begin anew */
         tool->slots[slot].next_number = strstr(detail, "goes on at") ? -1 : tool->slots[slot].next_number;
     if (tool->signals <= 10000)
         printf("%s %u %s\n", names[signal], slot, detail);
