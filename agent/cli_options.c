@@ -16,7 +16,7 @@ enum { NAMES_MAX = 40, HINT_BYTES = 80, LIST_BYTES = 256 };
 
 /* ---- complaints ---- */
 
-static void complain(const char *command, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void complain(const char *command, const char *format, va_list args)
 {
     (void)fprintf(stderr, "driftd %s: ", command);
     (void)vfprintf(stderr, format, args);
