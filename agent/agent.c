@@ -55,6 +55,7 @@ struct agent {
     int64_t phase_since_ms;
     int stop_signals;
     bool store_started, was_failing, was_missing;
+    bool limits_owed; /* a worker's ring was full */
     int result;
     struct err failure;
 };
@@ -111,12 +112,17 @@ static int resubmit(void *context, const struct stored_outbox *item)
 
 static void tell_limits(struct agent *agent)
 {
-    int64_t watermark_ms, ahead_ms;
-    if (!engine_limits(agent->engine, &watermark_ms, &ahead_ms))
+    int64_t undecided_ms, ahead_ms;
+    bool changed = engine_limits(agent->engine, &undecided_ms, &ahead_ms);
+    if (!changed && !agent->limits_owed)
         return;
-    for (uint32_t i = 0; i < agent->worker_count; i++)
-        if (worker_set_limits(agent->workers[i], watermark_ms, ahead_ms) == ERR_NOMEM)
+    agent->limits_owed = false;
+    for (uint32_t i = 0; i < agent->worker_count; i++) {
+        int code = worker_set_limits(agent->workers[i], undecided_ms, ahead_ms);
+        if (code == ERR_NOMEM)
             fail(agent, ERR_NOMEM, "no memory for a command to a worker");
+        agent->limits_owed |= code == ERR_BUSY; /* said again at the next tick: a partition may wait for it */
+    }
 }
 
 static void on_profile(void *context, const char *model, const char *version, const struct profile *profile)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/base/arena.h"
 #include "agent/base/timestamp.h"
 #include "agent/commands.h"
 
@@ -152,6 +153,20 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
             stderr);
 }
 
+/* A configuration that names no input still reads canonical events. */
+static int ensure_input(struct config *config)
+{
+    if (config->input_count > 0)
+        return 0;
+    config->inputs = arena_zalloc(config->memory, sizeof(*config->inputs));
+    char *name = arena_strdup(config->memory, "events");
+    if (!config->inputs || !name)
+        return ERR_NOMEM;
+    config->inputs[0].name = name;
+    config->input_count = 1;
+    return 0;
+}
+
 static int replay(struct config *config, const struct replay_options *options, char **paths, int path_count)
 {
     int input = find_input(config, options->input);
@@ -205,6 +220,11 @@ int command_replay(int argc, char **argv)
     strbuf_release(&messages);
     if (code != 0)
         return EXIT_CONFIGURATION;
+    if (ensure_input(config) != 0) {
+        (void)fputs("driftd replay: out of memory\n", stderr);
+        config_free(config);
+        return EXIT_FAILURE;
+    }
     if (options.workers)
         config->workers = (uint32_t)options.workers;
     /* The strings stay argv's: the configuration's arena frees only its own. */

@@ -353,14 +353,25 @@ static int64_t ahead_limit(struct engine *engine)
     return pane_end(&engine->times, 0, base_ms + engine->times.tiers_ms[0] + engine->times.lateness_ms);
 }
 
-bool engine_limits(struct engine *engine, int64_t *out_watermark_ms, int64_t *out_ahead_ms)
+/* A capture that is not announced yet cannot start before this. Not the watermark: that runs ahead of what is
+ * closed, and what a worker reads too far is counted without a grid. */
+static int64_t undecided_from(const struct engine *engine)
+{
+    if (engine->watermark_ms == INT64_MIN || engine->watermark_ms == INT64_MAX)
+        return engine->watermark_ms;
+    int64_t from_ms = pane_start(&engine->times, 0, engine->watermark_ms);
+    int64_t first_ms = engine_first_open(engine);
+    return first_ms < from_ms ? first_ms : from_ms;
+}
+
+bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *out_ahead_ms)
 {
     engine_update_watermark(engine);
-    *out_watermark_ms = engine->watermark_ms;
+    *out_undecided_ms = undecided_from(engine);
     *out_ahead_ms = ahead_limit(engine);
-    bool changed = !engine->limits_sent || *out_watermark_ms != engine->sent_watermark_ms ||
+    bool changed = !engine->limits_sent || *out_undecided_ms != engine->sent_undecided_ms ||
                    *out_ahead_ms != engine->sent_ahead_ms;
-    engine->sent_watermark_ms = *out_watermark_ms;
+    engine->sent_undecided_ms = *out_undecided_ms;
     engine->sent_ahead_ms = *out_ahead_ms;
     engine->limits_sent = true;
     return changed;

@@ -80,7 +80,7 @@ int engine_failure(const struct engine *engine);
 bool engine_is_backlogged(const struct engine *engine);
 
 /* What workers may read (worker_set_limits). True when it changed since the last call. */
-bool engine_limits(struct engine *engine, int64_t *out_watermark_ms, int64_t *out_ahead_ms);
+bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *out_ahead_ms);
 
 /* Commits when due (or `now`); returns 1 when a batch was submitted, 0 when not, ERR_BUSY when the store's
  * queue is full. */

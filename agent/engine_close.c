@@ -20,7 +20,7 @@ static int64_t now_us(void)
 
 /* ---- what comes next ---- */
 
-static int64_t first_open_start(const struct engine *engine)
+int64_t engine_first_open(const struct engine *engine)
 {
     int64_t first_ms = INT64_MAX;
     for (uint32_t i = 0; i < engine->series_count; i++)
@@ -56,7 +56,7 @@ static int64_t final_end(const struct engine *engine, uint32_t tier)
 static bool next_end(struct engine *engine, int64_t *out_end_ms)
 {
     int64_t length_ms = engine->times.tiers_ms[0];
-    int64_t first_ms = first_open_start(engine);
+    int64_t first_ms = engine_first_open(engine);
     int64_t start_ms = engine->closed_until_ms;
     if (start_ms == INT64_MIN || (first_ms > start_ms && is_quiet(engine)))
         start_ms = first_ms;
@@ -294,7 +294,9 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
                     continue;
                 return engine_revise(engine) ? ENGINE_MORE : ENGINE_IDLE;
             }
-            /* A capture that is complete takes effect before the panes after it close. */
+            /* A capture that is complete takes effect, or goes on, before the panes after it close. */
+            if (engine_capture_check(engine))
+                continue;
             if (!leaving_at_hand(engine, end_ms))
                 return ENGINE_WAITING;
             engine->failed = begin_step(engine, end_ms);

@@ -287,6 +287,9 @@ static int restore_coarse(void *context, const struct stored_pane *stored)
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
+    /* A run that ends closes coarse panes up to the last one that holds anything. */
+    if (stored->start_ms > engine->last_pane_ms)
+        engine->last_pane_ms = stored->start_ms;
     int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored,
                                    engine_layout(engine, series, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;

@@ -166,7 +166,7 @@ struct engine {
     struct pane_group *groups, *groups_tail;
     size_t group_bytes;
     size_t open_bytes;
-    int64_t sent_watermark_ms, sent_ahead_ms;
+    int64_t sent_undecided_ms, sent_ahead_ms;
     bool limits_sent, held_back;
 
     /* store */
@@ -222,6 +222,9 @@ static inline const struct feature_layout *engine_layout(const struct engine *en
 struct open_pane *engine_open_pane(struct engine *engine, struct series *series, int64_t start_ms);
 
 /* engine_restore.c: references; engine_commit.c: everything else */
+/* Before any worker runs: what a (model, version) starts with. */
+int engine_book_add(struct engine *engine, const char *model, const char *version,
+                    const struct profile *profile);
 const struct profile *engine_profile_by_configuration(const void *engine, struct text model,
                                                       struct text version);
 int engine_restore_subjects(struct engine *engine, struct err *err);
@@ -230,6 +233,9 @@ int engine_restore_state(struct engine *engine, struct err *err);
 
 /* engine_watermark.c */
 void engine_update_watermark(struct engine *engine);
+
+/* engine_close.c */
+int64_t engine_first_open(const struct engine *engine); /* INT64_MAX: no pane is open */
 
 /* engine_panes.c: groups of encoded panes and starts */
 struct pane_group *engine_group(struct engine *engine, uint8_t tier, int64_t start_ms);

@@ -51,7 +51,7 @@ struct ingest {
     struct source_sink sink;
     struct delta *delta;
     int64_t wall_ms;
-    int64_t watermark_ms, ahead_ms;
+    int64_t undecided_ms, ahead_ms;
     bool urgent;
 
     struct partition *partitions; /* by slot */
@@ -99,7 +99,7 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .dead_letter = settings->dead_letter,
                               .dead_letter_context = settings->dead_letter_context,
                               .sink = {deliver, on_signal, ingest},
-                              .watermark_ms = INT64_MIN,
+                              .undecided_ms = INT64_MIN,
                               .ahead_ms = INT64_MAX,
                               .dedup_budget = (size_t)config->limits.dedup_bytes};
     ingest->models = intern_new(config->limits.models);
@@ -187,9 +187,17 @@ bool ingest_has_slots(const struct ingest *ingest)
     return ingest->slots_used > 0;
 }
 
-void ingest_set_limits(struct ingest *ingest, int64_t watermark_ms, int64_t ahead_ms)
+bool ingest_is_holding(const struct ingest *ingest)
 {
-    ingest->watermark_ms = watermark_ms;
+    for (uint32_t i = 0; i < ingest->partition_count; i++)
+        if (ingest->partitions[i].held)
+            return true;
+    return false;
+}
+
+void ingest_set_limits(struct ingest *ingest, int64_t undecided_ms, int64_t ahead_ms)
+{
+    ingest->undecided_ms = undecided_ms;
     ingest->ahead_ms = ahead_ms;
 }
 
@@ -418,9 +426,15 @@ static struct version_state *version_of(struct ingest *ingest, const struct even
     return state;
 }
 
-int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
-                       const struct profile *profile)
+/* One entry for a (model, version), however often its capture is extended. */
+static int override_profile(struct ingest *ingest, const char *model, const char *version,
+                            const struct profile *profile)
 {
+    for (struct worker_command_profile *at = ingest->overrides; at; at = at->next)
+        if (strcmp(at->model, model) == 0 && strcmp(at->version, version) == 0) {
+            at->profile = profile;
+            return 0;
+        }
     struct worker_command_profile *entry = calloc(1, sizeof(*entry));
     if (!entry)
         return ERR_NOMEM;
@@ -432,6 +446,15 @@ int ingest_set_profile(struct ingest *ingest, const char *model, const char *ver
         return ERR_NOMEM;
     }
     ingest->overrides = entry;
+    return 0;
+}
+
+int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
+                       const struct profile *profile)
+{
+    int code = override_profile(ingest, model, version, profile);
+    if (code != 0)
+        return code;
     for (uint32_t id = 0; id < intern_count(ingest->keys); id++) {
         struct text key = intern_text(ingest->keys, id);
         const char *split = memchr(key.ptr, '\x1f', key.len);
@@ -519,8 +542,9 @@ static bool must_hold(const struct ingest *ingest, const struct version_state *s
     if (state->profile->state == PROFILE_CAPTURE)
         return ts_ms >= state->profile->until_ms;
     if (state->profile->state == PROFILE_WAITING)
-        return ingest->watermark_ms == INT64_MIN ||
-               ts_ms >= ingest->watermark_ms + state->profile->capture_ms - ingest->times.tiers_ms[0];
+        return ingest->undecided_ms == INT64_MIN ||
+               ts_ms >=
+                   time_plus(ingest->undecided_ms, state->profile->capture_ms + ingest->times.lateness_ms);
     return false;
 }
 
@@ -595,26 +619,27 @@ static uint64_t event_identity(const struct event *ev)
     return hash_text(ev->id, seed);
 }
 
-/* Between dedup_offset and next_offset: remember ids of panes that are open, count nothing. */
-static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
-{
-    struct event ev;
-    if (!partition->dedup ||
-        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr)
-        return;
-    enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
-    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
-    if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
-        time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
-}
-
 static bool is_future(const struct ingest *ingest, const struct record *record, int64_t ts_ms)
 {
     int64_t now_ms = ingest->wall_ms;
     if (!ingest->files && record->ts_ms != INT64_MIN && record->ts_ms < now_ms)
         now_ms = record->ts_ms;
     return ts_ms > time_plus(now_ms, ingest->config->max_future_skew_ms);
+}
+
+/* Between dedup_offset and next_offset: remember ids of panes that are open, count nothing. */
+static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
+{
+    struct event ev;
+    if (!partition->dedup ||
+        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr ||
+        is_future(ingest, record, ev.ts_ms))
+        return;
+    enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
+    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
+    if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
+        time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
+        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */

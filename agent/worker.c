@@ -28,7 +28,7 @@ struct worker_command {
     union {
         struct worker_slot slot;
         struct {
-            int64_t watermark_ms, ahead_ms;
+            int64_t undecided_ms, ahead_ms;
         } limits;
         struct {
             char *model, *version;
@@ -94,7 +94,7 @@ static void run_command(struct worker *worker, struct worker_command *command)
         break;
     }
     case COMMAND_LIMITS:
-        ingest_set_limits(worker->ingest, command->as.limits.watermark_ms, command->as.limits.ahead_ms);
+        ingest_set_limits(worker->ingest, command->as.limits.undecided_ms, command->as.limits.ahead_ms);
         ingest_release_held(worker->ingest, worker->source);
         break;
     case COMMAND_PROFILE:
@@ -166,7 +166,9 @@ static void read_some(struct worker *worker)
 {
     struct err err = {0};
     ingest_begin_batch(worker->ingest, worker->clock->wall_ms(worker->clock));
-    int timeout_ms = ingest_has_slots(worker->ingest) ? POLL_TIMEOUT_MS : 0;
+    /* The source's own wait hears no command. */
+    bool may_wait = ingest_has_slots(worker->ingest) && !ingest_is_holding(worker->ingest);
+    int timeout_ms = may_wait ? POLL_TIMEOUT_MS : 0;
     int got = source_poll(worker->source, timeout_ms, POLL_RECORDS, ingest_sink(worker->ingest), &err);
     if (got < 0) {
         if (!atomic_load(&worker->failed))
@@ -310,10 +312,10 @@ int worker_add_slot(struct worker *worker, const struct worker_slot *slot)
     return send_command(worker, &command);
 }
 
-int worker_set_limits(struct worker *worker, int64_t watermark_ms, int64_t ahead_ms)
+int worker_set_limits(struct worker *worker, int64_t undecided_ms, int64_t ahead_ms)
 {
     struct worker_command command = {.type = COMMAND_LIMITS};
-    command.as.limits.watermark_ms = watermark_ms;
+    command.as.limits.undecided_ms = undecided_ms;
     command.as.limits.ahead_ms = ahead_ms;
     return send_command(worker, &command);
 }

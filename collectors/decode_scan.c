@@ -199,7 +199,7 @@ static const char *scan_key(struct scan *scan, struct shape *shape, const char *
     struct shape_key *key = shape_key_find(scan->decoder, shape, name.text);
     if (!key)
         return NULL;
-    if (tight)
+    if (tight && !key_is_at(scan, key, raw))
         shape_key_spell(scan->scanner, key, raw, (size_t)(at - raw));
     *out_key = key;
     return at;

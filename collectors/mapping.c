@@ -421,22 +421,44 @@ static bool has_control_character(const unsigned char *at, const unsigned char *
     return false;
 }
 
+/* Whether all eight bytes are from the space to the tilde. */
+static bool is_plain(uint64_t word)
+{
+    uint64_t odd = word | (word - UINT64_C(0x2020202020202020)) | (word + UINT64_C(0x0101010101010101));
+    return !(odd & UINT64_C(0x8080808080808080));
+}
+
+static uint64_t load4(const unsigned char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static uint64_t load8(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
 bool mapping_name_is_sound(struct text name, uint32_t max_bytes)
 {
     if (!name.ptr || name.len == 0 || name.len > max_bytes)
         return false;
     const unsigned char *at = (const unsigned char *)name.ptr, *end = at + name.len;
-    while (at < end) {
-        /* Eight bytes at once, as long as all are from the space to the tilde. */
-        uint64_t word = UINT64_C(0x2020202020202020);
-        size_t len = end - at < 8 ? (size_t)(end - at) : 8;
-        memcpy(&word, at, len);
-        uint64_t odd = word | (word - UINT64_C(0x2020202020202020)) | (word + UINT64_C(0x0101010101010101));
-        if (odd & UINT64_C(0x8080808080808080))
-            return !has_control_character(at, end);
-        at += len;
+    bool plain = true;
+    if (name.len >= 8) {
+        for (const unsigned char *word = at; word + 8 <= end; word += 8)
+            plain &= is_plain(load8(word));
+        plain &= is_plain(load8(end - 8));
+    } else if (name.len >= 4) {
+        plain = is_plain(load4(at) | load4(end - 4) << 32);
+    } else {
+        for (const unsigned char *byte = at; byte < end; byte++)
+            plain &= *byte >= 0x20 && *byte < 0x7f;
     }
-    return true;
+    return plain || !has_control_character(at, end);
 }
 
 /* ---- the whole ---- */

@@ -23,7 +23,7 @@ typedef ssize_t (*consume_fn)(struct rd_kafka_queue_s *, int, struct rd_kafka_me
 /* One consuming thread is watched: the benchmark runs one worker. */
 static struct {
     consume_fn next;
-    double loaded_s, first_call_s, first_record_s, returned_s;
+    double loaded_s, first_call_s, first_record_s, last_record_s, returned_s;
     double returned_waited_s;
     int schedstat_fd;
     double longest_ms, longest_running_ms;
@@ -81,7 +81,10 @@ ssize_t rd_kafka_consume_batch_queue(struct rd_kafka_queue_s *queue, int timeout
     watch.calls++;
     if (count > 0 && watch.records == 0)
         watch.first_record_s = watch.returned_s;
-    watch.records += count > 0 ? (uint64_t)count : 0;
+    if (count > 0) {
+        watch.records += (uint64_t)count;
+        watch.last_record_s = watch.returned_s;
+    }
     return count;
 }
 
@@ -91,13 +94,15 @@ __attribute__((destructor)) static void finish(void)
     FILE *file = path ? fopen(path, "we") : NULL;
     if (!file)
         return;
-    (void)fprintf(file,
-                  "{\"calls\":%llu,\"records\":%llu,\"first_call_ms\":%.1f,\"first_record_ms\":%.1f,"
-                  "\"longest_gap_ms\":%.3f,\"longest_gap_running_ms\":%.3f,\"gaps_above_1_ms\":%llu,"
-                  "\"gaps_above_5_ms\":%llu}\n",
-                  (unsigned long long)watch.calls, (unsigned long long)watch.records,
-                  (watch.first_call_s - watch.loaded_s) * 1000,
-                  (watch.first_record_s - watch.loaded_s) * 1000, watch.longest_ms, watch.longest_running_ms,
-                  (unsigned long long)watch.above_1_ms, (unsigned long long)watch.above_5_ms);
+    (void)fprintf(
+        file,
+        "{\"calls\":%llu,\"records\":%llu,\"first_call_ms\":%.1f,\"first_record_ms\":%.1f,\"reading_ms\":%."
+        "1f,"
+        "\"longest_gap_ms\":%.3f,\"longest_gap_running_ms\":%.3f,\"gaps_above_1_ms\":%llu,"
+        "\"gaps_above_5_ms\":%llu}\n",
+        (unsigned long long)watch.calls, (unsigned long long)watch.records,
+        (watch.first_call_s - watch.loaded_s) * 1000, (watch.first_record_s - watch.loaded_s) * 1000,
+        (watch.last_record_s - watch.first_record_s) * 1000, watch.longest_ms, watch.longest_running_ms,
+        (unsigned long long)watch.above_1_ms, (unsigned long long)watch.above_5_ms);
     (void)fclose(file);
 }

@@ -29,7 +29,7 @@ static void test_full_file_rolls_back(void **state)
     assert_int_equal(store_exec(store->db, "PRAGMA max_page_count=60"), SQLITE_OK);
     struct store_batch *batch = store_batch_new();
     store_put_meta(batch, "k", "v");
-    store_prune_results(batch, T0);
+    store_prune_results(batch, T0, INT64_MAX);
     put_blob(batch, T0, 1 << 20, 1);
     assert_int_equal(store_commit_batch(store, batch) & 0xff, SQLITE_FULL);
     assert_query(fixture, "SELECT count(*) FROM pane", "0");
