@@ -588,9 +588,12 @@ static void on_committed(void *context, rd_kafka_resp_err_t code)
 {
     struct kafka_source *kafka = context;
     kafka->commit_in_flight = false;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        kafka_handle_warn(kafka->handle, code,
-                          "offsets could not be committed to the group; driftd's own are safe", NULL);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
+        return;
+    for (uint32_t i = 0; i < kafka->slot_count; i++)
+        kafka->slots[i]->committed = OFFSET_UNKNOWN; /* all again the next time */
+    kafka_handle_warn(kafka->handle, code,
+                      "offsets could not be committed to the group; driftd's own are safe", NULL);
 }
 
 static void commit(struct kafka_source *kafka)
@@ -707,18 +710,22 @@ static int64_t kafka_end_offset(struct source *source, uint32_t number)
     return high >= 0 ? high : -1;
 }
 
+static void wait_for_commit(struct kafka_source *kafka, int64_t until_ms)
+{
+    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
+        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
+        refresh_now(kafka);
+    }
+}
+
 /* The last offsets for the group, if a broker takes them soon. */
 static void commit_last(struct kafka_source *kafka)
 {
     int64_t until_ms = kafka->now_ms + CLOSE_COMMIT_MS;
 
+    wait_for_commit(kafka, until_ms); /* one that is under way may not be the last */
     commit(kafka);
-    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
-        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
-        refresh_now(kafka);
-        if (!kafka->commit_in_flight)
-            commit(kafka);
-    }
+    wait_for_commit(kafka, until_ms);
 }
 
 static void kafka_free(struct source *source)

@@ -259,7 +259,7 @@ static int admin_start(struct kafka_admin *admin, const char *const *topics, uin
                        struct log *log, struct err *err)
 {
     struct kafka_handle_calls calls = {.error = on_error, .context = admin};
-    int rc = kafka_handle_new(&admin->handle, &admin->settings, KAFKA_CONSUMER, "kafka", &calls, log, err);
+    int rc = kafka_handle_new(&admin->handle, &admin->settings, KAFKA_ADMIN, "kafka", &calls, log, err);
 
     if (rc == 0)
         rc = add_topics(admin, topics, topic_count, err);
