@@ -256,7 +256,7 @@ static int restore_count(void *context, const char *topic, const char *fate, con
         for (int i = 0; i < FATE_COUNT + REJECT_COUNT; i++) {
             bool rejected = i >= FATE_COUNT;
             if (strcmp(fate, fate_name(rejected ? FATE_REJECTED : (enum fate)i)) == 0 &&
-                (!rejected || strcmp(reason, reject_name((enum reject)(i - FATE_COUNT))) == 0)) {
+                strcmp(reason, rejected ? reject_name((enum reject)(i - FATE_COUNT)) : "") == 0) {
                 engine->counts[input][i] = total;
                 break;
             }
