@@ -16,6 +16,7 @@ enum {
     STASH_BYTES = 1 << 20,
     RETRY_MS = 500,
     RETRY_MAX_MS = 10000,
+    EARLY_ENDS_MAX = 3,
     COMMIT_EVERY_MS = 5000,
     SKIP_SAID_EVERY_MS = 60000,
     CLOSE_MS = 2000,
@@ -220,6 +221,7 @@ static void take_gap(struct kafka_source *kafka, struct kafka_slot *slot, int64_
         return;
     }
     slot->reset_from = from;
+    slot->needed = 0;
     slot->next = OFFSET_UNKNOWN;
     restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
 }
@@ -324,6 +326,19 @@ static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *s
     return DELIVERED;
 }
 
+/* A log that ends before what was read of it once was made anew, or its broker is not up to date yet. */
+static bool ends_early(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+                       const struct source_sink *sink)
+{
+    if (offset >= slot->needed)
+        return false;
+    if (slot->early_ends++ < EARLY_ENDS_MAX)
+        restart(kafka, slot, offset, RETRY_MS);
+    else
+        take_gap(kafka, slot, slot->needed, "the log ends before it", sink);
+    return true;
+}
+
 static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const rd_kafka_message_t *message,
                      const struct source_sink *sink)
 {
@@ -331,6 +346,8 @@ static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const 
         return;
     if (slot->next == OFFSET_UNKNOWN)
         slot->next = message->offset;
+    if (ends_early(kafka, slot, message->offset, sink))
+        return;
     slot->at_end = true;
     if (message->offset >= slot->end_offset)
         finish(slot, sink);
