@@ -25,7 +25,7 @@ enum {
     SLICE_US = 2000,
     STOP_DEADLINE_MS = 4500,
     DRAIN_DEADLINE_MS = 15000,
-    OUTBOX_PAGE = 1000
+    OUTBOX_PAGE = 10000
 };
 
 enum phase {
@@ -54,7 +54,7 @@ struct agent {
     enum phase phase;
     int64_t phase_since_ms;
     int stop_signals;
-    bool store_started, was_failing;
+    bool store_started, was_failing, was_missing;
     bool limits_owed; /* a worker's ring was full */
     int result;
     struct err failure;
@@ -246,6 +246,22 @@ static int add_slot(void *context, const struct input_slot *wanted)
     return worker_add_slot(agent->workers[worker], &slot);
 }
 
+/* What cannot be had does not hold up the rest for ever. */
+static void watch_inputs(struct agent *agent)
+{
+    char reason[512];
+    enum inputs_state state = inputs_state(agent->inputs, reason, sizeof(reason));
+    bool missing = state == INPUTS_MISSING;
+    if (missing && !agent->was_missing)
+        log_write(agent->settings.log, LOG_ERROR, "inputs", "%s; the other inputs go on without it", reason);
+    agent->was_missing = missing;
+    engine_set_assignment(agent->engine, state != INPUTS_PENDING, missing);
+    if (missing && agent->settings.until_end && agent->phase == PHASE_RUNNING) {
+        agent->result = err_set(&agent->failure, ERR_IO, "%s", reason);
+        agent_stop(agent);
+    }
+}
+
 static void on_inputs(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
@@ -258,7 +274,7 @@ static void on_inputs(evutil_socket_t fd, short what, void *context)
     int code = inputs_take(agent->inputs, add_slot, agent);
     if (code != 0)
         fail(agent, code, "cannot assign a partition to a worker");
-    engine_set_assignment_complete(agent->engine, inputs_are_complete(agent->inputs));
+    watch_inputs(agent);
     schedule_advance(agent);
 }
 
@@ -319,7 +335,7 @@ static bool inputs_failed(struct agent *agent)
     const struct engine_partition *partitions = engine_partitions(agent->engine, &count);
     for (uint32_t i = 0; i < count; i++)
         if (partitions[i].now.failed) {
-            char message[512];
+            char message[1024];
             (void)snprintf(message, sizeof(message), "%s[%d] could not be read to its end%s%s",
                            partitions[i].topic, (int)partitions[i].partition,
                            partitions[i].now.detail[0] ? ": " : "", partitions[i].now.detail);
@@ -351,6 +367,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct agent *agent = context;
     watch_store(agent);
+    watch_inputs(agent);
     for (uint32_t i = 0; i < agent->worker_count; i++)
         if (worker_failure(agent->workers[i]) && agent->phase == PHASE_RUNNING) {
             agent->result = err_set(&agent->failure, ERR_TEMPORARY, "%s", worker_failure(agent->workers[i]));
@@ -561,16 +578,25 @@ int agent_run(struct agent *agent, struct err *err)
     return 0;
 }
 
+/* Without a broker every Kafka client takes seconds to close: they do so side by side. */
+static void close_inputs(struct agent *agent)
+{
+    for (uint32_t i = 0; i < agent->worker_count; i++)
+        worker_request_close(agent->workers[i]);
+    for (uint32_t i = 0; i < agent->worker_count; i++)
+        while (!worker_is_done(agent->workers[i])) /* it may still use `inputs`; a poll takes 20 ms */
+            (void)usleep(1000);
+    inputs_free(agent->inputs);
+    for (uint32_t i = 0; i < agent->worker_count; i++)
+        worker_free(agent->workers[i]);
+    free(agent->workers);
+}
+
 void agent_free(struct agent *agent)
 {
     if (!agent)
         return;
-    for (uint32_t i = 0; i < agent->worker_count; i++)
-        worker_request_stop(agent->workers[i]);
-    for (uint32_t i = 0; i < agent->worker_count; i++)
-        worker_free(agent->workers[i]);
-    free(agent->workers);
-    inputs_free(agent->inputs);
+    close_inputs(agent);
     webhook_free(agent->webhook);
     if (agent->store_started)
         store_stop(agent->store);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/json.h"
 #include "agent/engine_internal.h"
 
 enum { SUBJECTS_MAX = 1 << 20, SCRATCH_BYTES_MAX = 64 << 20 };
@@ -185,9 +186,10 @@ const struct engine_partition *engine_partitions(const struct engine *engine, ui
     return engine->partitions;
 }
 
-void engine_set_assignment_complete(struct engine *engine, bool complete)
+void engine_set_assignment(struct engine *engine, bool complete, bool missing)
 {
     engine->assignment_complete = complete;
+    engine->input_missing = missing;
 }
 
 /* ---- merge ---- */
@@ -197,13 +199,14 @@ struct open_pane *engine_open_pane(struct engine *engine, struct series *series,
     struct open_pane **link = &series->open;
     while (*link && (*link)->start_ms < start_ms)
         link = &(*link)->next;
-    if (*link && (*link)->start_ms == start_ms)
-        return *link;
+    struct open_pane *there = *link;
+    if (there && there->start_ms == start_ms)
+        return there;
     struct open_pane *pane = calloc(1, sizeof(*pane));
     if (!pane)
         return NULL;
     pane->start_ms = start_ms;
-    pane->next = *link;
+    pane->next = there;
     *link = pane;
     if (start_ms > engine->last_pane_ms)
         engine->last_pane_ms = start_ms;
@@ -273,6 +276,24 @@ static void add_count(void *context, const struct delta_count *count)
     engine->stats.records += count->n;
 }
 
+/* Records that nobody will read, or a partition that stops: whoever reads the results later has to know. */
+static void put_gap(struct engine *engine, const struct engine_partition *partition)
+{
+    char subject[300];
+    struct strbuf details;
+    strbuf_init(&details, 8192);
+    struct json json;
+    json_init(&json, &details);
+    json_object_begin(&json);
+    json_key(&json, "detail");
+    json_string(&json, partition->now.detail);
+    json_object_end(&json);
+    (void)snprintf(subject, sizeof(subject), "%s[%d]", partition->topic, (int)partition->partition);
+    engine_put_audit(engine, "driftd", partition->now.failed ? "input.stopped" : "input.gap", subject,
+                     strbuf_failed(&details) ? "{}" : details.bytes);
+    strbuf_release(&details);
+}
+
 static void merge_partitions(struct engine *engine, const struct delta *delta)
 {
     uint32_t count;
@@ -287,8 +308,10 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
             log_write(engine->settings.log, LOG_WARNING, "input", "%s[%d]: %s", partition->topic,
                       (int)partition->partition, entries[i].detail);
         partition->now = entries[i];
-        /* Before the first record the start is only a wish ("beginning", "end"): not an offset to store. */
-        if (entries[i].next_offset >= 0 && entries[i].records > 0)
+        if (entries[i].reset || (entries[i].failed && entries[i].detail[0]))
+            put_gap(engine, partition);
+        /* Before the first record the start may be only a wish ("beginning"): not an offset to store. */
+        if (entries[i].next_offset >= 0)
             partition->changed = true;
     }
 }

@@ -51,7 +51,8 @@ static void put_offsets(struct engine *engine)
                                        .dedup_offset = now->dedup_offset,
                                        .clock_ms = {now->clock_ms[0], now->clock_ms[1]},
                                        .fingerprint = partition->fingerprint,
-                                       .records = now->records};
+                                       .records = now->records,
+                                       .log_end = now->end_offset};
         store_put_offset(engine->batch, &offset);
         partition->changed = false;
     }

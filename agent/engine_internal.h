@@ -127,7 +127,7 @@ struct engine {
     uint32_t partition_count, partition_capacity;
     struct stored_offset *stored_offsets; /* of earlier runs, until their partition is registered */
     uint32_t stored_offset_count;
-    bool assignment_complete;
+    bool assignment_complete, input_missing;
 
     /* names */
     struct intern *subjects; /* id + 1 is the number in the store */

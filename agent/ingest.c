@@ -19,9 +19,11 @@ struct partition {
     int64_t clock_ms[2];
     uint64_t records;
     bool started, at_end, held, finished, failed;
-    bool changed; /* since the last flush */
+    bool changed;       /* since the last flush */
+    bool reset;         /* since the last flush: offsets were lost */
+    int64_t end_offset; /* of the log, at the last flush */
     struct dedup *dedup;
-    char detail[160];
+    char detail[512];
 };
 
 /* What is known of one (model, version). */
@@ -165,7 +167,10 @@ int ingest_add_slot(struct ingest *ingest, const struct worker_slot *slot)
     struct partition *partition = &ingest->partitions[slot->slot];
     *partition = (struct partition){.used = true,
                                     .origin = *slot,
-                                    .next_offset = slot->resume_offset,
+                                    .next_offset = slot->resume_offset >= 0 ? slot->resume_offset
+                                                   : slot->read_offset >= 0 ? slot->read_offset
+                                                                            : INT64_MIN,
+                                    .end_offset = -1,
                                     .clock_ms = {slot->clock_ms[0], slot->clock_ms[1]},
                                     .records = slot->records};
     if (ingest->config->dedup) {
@@ -240,6 +245,19 @@ uint64_t ingest_fallbacks(const struct ingest *ingest)
 
 /* ---- partitions ---- */
 
+/* Offsets begin anew: none that comes was counted before, and none of the old ones may be asked for again. */
+static void reset_partition(struct ingest *ingest, struct partition *partition)
+{
+    partition->reset = true;
+    partition->origin.resume_offset = INT64_MIN;
+    partition->next_offset = INT64_MIN;
+    ingest->urgent = true;
+    if (partition->dedup) {
+        dedup_free(partition->dedup);
+        partition->dedup = dedup_new(&ingest->dedup_budget); /* NULL: no duplicates are known */
+    }
+}
+
 void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal signal, const char *detail)
 {
     if (slot >= ingest->partition_count || !ingest->partitions[slot].used)
@@ -261,6 +279,10 @@ void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal sign
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s",
                        detail ? detail : "offsets were skipped");
         break;
+    case SIGNAL_RESET:
+        (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "");
+        reset_partition(ingest, partition);
+        break;
     case SIGNAL_FAILED:
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "failed");
         partition->failed = true;
@@ -278,7 +300,10 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
 {
     for (uint32_t slot = 0; slot < ingest->partition_count; slot++) {
         struct partition *partition = &ingest->partitions[slot];
-        if (!partition->used || !partition->changed)
+        if (!partition->used)
+            continue;
+        int64_t end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1;
+        if (!partition->changed && end_offset == partition->end_offset)
             continue;
         struct delta_partition entry = {
             .slot = slot,
@@ -287,18 +312,20 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
                                              : partition->next_offset,
             .clock_ms = {partition->clock_ms[0], partition->clock_ms[1]},
             .records = partition->records,
-            .end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1,
+            .end_offset = end_offset,
             .started = partition->started,
             .at_end = partition->at_end,
             .held = partition->held,
             .finished = partition->finished,
             .failed = partition->failed,
+            .reset = partition->reset,
         };
         (void)snprintf(entry.detail, sizeof(entry.detail), "%s", partition->detail);
         if (delta_set_partition(ingest->delta, &entry) != 0)
             return; /* stays changed: next time */
         partition->detail[0] = '\0';
-        partition->changed = false;
+        partition->changed = partition->reset = false;
+        partition->end_offset = end_offset;
     }
     ingest->urgent = false;
 }

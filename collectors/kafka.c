@@ -204,11 +204,48 @@ static void skipped(struct kafka_source *kafka, struct kafka_slot *slot, int64_t
         say_skips(kafka, slot, sink);
 }
 
-/* The partition stands at `offset` for the first time since it was (re)started there. */
-static void note_position(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+/* Goes on where the policy says, or fails. */
+static void take_gap(struct kafka_source *kafka, struct kafka_slot *slot, int64_t from, const char *reason,
+                     const struct source_sink *sink)
+{
+    char detail[DETAIL_BYTES];
+
+    if (kafka->policy == OFFSET_GAP_HALT) {
+        (void)snprintf(
+            detail, sizeof(detail),
+            "%s [%d] stops: offset %lld is not on the broker any more (%s): its records were deleted "
+            "or the topic was made anew. `on_offset_gap: earliest` or `latest` goes on",
+            slot->topic->name, (int)slot->partition, (long long)from, reason);
+        fail(slot, sink, detail);
+        return;
+    }
+    slot->reset_from = from;
+    slot->next = OFFSET_UNKNOWN;
+    restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
+}
+
+/* The log begins after what was only wanted. Is it still the log that had what is needed? False: no, and the
+ * message at `offset` is none to use. */
+static bool note_lenient(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+                         const struct source_sink *sink)
+{
+    int64_t from = slot->lenient_from;
+
+    slot->lenient_from = OFFSET_UNKNOWN;
+    if (offset >= from && offset <= slot->needed)
+        return true;
+    take_gap(kafka, slot, slot->needed, "the log begins elsewhere", sink);
+    return false;
+}
+
+/* The partition stands at `offset` for the first time since it was (re)started there. False: it does not stay
+ * there. */
+static bool note_position(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
                           const struct source_sink *sink)
 {
     slot->resets = 0;
+    if (slot->lenient_from != OFFSET_UNKNOWN && !note_lenient(kafka, slot, offset, sink))
+        return false;
     if (slot->reset_from != OFFSET_UNKNOWN) {
         char detail[DETAIL_BYTES];
         (void)snprintf(detail, sizeof(detail),
@@ -218,8 +255,9 @@ static void note_position(struct kafka_source *kafka, struct kafka_slot *slot, i
                        (long long)offset, kafka->policy == OFFSET_GAP_EARLIEST ? "earliest" : "latest");
         slot->reset_from = OFFSET_UNKNOWN;
         slot->next = offset;
-        sink->signal(sink->context, slot->number, SIGNAL_GAP, detail);
+        sink->signal(sink->context, slot->number, SIGNAL_RESET, detail);
     }
+    return true;
 }
 
 /* ---- records ------------------------------------------------------------------------------------------ */
@@ -266,7 +304,8 @@ enum outcome { DROPPED, DELIVERED, HELD };
 static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *slot,
                                 const rd_kafka_message_t *message, const struct source_sink *sink)
 {
-    note_position(kafka, slot, message->offset, sink);
+    if (!note_position(kafka, slot, message->offset, sink))
+        return DROPPED;
     if (message->offset >= slot->end_offset) {
         finish(slot, sink);
         return DROPPED;
@@ -288,7 +327,8 @@ static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *s
 static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const rd_kafka_message_t *message,
                      const struct source_sink *sink)
 {
-    note_position(kafka, slot, message->offset, sink);
+    if (!note_position(kafka, slot, message->offset, sink))
+        return;
     if (slot->next == OFFSET_UNKNOWN)
         slot->next = message->offset;
     slot->at_end = true;
@@ -303,7 +343,6 @@ static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const 
 static void take_reset(struct kafka_source *kafka, struct kafka_slot *slot, const char *reason,
                        const struct source_sink *sink)
 {
-    char detail[DETAIL_BYTES];
     int64_t from = slot->next != OFFSET_UNKNOWN ? slot->next : slot->position;
 
     if (slot->resets++ == 0) {
@@ -317,18 +356,13 @@ static void take_reset(struct kafka_source *kafka, struct kafka_slot *slot, cons
         restart(kafka, slot, slot->position, wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS);
         return;
     }
-    if (kafka->policy == OFFSET_GAP_HALT) {
-        (void)snprintf(
-            detail, sizeof(detail),
-            "%s [%d] stops: offset %lld is not on the broker any more (%s): its records were deleted "
-            "or the topic was made anew. `on_offset_gap: earliest` or `latest` goes on",
-            slot->topic->name, (int)slot->partition, (long long)from, reason);
-        fail(slot, sink, detail);
+    if (from < slot->needed && slot->next != OFFSET_UNKNOWN && slot->next == slot->position) {
+        slot->lenient_from = from; /* nothing was read yet: what is gone may be only what was wanted */
+        slot->next = OFFSET_UNKNOWN;
+        restart(kafka, slot, OFFSET_BEGINNING, 0);
         return;
     }
-    slot->reset_from = from;
-    slot->next = OFFSET_UNKNOWN;
-    restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
+    take_gap(kafka, slot, from > slot->needed ? from : slot->needed, reason, sink);
 }
 
 static void take_damage(struct kafka_source *kafka, struct kafka_slot *slot,
@@ -554,9 +588,12 @@ static void on_committed(void *context, rd_kafka_resp_err_t code)
 {
     struct kafka_source *kafka = context;
     kafka->commit_in_flight = false;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        kafka_handle_warn(kafka->handle, code,
-                          "offsets could not be committed to the group; driftd's own are safe", NULL);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
+        return;
+    for (uint32_t i = 0; i < kafka->slot_count; i++)
+        kafka->slots[i]->committed = OFFSET_UNKNOWN; /* all again the next time */
+    kafka_handle_warn(kafka->handle, code,
+                      "offsets could not be committed to the group; driftd's own are safe", NULL);
 }
 
 static void commit(struct kafka_source *kafka)
@@ -673,18 +710,22 @@ static int64_t kafka_end_offset(struct source *source, uint32_t number)
     return high >= 0 ? high : -1;
 }
 
+static void wait_for_commit(struct kafka_source *kafka, int64_t until_ms)
+{
+    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
+        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
+        refresh_now(kafka);
+    }
+}
+
 /* The last offsets for the group, if a broker takes them soon. */
 static void commit_last(struct kafka_source *kafka)
 {
     int64_t until_ms = kafka->now_ms + CLOSE_COMMIT_MS;
 
+    wait_for_commit(kafka, until_ms); /* one that is under way may not be the last */
     commit(kafka);
-    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
-        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
-        refresh_now(kafka);
-        if (!kafka->commit_in_flight)
-            commit(kafka);
-    }
+    wait_for_commit(kafka, until_ms);
 }
 
 static void kafka_free(struct source *source)

@@ -45,8 +45,8 @@ enum { KAFKA_START_EARLIEST, KAFKA_START_LATEST, KAFKA_START_TIMESTAMP };
 
 struct kafka_admin_events {
     /* Called on the administrator's thread. Topics and partition counts whenever they are learned or have
-     * changed (60 s poll, 1 s with back-off to 10 s until all topics are known). `connected` false with
-     * `error` when no broker answers. */
+     * changed (60 s poll or topic.metadata.refresh.interval.ms, 1 s with back-off to 10 s until all topics
+     * are known). `connected` false with `error` when no broker answers. */
     void (*topology)(void *context, const struct kafka_topic_partitions *topics, uint32_t count);
     void (*connection)(void *context, bool connected, const char *error);
     void *context;
@@ -56,6 +56,9 @@ int kafka_admin_new(struct kafka_admin **out, const struct kafka_settings *setti
                     const char *const *topics, uint32_t topic_count, const struct kafka_admin_events *events,
                     struct log *log, struct err *err) MUST_USE;
 void kafka_admin_free(struct kafka_admin *admin);
+
+/* From within events.topology: tell it again soon, something that was asked because of it failed. */
+void kafka_admin_tell_again(struct kafka_admin *admin);
 
 /* Blocking, for start-up and tools: low and high (LSO) offsets of one partition, within timeout_ms. */
 int kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partition, int timeout_ms,

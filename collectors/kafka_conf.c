@@ -11,8 +11,11 @@ enum property_scope { FOR_ALL, FOR_CONSUMER, FOR_PRODUCER };
 struct fixed_property {
     const char *name, *value;
     enum property_scope scope;
-    const char *advice; /* why a user cannot choose; NULL: a default, the user may */
+    const char *advice; /* why a user cannot choose; NULL: a default, the user may; FORCED */
 };
+
+/* Ours, whatever the user says, and not worth an error. */
+static const char FORCED[] = "";
 
 /* INTEGRATIONS §1.1 and PERFORMANCE §3. */
 static const struct fixed_property fixed_properties[] = {
@@ -37,6 +40,9 @@ static const struct fixed_property fixed_properties[] = {
      "driftd commits to the group what its store holds, and nothing before"},
     {"enable.auto.offset.store", "false", FOR_CONSUMER,
      "driftd commits to the group what its store holds, and nothing before"},
+    /* We are no member of the group, so it is no session's: but 2.0.2 lets a commit that finds no coordinator
+     * hold up the close for this long, its main thread spinning (seen: a whole core for 45 s). */
+    {"session.timeout.ms", "1000", FOR_CONSUMER, FORCED},
     {"log.queue", "false", FOR_ALL, "driftd writes the library's log itself"},
 };
 
@@ -59,7 +65,7 @@ static const struct fixed_property *fixed_find(const char *name)
 static bool applies(const struct fixed_property *property, enum kafka_role role)
 {
     return property->scope == FOR_ALL ||
-           property->scope == (role == KAFKA_CONSUMER ? FOR_CONSUMER : FOR_PRODUCER);
+           property->scope == (role == KAFKA_PRODUCER ? FOR_PRODUCER : FOR_CONSUMER);
 }
 
 const char *kafka_property(const struct kafka_settings *settings, const char *name)
@@ -113,12 +119,15 @@ static bool same_value(const char *a, const char *b)
     return strcasecmp(a, b) == 0 || (a_true && b_true) || (a_false && b_false);
 }
 
-static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *settings, struct err *err)
+static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *settings, enum kafka_role role,
+                          struct err *err)
 {
     for (uint32_t i = 0; i < settings->property_count; i++) {
         const struct kafka_property *property = &settings->properties[i];
+        if (role == KAFKA_ADMIN && strncmp(property->name, "group.", 6) == 0)
+            continue;
         const struct fixed_property *fixed = fixed_find(property->name);
-        if (fixed && fixed->advice && !same_value(property->value, fixed->value))
+        if (fixed && fixed->advice && fixed->advice != FORCED && !same_value(property->value, fixed->value))
             return err_set(err, ERR_CONFIG, "kafka.%s cannot be set: %s", property->name, fixed->advice);
         int rc = conf_set(conf, property->name, property->value, err);
         if (rc < 0)
@@ -158,7 +167,7 @@ int kafka_conf_new(rd_kafka_conf_t **out, const struct kafka_settings *settings,
     if (rc == 0 && settings->client_id)
         rc = conf_set(conf, "client.id", settings->client_id, err);
     if (rc == 0)
-        rc = set_configured(conf, settings, err);
+        rc = set_configured(conf, settings, role, err);
     if (rc == 0)
         rc = set_ours(conf, role, false, err);
     if (rc < 0) {

@@ -361,12 +361,12 @@ class KafkaBroker:
         for result in admin.delete_records([TopicPartition(name, partition, before)]).values():
             result.result(20)
 
-    def allow(self, operation, topic=None, group=None):
-        """Grants USER an operation ("READ", "DESCRIBE", …) on a topic or group; for acl=True."""
+    def allow(self, operation, topic=None, group=None, user=USER):
+        """Grants an operation ("READ", "DESCRIBE", …) on a topic or group; for acl=True."""
         from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, ResourcePatternType,
                                            ResourceType)
         kind = ResourceType.TOPIC if topic else ResourceType.GROUP
-        binding = AclBinding(kind, topic or group, ResourcePatternType.LITERAL, f"User:{USER}", "*",
+        binding = AclBinding(kind, topic or group, ResourcePatternType.LITERAL, f"User:{user}", "*",
                              AclOperation[operation], AclPermissionType.ALLOW)
         admin = self._admin()
         admin.create_acls([binding])[binding].result(20)
@@ -450,7 +450,7 @@ except ImportError:  # used from a plain script
 
 if pytest is not None:
 
-    def _broker_or_skip(**options):
+    def broker_or_skip(**options):
         try:
             import confluent_kafka  # noqa: F401 pylint: disable=unused-import
             return KafkaBroker(**options).start()
@@ -462,7 +462,7 @@ if pytest is not None:
     @pytest.fixture(scope="session")
     def kafka_broker():
         """One PLAINTEXT broker for the whole run: use topics of your own."""
-        broker = _broker_or_skip()
+        broker = broker_or_skip()
         yield broker
         broker.close()
 
@@ -472,7 +472,7 @@ if pytest is not None:
         with contextlib.ExitStack() as brokers:
 
             def make(**options):
-                broker = _broker_or_skip(**options)
+                broker = broker_or_skip(**options)
                 brokers.callback(broker.close)
                 return broker
 

@@ -85,6 +85,7 @@ static const struct stored_offset sample_offset = {
     .clock_ms = {INT64_MIN, INT64_MAX},
     .fingerprint = UINT64_MAX - 2,
     .records = 99,
+    .log_end = INT64_MAX - 5,
 };
 
 static int check_offset(void *context, const struct stored_offset *o)
@@ -96,6 +97,7 @@ static int check_offset(void *context, const struct stored_offset *o)
     assert_true(o->next_offset == want->next_offset && o->dedup_offset == want->dedup_offset);
     assert_true(o->clock_ms[0] == want->clock_ms[0] && o->clock_ms[1] == want->clock_ms[1]);
     assert_true(o->fingerprint == want->fingerprint && o->records == want->records);
+    assert_true(o->log_end == want->log_end);
     return 0;
 }
 
