@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
 
 enum {
@@ -264,40 +265,11 @@ static bool note_position(struct kafka_source *kafka, struct kafka_slot *slot, i
 
 /* ---- records ------------------------------------------------------------------------------------------ */
 
-static uint32_t read_headers(struct kafka_source *kafka, const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers = NULL;
-    uint32_t count = 0;
-
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    const char *name;
-    const void *value;
-    size_t len;
-    while (count < HEADERS_MAX && rd_kafka_header_get_all(headers, count, &name, &value, &len) == 0) {
-        kafka->headers[count].name = text_of(name);
-        kafka->headers[count].value = (struct text){value, (uint32_t)len};
-        count++;
-    }
-    return count;
-}
-
 static enum source_verdict deliver(struct kafka_source *kafka, const struct kafka_slot *slot,
                                    const rd_kafka_message_t *message, const struct source_sink *sink)
 {
-    rd_kafka_timestamp_type_t type;
-    int64_t ts_ms = rd_kafka_message_timestamp(message, &type);
-    struct record record = {
-        .payload = {message->payload, (uint32_t)message->len},
-        .key = {message->key, (uint32_t)message->key_len},
-        .topic = slot->topic->text,
-        .partition = message->partition,
-        .offset = message->offset,
-        .next_offset = message->offset + 1,
-        .ts_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ts_ms < 0 ? INT64_MIN : ts_ms,
-        .headers = kafka->headers,
-        .header_count = read_headers(kafka, message),
-    };
+    struct record record;
+    kafka_record_of(&record, slot->topic->text, message, kafka->headers, HEADERS_MAX);
     return sink->deliver(sink->context, slot->number, &record);
 }
 

@@ -125,17 +125,17 @@ def test_one_idle_partition_does_not_stop_windows(world):
 
 
 def test_a_partition_that_runs_ahead_is_held_back(world):
-    """Partition 0 holds 100 hours of events, partition 1 advances slowly. Memory stays bounded, nothing is lost."""
+    """Partition 0 holds 66 hours of events, partition 1 advances slowly. Memory stays bounded, nothing is lost."""
     world.topic("toy", 2)
     # Each event names a segment, so that open panes cost memory.
     def far(count, first, step_ms):
         for i in range(count):
-            yield kafka_world.event(first + i, START_MS + i * step_ms, segments={"a": str(i % 20), "b": str(i % 7)})
-    count, step_ms = 24_000, 15_000
+            yield kafka_world.event(first + i, START_MS + i * step_ms, segments={"a": str(i % 6)})
+    count, step_ms = 40_000, 6_000
     world.put("toy", far(count, 0, step_ms), partition=0)
     world.put("toy", far(10, 1_000_000, 1000), partition=1)
     config = world.config(["toy"], time=kafka_world.TIME.replace("idle_timeout: 2s", "idle_timeout: 600s"),
-                          extra="limits: {open_pane_bytes: 4MiB}\n")
+                          extra="limits: {open_pane_bytes: 1MiB}\n")
     process = world.start(config)
     world.said("agent")
     driftd.wait_for(lambda: world.counted() > 100, 15, what="first events")
@@ -144,7 +144,7 @@ def test_a_partition_that_runs_ahead_is_held_back(world):
     while held_at != last:
         time.sleep(0.7)
         last, held_at = held_at, world.counted()
-    assert held_at < count / 2, "it was never held back"
+    assert held_at < count * 3 / 4, "it was never held back"
     lag = dict(world.query("SELECT partition, lag FROM v1_lag"))
     assert lag[0] >= count - held_at and lag[1] == 0
     base = kafka_world.rss_bytes(process)

@@ -192,7 +192,7 @@ static void add_all(struct tool *tool, struct source *source, struct log *log)
         if (tool->from_ms > 0 && kafka_admin_offset_for_time(tool->admin, tool->topic, (int32_t)i,
                                                              tool->from_ms, QUERY_MS, &from, &err) < 0)
             goto failed;
-        struct source_slot slot = {i, tool->topic, (int32_t)i, from, high, false};
+        struct source_slot slot = {i, tool->topic, (int32_t)i, from, high, 0, false};
         if (source_add(source, &slot, &err) < 0)
             goto failed;
     }
