@@ -48,6 +48,7 @@ int engine_new(struct engine **out, const struct engine_settings *settings, stru
     engine->config = settings->config;
     engine->times = pane_times_of(settings->config);
     engine->drift = (struct drift_options){.n_min = 200, .alpha = 0.001};
+    engine->stale_deadline_ms = INT64_MAX;
     engine->watermark_ms = engine->label_watermark_ms = engine->closed_until_ms = engine->last_pane_ms =
         INT64_MIN;
     engine->next_series_number = engine->next_reference_number = engine->next_grid_number = 1;

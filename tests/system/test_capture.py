@@ -197,7 +197,7 @@ def test_a_restart_uses_the_captured_one(tmp_path):
 def test_late_events_are_not_captured(tmp_path):
     events = streams.stream(3 * 1440, MINUTE)
     late = [streams.prediction(START + 10 * MINUTE, f"late{i}", {"x": 1e6, "k": "z", "n": 1}, score=0.5) for i in range(50)]
-    store = streams.replay(tmp_path, "s", BODY, [streams.write(tmp_path / "e.ndjson", events[:600] + late + events[600:])])
+    store = streams.replay(tmp_path, "s", BODY, [streams.write(tmp_path / "e.ndjson", events[:300] + late + events[300:])])
     assert references(store)["m", "1"][0] == 1440
     assert streams.fates(store)["late", ""] == 50
 
