@@ -22,7 +22,7 @@
 struct scan {
     struct decoder *decoder;
     struct scanner *scanner;
-    const char *end;
+    const char *start, *end;
     uint32_t depth_max, members_max;
 };
 
@@ -217,7 +217,7 @@ HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shap
 {
     if (starts_number(*at)) {
         double number;
-        const char *end = number_scan(at, &number);
+        const char *end = number_scan(scan->start, at, &number);
         if (UNLIKELY(!end))
             return NULL;
         set_value(out, VALUE_NUMBER, number, at, end);
@@ -374,7 +374,7 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
         if (UNLIKELY(items >= scan->members_max))
             return NULL;
         if (starts_number(*at) && !places)
-            at = number_scan(at, &decoder->vectors[decoder->vector_count++]);
+            at = number_scan(scan->start, at, &decoder->vectors[decoder->vector_count++]);
         else
             at = scan_item(scan, at, item_place(scan, key, items), depth, &numbers);
         items++;
@@ -416,7 +416,7 @@ bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
         end--;
     if (end - at < 2 || end[-1] != '}')
         return false;
-    struct scan scan = {decoder, decoder->scanner, end, decoder->limits.depth, decoder->limits.members};
+    struct scan scan = {decoder, decoder->scanner, at, end, decoder->limits.depth, decoder->limits.members};
     at = skip_space(&scan, at);
     if (*at != '{')
         return false;
