@@ -56,7 +56,7 @@ static bool decoder_make(struct decoder *decoder)
         return false;
     for (int i = 0; i < GROUP_COUNT; i++) {
         decoder->groups[i].items =
-            malloc(((size_t)limits->features + NAMED_ACCESSOR_MAX) * sizeof(struct field));
+            calloc((size_t)limits->features + NAMED_ACCESSOR_MAX, sizeof(struct field));
         if (!decoder->groups[i].items)
             return false;
     }
