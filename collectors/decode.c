@@ -43,6 +43,15 @@ static bool named_ids_make(struct decoder *decoder)
     return true;
 }
 
+static void targets_make(struct decoder *decoder)
+{
+    for (int i = 0; i < TARGET_COUNT; i++) {
+        const struct map_field *field = &decoder->mapping->fields[i];
+        if (field->count == 1 && field->accessors[0].type == ACCESS_POINTER)
+            decoder->targets[i] = &decoder->slots[field->accessors[0].slot];
+    }
+}
+
 /* Everything has its full size from the start; pages that no event ever needs are never touched. */
 static bool decoder_make(struct decoder *decoder)
 {
@@ -54,6 +63,7 @@ static bool decoder_make(struct decoder *decoder)
     decoder->padded = malloc((size_t)limits->event_bytes + RECORD_PADDING);
     if (!decoder->names || !decoder->slots || !decoder->vectors || !decoder->scratch || !decoder->padded)
         return false;
+    targets_make(decoder);
     for (int i = 0; i < GROUP_COUNT; i++) {
         decoder->groups[i].items =
             calloc((size_t)limits->features + NAMED_ACCESSOR_MAX, sizeof(struct field));
