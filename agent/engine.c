@@ -148,7 +148,9 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
     struct engine_partition *partition = new_partition(engine);
     if (!partition)
         return ERR_NOMEM;
-    const struct stored_offset *stored = stored_offset_of(engine, topic, number, fingerprint);
+    /* What comes through a pipe is never what came through it before. */
+    const struct stored_offset *stored =
+        strcmp(topic, "file:-") == 0 ? NULL : stored_offset_of(engine, topic, number, fingerprint);
     partition->input = input;
     partition->worker = worker;
     partition->partition = number;
