@@ -29,6 +29,7 @@ struct version_state {
     uint32_t series; /* of the whole model */
     const struct profile *profile;
     const struct model_config *config;
+    uint64_t identity_seeds[EVENT_KIND_COUNT];
     struct feature_binding **bindings; /* by input: name ids belong to a decoder; for profile's grid */
     struct intern *segments;           /* "key=value" */
     uint32_t *segment_series;          /* by id of `segments` */
@@ -38,6 +39,7 @@ struct version_state {
 struct ingest {
     const struct config *config;
     struct pane_times times;
+    int64_t event_pane_ms, open_pane_ms; /* finest panes of the event before, and of clock − lateness */
     struct profile_book book;
     struct decoder *decoders[DELTA_INPUTS_MAX];
     uint32_t input_count;
@@ -91,6 +93,8 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
     const struct config *config = settings->config;
     *ingest = (struct ingest){.config = config,
                               .times = pane_times_of(config),
+                              .event_pane_ms = config->origin_ms,
+                              .open_pane_ms = config->origin_ms,
                               .book = *settings->book,
                               .input_count = settings->input_count,
                               .files = settings->files,
@@ -326,12 +330,19 @@ static uint32_t new_series(struct ingest *ingest, struct text model, struct text
     return ingest->series_count++;
 }
 
+static uint64_t identity_seed(struct text model, enum event_kind kind)
+{
+    return hash_text(model, (uint64_t)kind + 1);
+}
+
 static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
 {
     struct version_state *state = calloc(1, sizeof(*state));
     if (!state)
         return NULL;
     state->config = config_model(ingest->config, model);
+    for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
+        state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
     state->segments = intern_new(ingest->config->limits.segments);
@@ -586,10 +597,12 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
     return code;
 }
 
-static uint64_t event_identity(const struct event *ev)
+/* Start of the finest pane that holds ts; `last` is that of the call before. Seldom a division. */
+static int64_t finest_pane(const struct pane_times *times, int64_t ts_ms, int64_t *last)
 {
-    uint64_t seed = hash_text(ev->model, (uint64_t)ev->kind + 1);
-    return hash_text(ev->id, seed);
+    if ((uint64_t)ts_ms - (uint64_t)*last >= (uint64_t)times->tiers_ms[0])
+        *last = pane_start(times, 0, ts_ms);
+    return *last;
 }
 
 static bool is_future(const struct ingest *ingest, const struct record *record, int64_t ts_ms)
@@ -609,10 +622,11 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
         is_future(ingest, record, ev.ts_ms))
         return;
     enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
-    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
+    int64_t start_ms = finest_pane(&ingest->times, ev.ts_ms, &ingest->event_pane_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
+        (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
+                          record->offset);
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */
@@ -628,16 +642,16 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     }
     enum role role = ev->kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
     int64_t *clock_ms = &partition->clock_ms[role];
-    int64_t start_ms = pane_start(&ingest->times, 0, ev->ts_ms);
+    int64_t start_ms = finest_pane(&ingest->times, ev->ts_ms, &ingest->event_pane_ms);
     int64_t end_ms = time_plus(start_ms, ingest->times.tiers_ms[0]);
     bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);
     bool beyond = end_ms <= time_minus(*clock_ms, ingest->times.horizon_ms);
     if (ev->ts_ms > *clock_ms) {
         *clock_ms = ev->ts_ms; /* also of a held event: its place in the log is known */
         if (partition->dedup)
-            dedup_close_before(
-                partition->dedup,
-                pane_start(&ingest->times, 0, time_minus(*clock_ms, ingest->times.lateness_ms)));
+            dedup_close_before(partition->dedup,
+                               finest_pane(&ingest->times, time_minus(*clock_ms, ingest->times.lateness_ms),
+                                           &ingest->open_pane_ms));
     }
     if (must_hold(ingest, state, ev->ts_ms)) {
         *out_hold = true;
@@ -646,7 +660,8 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     if (beyond)
         return FATE_BEYOND_HORIZON;
     if (!late && partition->dedup && ev->id.ptr &&
-        dedup_check(partition->dedup, start_ms, event_identity(ev), record->offset) == DEDUP_DUPLICATE)
+        dedup_check(partition->dedup, start_ms, hash_text(ev->id, state->identity_seeds[ev->kind]),
+                    record->offset) == DEDUP_DUPLICATE)
         return FATE_DUPLICATE;
     if (apply(ingest, state, partition->origin.input, ev, start_ms, late) != 0) {
         *out_reject = REJECT_MEMORY;
