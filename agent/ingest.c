@@ -564,15 +564,16 @@ static int take_sample(struct delta_cell *cell, const struct event *ev)
     return sample_add(cell->sample, ev);
 }
 
-/* Adds an accepted event to the cells of its series. */
-static int apply(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev,
+static bool has_features(const struct event *ev)
+{
+    return ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
+}
+
+/* Adds an accepted event to the cells of its series; the row is resolved when it is `binned`. */
+static int apply(struct ingest *ingest, struct version_state *state, const struct event *ev, bool binned,
                  int64_t pane_ms, bool late)
 {
     const struct profile *profile = state->profile;
-    bool has_features = ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
-    bool binned = has_features && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
-    if (binned && resolve_row(ingest, state, input, ev) != 0)
-        return ERR_NOMEM;
     struct delta_cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
     if (!cell)
         return ERR_NOMEM;
@@ -580,7 +581,7 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
     int code = 0;
     if (binned)
         code = count_features(ingest, cell, GRID_FINE);
-    else if (has_features && !late &&
+    else if (has_features(ev) && !late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
@@ -595,6 +596,31 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
             code = count_features(ingest, cell, GRID_COARSE);
     }
     return code;
+}
+
+/* Nothing but memory is in the way of an event. Its row is resolved while the table of ids comes from afar,
+ * a duplicate's in vain. */
+static enum fate accept(struct ingest *ingest, struct partition *partition, struct version_state *state,
+                        const struct record *record, const struct event *ev, int64_t pane_ms, bool late,
+                        enum reject *out_reject)
+{
+    const struct profile *profile = state->profile;
+    bool binned =
+        has_features(ev) && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
+    bool once = !late && partition->dedup && ev->id.ptr;
+    uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
+    if (once)
+        dedup_prefetch(partition->dedup, pane_ms, identity);
+    int code = binned ? resolve_row(ingest, state, partition->origin.input, ev) : 0;
+    if (once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
+        return FATE_DUPLICATE;
+    if (code == 0)
+        code = apply(ingest, state, ev, binned, pane_ms, late);
+    if (code != 0) {
+        *out_reject = REJECT_MEMORY;
+        return FATE_REJECTED;
+    }
+    return late ? FATE_LATE : FATE_APPLIED;
 }
 
 /* Start of the finest pane that holds ts; `last` is that of the call before. Seldom a division. */
@@ -659,15 +685,7 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     }
     if (beyond)
         return FATE_BEYOND_HORIZON;
-    if (!late && partition->dedup && ev->id.ptr &&
-        dedup_check(partition->dedup, start_ms, hash_text(ev->id, state->identity_seeds[ev->kind]),
-                    record->offset) == DEDUP_DUPLICATE)
-        return FATE_DUPLICATE;
-    if (apply(ingest, state, partition->origin.input, ev, start_ms, late) != 0) {
-        *out_reject = REJECT_MEMORY;
-        return FATE_REJECTED;
-    }
-    return late ? FATE_LATE : FATE_APPLIED;
+    return accept(ingest, partition, state, record, ev, start_ms, late, out_reject);
 }
 
 static enum source_verdict deliver(void *context, uint32_t slot, const struct record *record)
