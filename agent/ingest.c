@@ -7,9 +7,10 @@
 #include "agent/base/hash.h"
 #include "agent/base/intern.h"
 #include "agent/dedup.h"
+#include "agent/outcome_event.h"
 
 enum role { ROLE_DATA, ROLE_LABELS };
-enum { SEGMENT_BYTES_MAX = 512, KEY_BYTES_MAX = 1024 };
+enum { SEGMENT_BYTES_MAX = 512, KEY_BYTES_MAX = 1024, COMBOS_MAX = 65536, COMBO_MEMBERS_MAX = 64 };
 static const char SEGMENT_OTHER[] = "(other)";
 
 struct partition {
@@ -64,6 +65,7 @@ struct ingest {
     struct version_state *recent; /* the version of the event before */
     struct text recent_model, recent_version;
     uint32_t series_count;
+    struct intern *combos; /* what predictions count for, by the bytes of series and groups */
 
     struct worker_command_profile *overrides; /* profiles that came after the start */
     uint32_t override_count;
@@ -102,8 +104,9 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .dedup_budget = (size_t)config->limits.dedup_bytes};
     ingest->models = intern_new(config->limits.models);
     ingest->keys = intern_new(UINT32_MAX - 1);
+    ingest->combos = intern_new(COMBOS_MAX);
     ingest->versions_of_model = calloc((size_t)config->limits.models + 1, sizeof(*ingest->versions_of_model));
-    int code = ingest->models && ingest->keys && ingest->versions_of_model ? 0 : ERR_NOMEM;
+    int code = ingest->models && ingest->keys && ingest->combos && ingest->versions_of_model ? 0 : ERR_NOMEM;
     for (uint32_t input = 0; code == 0 && input < settings->input_count; input++)
         code = decoder_new(&ingest->decoders[input], settings->mappings[input], &config->limits.decode);
     if (code != 0) {
@@ -146,6 +149,7 @@ void ingest_free(struct ingest *ingest)
     }
     intern_free(ingest->models);
     intern_free(ingest->keys);
+    intern_free(ingest->combos);
     free(ingest->versions_of_model);
     feature_row_free(ingest->row);
     free(ingest);
@@ -529,10 +533,86 @@ static int take_sample(struct delta_cell *cell, const struct event *ev)
     return sample_add(cell->sample, ev);
 }
 
+/* ---- what waits for labels ---- */
+
+/* The series of an event and its groups, as they are collected. */
+struct members {
+    uint32_t series[COMBO_MEMBERS_MAX], series_count;
+    const char *groups[COMBO_MEMBERS_MAX];
+    uint32_t group_count;
+    char text[8 * SEGMENT_BYTES_MAX]; /* of groups: "attribute=value", each with its NUL */
+    size_t text_len;
+};
+
+static void add_groups(struct members *members, const struct fields *groups)
+{
+    for (uint32_t i = 0; i < groups->count && members->group_count < COMBO_MEMBERS_MAX; i++) {
+        const struct field *group = &groups->items[i];
+        const struct value *value = &group->value;
+        size_t bytes = (size_t)group->name.len + value->text.len + 2;
+        bool scalar = value->type == VALUE_STRING || value->type == VALUE_NUMBER || value->type == VALUE_BOOL;
+        if (!scalar || members->text_len + bytes > sizeof(members->text))
+            continue;
+        char *at = members->text + members->text_len;
+        members->groups[members->group_count++] = at;
+        memcpy(at, group->name.ptr, group->name.len);
+        at[group->name.len] = '=';
+        memcpy(at + group->name.len + 1, value->text.ptr, value->text.len);
+        at[bytes - 1] = '\0';
+        members->text_len += bytes;
+    }
+}
+
+/* The number of a combination, announced when it is new. Beyond the cap: that of the whole model alone. */
+static uint32_t combo_of(struct ingest *ingest, struct members *members)
+{
+    char bytes[1 + sizeof(members->series) + sizeof(members->text)];
+    size_t len = 1 + members->series_count * sizeof(uint32_t);
+    bytes[0] = (char)members->series_count;
+    memcpy(bytes + 1, members->series, len - 1);
+    memcpy(bytes + len, members->text, members->text_len);
+    uint32_t known = intern_count(ingest->combos);
+    uint32_t combo = intern_add(ingest->combos, (struct text){bytes, (uint32_t)(len + members->text_len)});
+    if (combo == INTERN_NONE && members->series_count + members->group_count > 1) {
+        struct members whole = {.series = {members->series[0]}, .series_count = 1};
+        return combo_of(ingest, &whole);
+    }
+    if (combo == INTERN_NONE || combo < known)
+        return combo;
+    struct delta_combo entry = {combo, members->series, members->series_count, members->groups,
+                                members->group_count};
+    return delta_add_combo(ingest->delta, &entry) == 0 ? combo : INTERN_NONE;
+}
+
+static int wait_for_label(struct ingest *ingest, const struct version_state *state, const struct event *ev,
+                          bool late, struct members *members)
+{
+    struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
+    if (!outcome_of_prediction(ev, state->config, &ingest->times, &waiting.entry))
+        return 0;
+    if (outcome_of_label(ev, state->config, &waiting.truth) &&
+        outcome_may_pair(&waiting.entry, waiting.truth))
+        waiting.kind = WAITING_OUTCOME;
+    else if (!ev->id.ptr)
+        return 0;
+    add_groups(members, &ev->groups);
+    waiting.entry.combo = combo_of(ingest, members);
+    waiting.entry.owner = state->series;
+    waiting.entry.late = late;
+    if (ev->id.ptr)
+        waiting.entry.id_hash = outcome_id_hash(ev);
+    return waiting.entry.combo == INTERN_NONE ? ERR_NOMEM : delta_add_waiting(ingest->delta, &waiting);
+}
+
 /* Adds an accepted event to the cells of its series. */
 static int apply(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev,
                  int64_t pane_ms, bool late)
 {
+    struct members members;
+    members.series[0] = state->series;
+    members.series_count = 1;
+    members.group_count = 0;
+    members.text_len = 0;
     const struct profile *profile = state->profile;
     bool has_features = ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
     bool binned = has_features && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
@@ -556,9 +636,13 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
         if (!cell)
             return ERR_NOMEM;
         cell->activity[ev->kind]++;
+        if (members.series_count < COMBO_MEMBERS_MAX)
+            members.series[members.series_count++] = series;
         if (binned)
             code = count_features(ingest, cell, GRID_COARSE);
     }
+    if (code == 0 && ev->kind == EVENT_PREDICTION)
+        code = wait_for_label(ingest, state, ev, late, &members);
     return code;
 }
 
@@ -573,9 +657,10 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
 {
     struct event ev;
     if (!partition->dedup ||
-        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr)
+        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr ||
+        ev.kind == EVENT_LABEL)
         return;
-    enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
+    enum role role = ROLE_DATA;
     int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
@@ -590,19 +675,52 @@ static bool is_future(const struct ingest *ingest, const struct record *record, 
     return ts_ms > time_plus(now_ms, ingest->config->max_future_skew_ms);
 }
 
+/* A label goes to the join, which knows duplicates; it belongs to no version before it has met its
+ * prediction. */
+static enum fate judge_label(struct ingest *ingest, struct partition *partition, const struct event *ev,
+                             enum reject *out_reject)
+{
+    int64_t *clock_ms = &partition->clock_ms[ROLE_LABELS];
+    int64_t end_ms = time_plus(pane_start(&ingest->times, 0, ev->ts_ms), ingest->times.tiers_ms[0]);
+    bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);
+    bool beyond = end_ms <= time_minus(*clock_ms, ingest->times.horizon_ms);
+    if (ev->ts_ms > *clock_ms)
+        *clock_ms = ev->ts_ms;
+    if (beyond)
+        return FATE_BEYOND_HORIZON;
+    const struct model_config *config = config_model(ingest->config, ev->model);
+    struct delta_waiting waiting = {.kind = WAITING_LABEL,
+                                    .entry = {.id_hash = outcome_id_hash(ev),
+                                              .ts_ms = ev->ts_ms,
+                                              .wait_s = outcome_wait_s(config, &ingest->times),
+                                              .late = late}};
+    if (!outcome_of_label(ev, config, &waiting.entry.value)) {
+        if (config->task == TASK_AUTO || config->task == TASK_NONE)
+            return late ? FATE_LATE : FATE_APPLIED; /* not ours to judge: classes of a multiclass model */
+        *out_reject = REJECT_TYPE;
+        return FATE_REJECTED;
+    }
+    if (!ev->id.ptr || delta_add_waiting(ingest->delta, &waiting) != 0) {
+        *out_reject = ev->id.ptr ? REJECT_MEMORY : REJECT_ID;
+        return FATE_REJECTED;
+    }
+    return late ? FATE_LATE : FATE_APPLIED;
+}
+
 /* The fate of a decoded event; *out_hold instead when it has to wait. */
 static enum fate judge(struct ingest *ingest, struct partition *partition, const struct record *record,
                        const struct event *ev, enum reject *out_reject, bool *out_hold)
 {
     if (is_future(ingest, record, ev->ts_ms))
         return FATE_FUTURE;
+    if (ev->kind == EVENT_LABEL)
+        return judge_label(ingest, partition, ev, out_reject);
     struct version_state *state = version_of(ingest, ev);
     if (!state) {
         *out_reject = REJECT_LIMIT;
         return FATE_REJECTED;
     }
-    enum role role = ev->kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
-    int64_t *clock_ms = &partition->clock_ms[role];
+    int64_t *clock_ms = &partition->clock_ms[ROLE_DATA];
     int64_t start_ms = pane_start(&ingest->times, 0, ev->ts_ms);
     int64_t end_ms = time_plus(start_ms, ingest->times.tiers_ms[0]);
     bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);

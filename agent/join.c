@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "detectors/outcomes.h"
 
 enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2 };
 
@@ -162,7 +163,9 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
     int64_t earliest_ms;
     if (__builtin_sub_overflow(prediction->ts_ms, join->settings.horizon_ms, &earliest_ms))
         earliest_ms = INT64_MIN;
-    return prediction->kind == label->kind && label->ts_ms >= earliest_ms &&
+    /* A number that is no class says nothing about a binary prediction. */
+    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
+    return (prediction->kind != OUTCOME_BINARY || is_class) && label->ts_ms >= earliest_ms &&
            label->ts_ms <= expiry_of(prediction);
 }
 
@@ -238,7 +241,7 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
     struct join_entry entry = *label, *known;
     entry.state = USED;
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at));) {
-        if (known->kind != entry.kind || !overlaps(known, &entry))
+        if (!overlaps(known, &entry))
             continue;
         *out_fate = same_value(known, &entry) ? JOIN_DUPLICATE : JOIN_CHANGED;
         join->stats.duplicates += *out_fate == JOIN_DUPLICATE;

@@ -23,7 +23,7 @@ struct join_entry {
     uint32_t wait_s; /* expires so long after ts */
     uint32_t combo;  /* predictions: what it counts for */
     uint32_t owner;  /* predictions: versions that score the same ids are apart */
-    uint8_t kind;    /* enum outcome_kind */
+    uint8_t kind;    /* predictions: enum outcome_kind */
     uint8_t predicted;
     bool late;
     uint8_t state; /* the table's own */

@@ -37,6 +37,13 @@ static double labelled(const struct confusion *c)
     return c->tp + c->fp + c->fn + c->tn;
 }
 
+static bool is_before(struct text a, struct text b)
+{
+    uint32_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order ? order < 0 : a.len < b.len;
+}
+
 static bool read_group(const struct tally *tally, uint32_t slot, struct confusion *out,
                        struct confusion *seen)
 {
@@ -52,10 +59,21 @@ static void read_attribute(const struct tally *tally, const struct text *names, 
 {
     out->name = name;
     out->count = 0;
-    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++)
-        if (text_equal(attribute_of(names[slot]), name) &&
-            read_group(tally, slot, &out->groups[out->count], &out->seen[out->count]))
-            out->slots[out->count++] = slot;
+    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++) {
+        struct confusion group, seen;
+        if (!text_equal(attribute_of(names[slot]), name) || !read_group(tally, slot, &group, &seen))
+            continue;
+        /* By name: slots are in the order of appearance, which must not show in a report. */
+        uint32_t at = out->count++;
+        for (; at > 0 && is_before(names[slot], names[out->slots[at - 1]]); at--) {
+            out->slots[at] = out->slots[at - 1];
+            out->groups[at] = out->groups[at - 1];
+            out->seen[at] = out->seen[at - 1];
+        }
+        out->slots[at] = slot;
+        out->groups[at] = group;
+        out->seen[at] = seen;
+    }
 }
 
 /* ---- the row of an attribute ---- */

@@ -80,7 +80,7 @@ static void test_any_order(void **state)
         bool is_label = random_bits(&random) % 2;
         items[i] = (struct item){is_label, entry_at(random_bits(&random) % IDS,
                                                     (int64_t)(random_bits(&random) % (6 * HOUR_MS)),
-                                                    (double)(random_bits(&random) % 3))};
+                                                    (double)(random_bits(&random) % 2))};
         items[i].entry.late = random_bits(&random) % 4 == 0;
         items[i].entry.owner = is_label ? 0 : random_bits(&random) % 2;
     }
@@ -134,7 +134,7 @@ static void test_first_label_wins(void **state)
     join_free(join);
 }
 
-/* Not before the horizon, not after it expired, not the other kind. */
+/* Not before the horizon, not after it expired, not a label that is no class. */
 static void test_what_does_not_join(void **state)
 {
     (void)state;
@@ -144,16 +144,16 @@ static void test_what_does_not_join(void **state)
     } rows[] = {{49 * HOUR_MS, 1}, {49 * HOUR_MS - 1, 0}, {60 * HOUR_MS, 1}, {60 * HOUR_MS + 1, 0}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        for (int other_kind = 0; other_kind < 2; other_kind++) {
+        for (int no_class = 0; no_class < 2; no_class++) {
             struct sums sums;
             struct join *join = make(&sums, 100);
             enum join_fate fate;
             struct join_entry prediction = entry_at(1, 50 * HOUR_MS, 0.5),
                               label = entry_at(1, rows[i].label_ms, 1);
-            label.kind = (uint8_t)other_kind;
+            label.value = no_class ? 0.5 : 1;
             assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
             assert_int_equal(join_add_label(join, &label, &fate), 0);
-            assert_int_equal(sums.pairs, other_kind ? 0 : rows[i].pairs);
+            assert_int_equal(sums.pairs, no_class ? 0 : rows[i].pairs);
             join_free(join);
         }
 }
