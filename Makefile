@@ -114,6 +114,12 @@ check: test-deps
 check-unit: $(UNIT_BINS)
 	$(Q)tests/checks/unit $(BUILD)/unit $(T)
 
+# What has threads of ours, under ThreadSanitizer (librdkafka is not instrumented: its threads would only make noise).
+THREAD_TESTS := $(foreach t,ring log store_thread worker kafka_slot,$(wildcard tests/unit/t_$(t).c))
+.PHONY: check-threads
+check-threads: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(THREAD_TESTS))
+	$(Q)tests/checks/unit $(BUILD)/unit
+
 .PHONY: check-layers
 check-layers:
 	$(Q)tests/checks/layers
@@ -143,16 +149,33 @@ SECS    ?= 60
 .PHONY: fuzz check-corpus
 check-corpus: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 	$(Q)set -e; for f in $^; do n=$${f##*/fuzz_}; $$f tests/fuzz/corpus/$$n/*; done
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIBRARY)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -DFUZZ_REPLAY -o $@ $< $(LIBRARY) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(LIBRARY) $(LIBS)
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang VARIANT=fuzz build/fuzz/libdriftd.a
 	$(Q)clang $(BASE) $(OPT_fuzz) -fsanitize=fuzzer,address,undefined $(PKG_CFLAGS) -DDRIFTD_VERSION='"fuzz"' \
 	  -o build/fuzz/fuzz_$(FUZZ) tests/fuzz/fuzz_$(FUZZ).c build/fuzz/libdriftd.a $(LIBS)
 	$(Q)mkdir -p build/fuzz/corpus/$(FUZZ)
 	$(Q)build/fuzz/fuzz_$(FUZZ) -max_total_time=$(SECS) -rss_limit_mb=512 -timeout=5 build/fuzz/corpus/$(FUZZ) tests/fuzz/corpus/$(FUZZ)
+
+# ---- benchmarks: `make bench` (some minutes), `make bench FULL=1` with what people would otherwise run ----
+
+BENCH_BINS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard tests/bench/bench_*.c tests/bench/tool_*.c)))
+.SECONDARY: $(BUILD)/tests/bench/events.o
+.PHONY: bench bench-tools
+bench-tools: all $(BENCH_BINS) $(BUILD)/bench/shim_gaps.so
+bench: bench-tools $(PY_VENV)/.done
+	$(Q)$(PY_VENV)/bin/python tests/bench/run --build $(BUILD) $(if $(FULL),--full) $(if $(T),--only $(T))
+$(BUILD)/bench/shim_gaps.so: tests/bench/shim_gaps.c
+	@mkdir -p $(@D)
+	@echo "  BENCH $<"
+	$(Q)$(CC) $(BASE) $(WARNINGS) $(OPT_$(VARIANT)) -shared -fPIC -o $@ $< -ldl
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/tests/bench/events.o $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  BENCH $<"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(BUILD)/tests/bench/events.o $(LIBRARY) $(LIBS)
 
 # ---- reading the code ----
 
@@ -191,7 +214,7 @@ help:
 	@echo 'make install    DESTDIR=… PREFIX=/usr/local: binary, sample configuration, unit file'
 	@echo 'make check-unit [T=name]   make check-system [T=expression]   make check-layers   make check-corpus'
 	@echo 'make vectors [VECTORS=DIR] statistics against test vectors'
-	@echo 'make bench      throughput and CPU per event    make fuzz FUZZ=decode SECS=60'
+	@echo 'make bench [FULL=1] [T=part] throughput and CPU per event    make fuzz FUZZ=decode SECS=60'
 	@echo 'make lint format check-format clean'
 	@echo 'knobs: VARIANT=release|debug|asan|tsan|cover  CC=gcc|clang  WERROR=1  V=1'
 

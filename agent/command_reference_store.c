@@ -101,6 +101,13 @@ static uint64_t slot_count(const struct reference *reference, uint32_t feature, 
     return reference->features->counters[reference->layout->slot_at[feature] + slot];
 }
 
+/* Categories are whatever the events held: control characters must not reach a terminal. */
+static void print_clean(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
 static void print_feature(const struct reference *reference, uint32_t index)
 {
     const struct feature_grid *feature = &reference->grid->features[index];
@@ -118,8 +125,10 @@ static void print_feature(const struct reference *reference, uint32_t index)
         puts("no finite value");
     } else {
         printf("%u categories:", feature->category_count);
-        for (unsigned i = 0; i < feature->category_count && i < 4; i++)
-            printf("%s %s", i ? "," : "", feature->categories[i]);
+        for (unsigned i = 0; i < feature->category_count && i < 4; i++) {
+            printf("%s ", i ? "," : "");
+            print_clean(feature->categories[i]);
+        }
         puts(feature->category_count > 4 ? ", …" : "");
     }
 }

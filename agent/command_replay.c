@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/base/arena.h"
 #include "agent/base/timestamp.h"
 #include "agent/commands.h"
 
@@ -130,7 +131,8 @@ static void show(void *context, struct agent *agent)
     (void)fflush(stderr);
 }
 
-static void summarise(const struct progress *progress, struct agent *agent, const struct config *config)
+static void summarise(const struct progress *progress, struct agent *agent, const struct config *config,
+                      int code)
 {
     struct engine_stats stats;
     engine_get_stats(agent_engine(agent), &stats);
@@ -144,12 +146,27 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
             (void)fprintf(stderr, " %" PRIu64 " %s", stats.events[fate], fate_name((enum fate)fate));
     (void)fprintf(stderr, "\n%" PRIu64 " windows closed, %" PRIu64 " rows reported, store %s\n",
                   stats.windows_closed, stats.rows_reported, config->store_path);
-    if (stats.records == 0)
-        (void)fputs("nothing new: the store has read these files to their end before\n", stderr);
+    if (stats.records == 0 && code == 0)
+        (void)fputs("nothing new: the files are empty, or the store has read them to their end before\n",
+                    stderr);
     if (stats.events[FATE_REJECTED])
         (void)fputs(
             "`driftd status` counts the rejected records by reason, `driftd map test` explains them\n",
             stderr);
+}
+
+/* A configuration that names no input still reads canonical events. */
+static int ensure_input(struct config *config)
+{
+    if (config->input_count > 0)
+        return 0;
+    config->inputs = arena_zalloc(config->memory, sizeof(*config->inputs));
+    char *name = arena_strdup(config->memory, "events");
+    if (!config->inputs || !name)
+        return ERR_NOMEM;
+    config->inputs[0].name = name;
+    config->input_count = 1;
+    return 0;
 }
 
 static int replay(struct config *config, const struct replay_options *options, char **paths, int path_count)
@@ -181,7 +198,7 @@ static int replay(struct config *config, const struct replay_options *options, c
     if (code == 0)
         code = agent_run(agent, &err);
     if (agent && !options->quiet)
-        summarise(&progress, agent, config);
+        summarise(&progress, agent, config, code);
     agent_free(agent);
     if (code != 0)
         (void)fprintf(stderr, "driftd replay: %s\n", err.message);
@@ -205,6 +222,11 @@ int command_replay(int argc, char **argv)
     strbuf_release(&messages);
     if (code != 0)
         return EXIT_CONFIGURATION;
+    if (ensure_input(config) != 0) {
+        (void)fputs("driftd replay: out of memory\n", stderr);
+        config_free(config);
+        return EXIT_FAILURE;
+    }
     if (options.workers)
         config->workers = (uint32_t)options.workers;
     /* The strings stay argv's: the configuration's arena frees only its own. */

@@ -38,7 +38,8 @@ struct section {
 static const struct section sections[] = {
     {"pipeline", NULL, "SELECT p.*, m.schema, m.store FROM v1_pipelines p, v1_meta m", NULL},
     {"inputs", "inputs",
-     "SELECT topic, partition, next_offset, records, data_clock, label_clock, behind_s, finished FROM v1_lag"
+     "SELECT topic, partition, next_offset, lag, records, data_clock, label_clock, behind_s, finished FROM "
+     "v1_lag"
      " ORDER BY topic, partition",
      "no input was read yet"},
     {"events", "events", "SELECT topic, fate, reason, total FROM v1_events ORDER BY topic, fate, reason",

@@ -62,7 +62,8 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
                          struct worker_slot *out_slot) MUST_USE;
 const struct engine_partition *engine_partitions(const struct engine *engine, uint32_t *out_count);
 /* Until every partition that will be read is registered, there is no watermark. */
-void engine_set_assignment_complete(struct engine *engine, bool complete);
+/* `missing`: without an input that has been absent too long; results say that they are incomplete. */
+void engine_set_assignment(struct engine *engine, bool complete, bool missing);
 
 /* ---- running ---- */
 
@@ -79,7 +80,7 @@ int engine_failure(const struct engine *engine);
 bool engine_is_backlogged(const struct engine *engine);
 
 /* What workers may read (worker_set_limits). True when it changed since the last call. */
-bool engine_limits(struct engine *engine, int64_t *out_watermark_ms, int64_t *out_ahead_ms);
+bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *out_ahead_ms);
 
 /* Commits when due (or `now`); returns 1 when a batch was submitted, 0 when not, ERR_BUSY when the store's
  * queue is full. */

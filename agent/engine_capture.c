@@ -69,12 +69,15 @@ static int start_capture(struct engine *engine, struct version *version, int64_t
 int engine_capture_pane(struct engine *engine, struct series *series, struct open_pane *pane)
 {
     struct version *version = series->version;
-    if (series->segment[0] || version->capture == CAPTURE_NONE)
+    if (series->segment[0])
+        return 0;
+    /* Also when the capture has ended meanwhile: panes after its end may have been stored with a sample. */
+    store_put_capture(engine->batch, series->number, pane->start_ms, NULL, 0);
+    if (version->capture == CAPTURE_NONE)
         return 0;
     int code = 0;
     if (version->capture == CAPTURE_UNSTARTED)
         code = start_capture(engine, version, pane->start_ms);
-    store_put_capture(engine->batch, series->number, pane->start_ms, NULL, 0);
     if (code != 0 || pane->start_ms < version->capture_start_ms || pane->start_ms >= version->capture_end_ms)
         return code;
     const struct tally *activity = pane->set.parts[PANE_ACTIVITY];
@@ -167,6 +170,17 @@ static bool is_ripe(const struct engine *engine, const struct version *version)
            first_open_of(engine, version) >= version->capture_end_ms;
 }
 
+/* Up to the end of the next pane that may hold something: empty ones before it are jumped. */
+static int64_t extended_end(const struct engine *engine, const struct version *version)
+{
+    int64_t from_ms = pane_start(&engine->times, 0, engine->watermark_ms);
+    int64_t first_ms = first_open_of(engine, version);
+    if (first_ms < from_ms)
+        from_ms = first_ms;
+    return (from_ms > version->capture_end_ms ? from_ms : version->capture_end_ms) +
+           engine->times.tiers_ms[0];
+}
+
 bool engine_capture_check(struct engine *engine)
 {
     bool changed = false;
@@ -179,7 +193,7 @@ bool engine_capture_check(struct engine *engine)
         } else if (engine->endless) {
             continue; /* the input ended before there was enough: go on when more comes */
         } else {
-            version->capture_end_ms += engine->times.tiers_ms[0];
+            version->capture_end_ms = extended_end(engine, version);
             version->sample_changed = true;
             engine->failed = announce_capture(engine, version);
         }
@@ -255,7 +269,24 @@ static int restore_one(void *context, uint32_t number, int64_t pane_start_ms, co
     return announce_capture(engine, version);
 }
 
+/* There are no workers yet that could be told: what they start with is in the book. */
+static int put_running_into_book(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        const struct version *version = engine->versions[i];
+        if (version->capture != CAPTURE_RUNNING)
+            continue;
+        int code = engine_book_add(engine, version->model, version->name, version->profile);
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
 int engine_capture_restore(struct engine *engine, struct err *err)
 {
-    return store_load_captures(engine->settings.store, restore_one, engine, err);
+    int code = store_load_captures(engine->settings.store, restore_one, engine, err);
+    if (code == 0 && put_running_into_book(engine) != 0)
+        code = err_set(err, ERR_NOMEM, "no memory for references");
+    return code;
 }

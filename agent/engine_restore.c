@@ -213,6 +213,23 @@ static int load_configured(struct engine *engine, struct err *err)
     return code;
 }
 
+int engine_book_add(struct engine *engine, const char *model, const char *version,
+                    const struct profile *profile)
+{
+    struct profile_entry *grown = realloc(engine->book_entries, (engine->book.count + 1) * sizeof(*grown));
+    if (!grown)
+        return ERR_NOMEM;
+    engine->book.entries = engine->book_entries = grown;
+    char *model_copy = strdup(model), *version_copy = strdup(version);
+    if (!model_copy || !version_copy) {
+        free(model_copy);
+        free(version_copy);
+        return ERR_NOMEM;
+    }
+    grown[engine->book.count++] = (struct profile_entry){model_copy, version_copy, profile};
+    return 0;
+}
+
 /* Captured references of earlier runs, for (model, version) that still want a captured one. */
 static int make_book(struct engine *engine)
 {
@@ -223,19 +240,9 @@ static int make_book(struct engine *engine)
         if (known->owner || wanted->kind != REFERENCE_CAPTURE ||
             strncmp(reference->source, "capture ", 8) != 0)
             continue;
-        struct profile_entry *grown =
-            realloc(engine->book_entries, (engine->book.count + 1) * sizeof(*grown));
-        if (!grown)
-            return ERR_NOMEM;
-        engine->book_entries = grown;
-        char *model = strdup(reference->model), *version = strdup(reference->version);
-        if (!model || !version) {
-            free(model);
-            free(version);
-            return ERR_NOMEM;
-        }
-        grown[engine->book.count++] = (struct profile_entry){model, version, &known->profile};
-        engine->book.entries = engine->book_entries;
+        int code = engine_book_add(engine, reference->model, reference->version, &known->profile);
+        if (code != 0)
+            return code;
     }
     return 0;
 }

@@ -27,7 +27,7 @@ struct span {
 struct summing {
     const struct history_query *query;
     struct history *out;
-    int64_t tier_ms;
+    int64_t tier_ms, closed_until_ms;
     struct span *covered; /* ascending: panes of coarser tiers that are in */
     uint32_t covered_count, covered_capacity;
     uint32_t coarser_count; /* of those, the ones of coarser tiers */
@@ -76,6 +76,9 @@ static int add_pane(void *context, const struct reader_row *row)
                                .part = (uint8_t)row->cells[4].integer};
     if (is_covered(summing, pane.start_ms))
         return 0;
+    /* A coarse pane that is not closed has only its late events yet: the finer ones have all. */
+    if (pane.tier > 0 && pane.start_ms + summing->tier_ms > summing->closed_until_ms)
+        return 0;
     if (pane.start_ms < summing->query->from_ms || pane.start_ms + summing->tier_ms > summing->query->to_ms) {
         summing->out->edges_lost = true; /* unless a finer tier fills it: see history_sum */
         return 0;
@@ -107,6 +110,16 @@ static int load_tiers(struct reader *reader, int64_t *tiers_ms, uint32_t *out_co
     return *out_count ? 0 : err_set(err, ERR_CORRUPT, "the store does not say how long its panes are");
 }
 
+/* INT64_MIN: nothing is closed yet. */
+static int64_t load_closed_until(struct reader *reader)
+{
+    char text[64];
+    return reader_string(reader, "SELECT value FROM meta WHERE key = 'closed_until_ms'", text,
+                         sizeof(text)) == 0
+               ? strtoll(text, NULL, 10)
+               : INT64_MIN;
+}
+
 int history_sum(struct reader *reader, const struct history_query *query, struct history *out,
                 struct err *err)
 {
@@ -117,6 +130,7 @@ int history_sum(struct reader *reader, const struct history_query *query, struct
     if (!summing.arena)
         return err_set(err, ERR_NOMEM, "out of memory");
     int code = load_tiers(reader, tiers_ms, &tier_count, err);
+    summing.closed_until_ms = load_closed_until(reader);
     for (uint32_t tier = tier_count; code == 0 && tier-- > 0;) {
         summing.tier_ms = tiers_ms[tier];
         summing.coarser_count = summing.covered_count;

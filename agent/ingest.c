@@ -20,9 +20,11 @@ struct partition {
     int64_t clock_ms[2];
     uint64_t records;
     bool started, at_end, held, finished, failed;
-    bool changed; /* since the last flush */
+    bool changed;       /* since the last flush */
+    bool reset;         /* since the last flush: offsets were lost */
+    int64_t end_offset; /* of the log, at the last flush */
     struct dedup *dedup;
-    char detail[160];
+    char detail[512];
 };
 
 /* What is known of one (model, version). */
@@ -50,7 +52,7 @@ struct ingest {
     struct source_sink sink;
     struct delta *delta;
     int64_t wall_ms;
-    int64_t watermark_ms, ahead_ms;
+    int64_t undecided_ms, ahead_ms;
     bool urgent;
 
     struct partition *partitions; /* by slot */
@@ -99,7 +101,7 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .dead_letter = settings->dead_letter,
                               .dead_letter_context = settings->dead_letter_context,
                               .sink = {deliver, on_signal, ingest},
-                              .watermark_ms = INT64_MIN,
+                              .undecided_ms = INT64_MIN,
                               .ahead_ms = INT64_MAX,
                               .dedup_budget = (size_t)config->limits.dedup_bytes};
     ingest->models = intern_new(config->limits.models);
@@ -169,7 +171,10 @@ int ingest_add_slot(struct ingest *ingest, const struct worker_slot *slot)
     struct partition *partition = &ingest->partitions[slot->slot];
     *partition = (struct partition){.used = true,
                                     .origin = *slot,
-                                    .next_offset = slot->resume_offset,
+                                    .next_offset = slot->resume_offset >= 0 ? slot->resume_offset
+                                                   : slot->read_offset >= 0 ? slot->read_offset
+                                                                            : INT64_MIN,
+                                    .end_offset = -1,
                                     .clock_ms = {slot->clock_ms[0], slot->clock_ms[1]},
                                     .records = slot->records};
     if (ingest->config->dedup) {
@@ -186,9 +191,17 @@ bool ingest_has_slots(const struct ingest *ingest)
     return ingest->slots_used > 0;
 }
 
-void ingest_set_limits(struct ingest *ingest, int64_t watermark_ms, int64_t ahead_ms)
+bool ingest_is_holding(const struct ingest *ingest)
 {
-    ingest->watermark_ms = watermark_ms;
+    for (uint32_t i = 0; i < ingest->partition_count; i++)
+        if (ingest->partitions[i].held)
+            return true;
+    return false;
+}
+
+void ingest_set_limits(struct ingest *ingest, int64_t undecided_ms, int64_t ahead_ms)
+{
+    ingest->undecided_ms = undecided_ms;
     ingest->ahead_ms = ahead_ms;
 }
 
@@ -236,6 +249,19 @@ uint64_t ingest_fallbacks(const struct ingest *ingest)
 
 /* ---- partitions ---- */
 
+/* Offsets begin anew: none that comes was counted before, and none of the old ones may be asked for again. */
+static void reset_partition(struct ingest *ingest, struct partition *partition)
+{
+    partition->reset = true;
+    partition->origin.resume_offset = INT64_MIN;
+    partition->next_offset = INT64_MIN;
+    ingest->urgent = true;
+    if (partition->dedup) {
+        dedup_free(partition->dedup);
+        partition->dedup = dedup_new(&ingest->dedup_budget); /* NULL: no duplicates are known */
+    }
+}
+
 void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal signal, const char *detail)
 {
     if (slot >= ingest->partition_count || !ingest->partitions[slot].used)
@@ -257,6 +283,10 @@ void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal sign
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s",
                        detail ? detail : "offsets were skipped");
         break;
+    case SIGNAL_RESET:
+        (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "");
+        reset_partition(ingest, partition);
+        break;
     case SIGNAL_FAILED:
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "failed");
         partition->failed = true;
@@ -274,7 +304,10 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
 {
     for (uint32_t slot = 0; slot < ingest->partition_count; slot++) {
         struct partition *partition = &ingest->partitions[slot];
-        if (!partition->used || !partition->changed)
+        if (!partition->used)
+            continue;
+        int64_t end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1;
+        if (!partition->changed && end_offset == partition->end_offset)
             continue;
         struct delta_partition entry = {
             .slot = slot,
@@ -283,18 +316,20 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
                                              : partition->next_offset,
             .clock_ms = {partition->clock_ms[0], partition->clock_ms[1]},
             .records = partition->records,
-            .end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1,
+            .end_offset = end_offset,
             .started = partition->started,
             .at_end = partition->at_end,
             .held = partition->held,
             .finished = partition->finished,
             .failed = partition->failed,
+            .reset = partition->reset,
         };
         (void)snprintf(entry.detail, sizeof(entry.detail), "%s", partition->detail);
         if (delta_set_partition(ingest->delta, &entry) != 0)
             return; /* stays changed: next time */
         partition->detail[0] = '\0';
-        partition->changed = false;
+        partition->changed = partition->reset = false;
+        partition->end_offset = end_offset;
     }
     ingest->urgent = false;
 }
@@ -322,6 +357,12 @@ static uint32_t new_series(struct ingest *ingest, struct text model, struct text
     return ingest->series_count++;
 }
 
+/* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
+static uint32_t segments_and_others(uint32_t limit)
+{
+    return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
+}
+
 static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
 {
     struct version_state *state = calloc(1, sizeof(*state));
@@ -330,7 +371,7 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
     state->config = config_model(ingest->config, model);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
-    state->segments = intern_new(ingest->config->limits.segments);
+    state->segments = intern_new(segments_and_others(ingest->config->limits.segments));
     state->series =
         state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
     if (state->series == UINT32_MAX) {
@@ -395,9 +436,15 @@ static struct version_state *version_of(struct ingest *ingest, const struct even
     return state;
 }
 
-int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
-                       const struct profile *profile)
+/* One entry for a (model, version), however often its capture is extended. */
+static int override_profile(struct ingest *ingest, const char *model, const char *version,
+                            const struct profile *profile)
 {
+    for (struct worker_command_profile *at = ingest->overrides; at; at = at->next)
+        if (strcmp(at->model, model) == 0 && strcmp(at->version, version) == 0) {
+            at->profile = profile;
+            return 0;
+        }
     struct worker_command_profile *entry = calloc(1, sizeof(*entry));
     if (!entry)
         return ERR_NOMEM;
@@ -409,6 +456,15 @@ int ingest_set_profile(struct ingest *ingest, const char *model, const char *ver
         return ERR_NOMEM;
     }
     ingest->overrides = entry;
+    return 0;
+}
+
+int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
+                       const struct profile *profile)
+{
+    int code = override_profile(ingest, model, version, profile);
+    if (code != 0)
+        return code;
     for (uint32_t id = 0; id < intern_count(ingest->keys); id++) {
         struct text key = intern_text(ingest->keys, id);
         const char *split = memchr(key.ptr, '\x1f', key.len);
@@ -436,8 +492,9 @@ static bool segment_wanted(const struct version_state *state, struct text key)
     return false;
 }
 
+/* At most `limit` segments; UINT32_MAX beyond. */
 static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
-                                    const struct event *ev, struct text name)
+                                    const struct event *ev, struct text name, uint32_t limit)
 {
     uint32_t id = intern_find(state->segments, name);
     if (id != INTERN_NONE)
@@ -451,7 +508,7 @@ static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state 
         state->segment_series = grown;
         state->segment_capacity = capacity;
     }
-    if (id >= ingest->config->limits.segments)
+    if (id >= limit)
         return UINT32_MAX;
     uint32_t series = new_series(ingest, ev->model, ev->version, name);
     if (series == UINT32_MAX || intern_add(state->segments, name) != id)
@@ -471,18 +528,20 @@ static uint32_t segment_series(struct ingest *ingest, struct version_state *stat
     size_t prefix = (size_t)segment->name.len + 1;
     if (prefix + sizeof(SEGMENT_OTHER) > sizeof(bytes))
         return UINT32_MAX;
+    uint32_t limit = ingest->config->limits.segments;
     memcpy(bytes, segment->name.ptr, segment->name.len);
     bytes[segment->name.len] = '=';
     if (prefix + value->text.len <= sizeof(bytes)) {
         memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series = segment_find_or_add(ingest, state, ev,
-                                              (struct text){bytes, (uint32_t)(prefix + value->text.len)});
+        uint32_t series = segment_find_or_add(
+            ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)}, limit);
         if (series != UINT32_MAX)
             return series;
     }
     memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
     return segment_find_or_add(ingest, state, ev,
-                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
+                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)},
+                               segments_and_others(limit));
 }
 
 /* ---- one event ---- */
@@ -496,8 +555,9 @@ static bool must_hold(const struct ingest *ingest, const struct version_state *s
     if (state->profile->state == PROFILE_CAPTURE)
         return ts_ms >= state->profile->until_ms;
     if (state->profile->state == PROFILE_WAITING)
-        return ingest->watermark_ms == INT64_MIN ||
-               ts_ms >= ingest->watermark_ms + state->profile->capture_ms - ingest->times.tiers_ms[0];
+        return ingest->undecided_ms == INT64_MIN ||
+               ts_ms >=
+                   time_plus(ingest->undecided_ms, state->profile->capture_ms + ingest->times.lateness_ms);
     return false;
 }
 
@@ -652,21 +712,6 @@ static uint64_t event_identity(const struct event *ev)
     return hash_text(ev->id, seed);
 }
 
-/* Between dedup_offset and next_offset: remember ids of panes that are open, count nothing. */
-static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
-{
-    struct event ev;
-    if (!partition->dedup ||
-        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr ||
-        ev.kind == EVENT_LABEL)
-        return;
-    enum role role = ROLE_DATA;
-    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
-    if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
-        time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
-}
-
 static bool is_future(const struct ingest *ingest, const struct record *record, int64_t ts_ms)
 {
     int64_t now_ms = ingest->wall_ms;
@@ -705,6 +750,20 @@ static enum fate judge_label(struct ingest *ingest, struct partition *partition,
         return FATE_REJECTED;
     }
     return late ? FATE_LATE : FATE_APPLIED;
+}
+
+/* Between dedup_offset and next_offset: remember ids of panes that are open, count nothing. */
+static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
+{
+    struct event ev;
+    if (!partition->dedup ||
+        decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr ||
+        ev.kind == EVENT_LABEL || is_future(ingest, record, ev.ts_ms))
+        return;
+    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
+    if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
+        time_minus(partition->clock_ms[ROLE_DATA], ingest->times.lateness_ms))
+        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */

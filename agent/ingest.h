@@ -13,7 +13,9 @@ void ingest_free(struct ingest *ingest);
 
 int ingest_add_slot(struct ingest *ingest, const struct worker_slot *slot) MUST_USE;
 bool ingest_has_slots(const struct ingest *ingest);
-void ingest_set_limits(struct ingest *ingest, int64_t watermark_ms, int64_t ahead_ms);
+/* A partition waits for a command. */
+bool ingest_is_holding(const struct ingest *ingest);
+void ingest_set_limits(struct ingest *ingest, int64_t undecided_ms, int64_t ahead_ms);
 int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
                        const struct profile *profile) MUST_USE;
 void ingest_release_held(struct ingest *ingest, struct source *source);

@@ -171,22 +171,25 @@ static int run_rows(sqlite3_stmt *statement, uint64_t rows_max, reader_row_fn *f
 {
     const char *names[READER_COLUMNS_MAX];
     struct reader_cell cells[READER_COLUMNS_MAX];
-    int columns = sqlite3_column_count(statement);
-    if (columns > READER_COLUMNS_MAX)
-        return SQLITE_TOOBIG;
-    for (int i = 0; i < columns; i++)
-        names[i] = sqlite3_column_name(statement, i);
-    struct reader_row row = {(uint32_t)columns, names, cells};
-    int rc;
+    struct reader_row row = {0, names, cells};
+    int rc = SQLITE_DONE;
     uint64_t rows = 0;
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW && *out_result == 0) {
-        if (rows_max && rows++ == rows_max)
+    while (*out_result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (rows_max && rows == rows_max)
             return SQLITE_OK;
-        for (int i = 0; i < columns; i++)
-            cells[i] = read_cell(statement, i);
+        /* Only now: the first step may prepare the statement anew, and its columns with it. */
+        if (rows++ == 0) {
+            row.count = (uint32_t)sqlite3_column_count(statement);
+            if (row.count > READER_COLUMNS_MAX)
+                return SQLITE_TOOBIG;
+            for (uint32_t i = 0; i < row.count; i++)
+                names[i] = sqlite3_column_name(statement, (int)i);
+        }
+        for (uint32_t i = 0; i < row.count; i++)
+            cells[i] = read_cell(statement, (int)i);
         *out_result = fn(context, &row);
     }
-    return rc == SQLITE_ROW ? SQLITE_DONE : rc;
+    return *out_result != 0 ? SQLITE_DONE : rc;
 }
 
 int reader_query(struct reader *reader, const struct reader_query *query, reader_row_fn *fn, void *context,

@@ -91,11 +91,11 @@ static int set_pointer(struct field_spec *field, const char *column)
 
 static int set_constant(struct field_spec *field, const char *value)
 {
-    char *copy = strdup(value);
-    if (!copy)
-        return ERR_NOMEM;
-    field->accessors[field->count++] = (struct accessor_spec){ACCESS_CONST, copy};
-    return 0;
+    struct accessor_spec *accessor = &field->accessors[field->count];
+    accessor->type = ACCESS_CONST;
+    accessor->argument = strdup(value);
+    field->count += accessor->argument != NULL;
+    return accessor->argument ? 0 : ERR_NOMEM;
 }
 
 /* Training data often has no time at all: the epoch stands for it. */

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUICK_CHECK_MS = 1500, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
+enum { QUICK_CHECK_MS = 1000, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
 
 /* ---- the lock ---- */
 
@@ -58,7 +58,7 @@ static int take_lock(struct store *store, struct err *err)
         (void)lock_holder(fd, holder, sizeof(holder));
         (void)close(fd);
         if (reason == EWOULDBLOCK)
-            return err_set(err, ERR_CONFIG,
+            return err_set(err, ERR_TEMPORARY, /* it may be about to end */
                            "the store %s is in use by process %s; one store belongs to one driftd",
                            store->path, holder[0] ? holder : "(unknown)");
         return err_set(err, ERR_CONFIG, "cannot lock %s: %s", path, strerror(reason));
@@ -129,25 +129,44 @@ static int look_at_header(struct store *store, bool *out_empty, struct err *err)
     return 0;
 }
 
-/* The same through a read-only connection, which also sees what is still in the WAL. */
+struct identity {
+    int64_t application, version, objects;
+};
+
+static int read_identity(const char *path, int flags, sqlite3 **out_db, struct identity *out)
+{
+    int rc = sqlite3_open_v2(path, out_db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc == SQLITE_OK)
+        rc = store_harden(*out_db);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(*out_db, "PRAGMA application_id", &out->application);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(*out_db, "PRAGMA user_version", &out->version);
+    if (rc == SQLITE_OK)
+        rc = store_query_integer(*out_db, "SELECT count(*) FROM sqlite_schema", &out->objects);
+    return rc;
+}
+
+/* The same through a read-only connection, which also sees what is still in the WAL. A process that was
+ * killed while it made the file leaves a rollback journal, which only a connection that may write can undo.
+ */
 static int look_inside(struct store *store, struct err *err)
 {
     sqlite3 *db = NULL;
-    int64_t application = 0, version = 0, objects = 0;
-    int rc = sqlite3_open_v2(store->path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_EXRESCODE, NULL);
-    if (rc == SQLITE_OK)
-        rc = store_harden(db);
-    if (rc == SQLITE_OK)
-        rc = store_query_integer(db, "PRAGMA application_id", &application);
-    if (rc == SQLITE_OK)
-        rc = store_query_integer(db, "PRAGMA user_version", &version);
-    if (rc == SQLITE_OK)
-        rc = store_query_integer(db, "SELECT count(*) FROM sqlite_schema", &objects);
+    struct identity identity = {0, 0, 0};
+    int rc = read_identity(store->path, SQLITE_OPEN_READONLY, &db, &identity);
+    if ((rc & 0xff) == SQLITE_READONLY) {
+        (void)sqlite3_close(db);
+        db = NULL;
+        rc = read_identity(store->path, SQLITE_OPEN_READWRITE, &db, &identity);
+    }
+    int64_t application = identity.application, version = identity.version;
     int code = 0;
     char name[256] = "";
     if (rc != SQLITE_OK)
         code = refuse_damaged(store, sqlite3_errmsg(db), err);
-    else if (application != STORE_APPLICATION_ID && (application != 0 || version != 0 || objects != 0))
+    else if (application != STORE_APPLICATION_ID &&
+             (application != 0 || version != 0 || identity.objects != 0))
         code = refuse_foreign(store, err);
     else if (version > STORE_SCHEMA_VERSION)
         code = refuse_version(store, version, err);
@@ -192,7 +211,7 @@ static int settle(struct store *store, struct err *err)
 
 static int open_all(struct store *store, struct err *err)
 {
-    bool empty;
+    bool empty = true;
     int rc = take_lock(store, err);
     if (rc == 0)
         rc = look_at_header(store, &empty, err);

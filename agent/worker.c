@@ -28,7 +28,7 @@ struct worker_command {
     union {
         struct worker_slot slot;
         struct {
-            int64_t watermark_ms, ahead_ms;
+            int64_t undecided_ms, ahead_ms;
         } limits;
         struct {
             char *model, *version;
@@ -60,7 +60,7 @@ struct worker {
     struct delta *current;        /* being filled; NULL while all are out */
     int64_t swapped_ms;
 
-    _Atomic bool stop, done, failed;
+    _Atomic bool stop, done, failed, close;
     char failure[sizeof(((struct err *)0)->message)]; /* written before `failed` is set */
     _Atomic uint64_t fallbacks;
 };
@@ -85,6 +85,7 @@ static void run_command(struct worker *worker, struct worker_command *command)
                                           .partition = slot->partition,
                                           .offset = slot->read_offset,
                                           .end_offset = slot->end_offset,
+                                          .needed_offset = slot->resume_offset,
                                           .csv = slot->csv};
         if (ingest_add_slot(worker->ingest, slot) != 0)
             break;
@@ -93,7 +94,7 @@ static void run_command(struct worker *worker, struct worker_command *command)
         break;
     }
     case COMMAND_LIMITS:
-        ingest_set_limits(worker->ingest, command->as.limits.watermark_ms, command->as.limits.ahead_ms);
+        ingest_set_limits(worker->ingest, command->as.limits.undecided_ms, command->as.limits.ahead_ms);
         ingest_release_held(worker->ingest, worker->source);
         break;
     case COMMAND_PROFILE:
@@ -165,7 +166,9 @@ static void read_some(struct worker *worker)
 {
     struct err err = {0};
     ingest_begin_batch(worker->ingest, worker->clock->wall_ms(worker->clock));
-    int timeout_ms = ingest_has_slots(worker->ingest) ? POLL_TIMEOUT_MS : 0;
+    /* The source's own wait hears no command. */
+    bool may_wait = ingest_has_slots(worker->ingest) && !ingest_is_holding(worker->ingest);
+    int timeout_ms = may_wait ? POLL_TIMEOUT_MS : 0;
     int got = source_poll(worker->source, timeout_ms, POLL_RECORDS, ingest_sink(worker->ingest), &err);
     if (got < 0) {
         if (!atomic_load(&worker->failed))
@@ -196,6 +199,13 @@ static void *worker_main(void *argument)
     hand_over(worker, 0);
     atomic_store(&worker->done, true);
     wake(worker->wake_fd);
+    while (!atomic_load(&worker->close)) { /* the last commit is on its way: the group may hear of it */
+        run_commands(worker);
+        wait_for_command(worker, 100);
+    }
+    run_commands(worker);
+    source_free(worker->source); /* can take seconds without a broker: here all workers do so at once */
+    worker->source = NULL;
     return NULL;
 }
 
@@ -247,12 +257,19 @@ bool worker_is_done(const struct worker *worker)
     return atomic_load(&worker->done);
 }
 
+void worker_request_close(struct worker *worker)
+{
+    atomic_store(&worker->stop, true);
+    atomic_store(&worker->close, true);
+    wake(worker->command_fd);
+}
+
 void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
     if (!worker->joined) {
-        worker_request_stop(worker);
+        worker_request_close(worker);
         (void)pthread_join(worker->thread, NULL);
     }
     for (struct worker_command *command; worker->commands && (command = ring_pop(worker->commands));) {
@@ -295,10 +312,10 @@ int worker_add_slot(struct worker *worker, const struct worker_slot *slot)
     return send_command(worker, &command);
 }
 
-int worker_set_limits(struct worker *worker, int64_t watermark_ms, int64_t ahead_ms)
+int worker_set_limits(struct worker *worker, int64_t undecided_ms, int64_t ahead_ms)
 {
     struct worker_command command = {.type = COMMAND_LIMITS};
-    command.as.limits.watermark_ms = watermark_ms;
+    command.as.limits.undecided_ms = undecided_ms;
     command.as.limits.ahead_ms = ahead_ms;
     return send_command(worker, &command);
 }

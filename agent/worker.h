@@ -51,6 +51,8 @@ int worker_start(struct worker **out, const struct worker_settings *settings, st
  * worker_free. */
 void worker_request_stop(struct worker *worker);
 bool worker_is_done(const struct worker *worker);
+/* After it is done: closes its source, on its own thread. */
+void worker_request_close(struct worker *worker);
 void worker_free(struct worker *worker);
 
 /* A partition to read: deliver from read_offset, count from resume_offset (between the two only ids are
@@ -66,10 +68,11 @@ struct worker_slot {
 };
 int worker_add_slot(struct worker *worker, const struct worker_slot *slot) MUST_USE;
 /*
- * What the worker may read: events of finest panes that start at or after `ahead_ms` are held; `watermark_ms`
- * (INT64_MIN: none yet) bounds models whose capture has not started. Held partitions try again.
+ * What the worker may read: events of finest panes that start at or after `ahead_ms` are held; a capture that
+ * no profile has announced yet starts at or after `undecided_ms` (INT64_MIN: not known), which bounds what
+ * may be read of its model. Held partitions try again.
  */
-int worker_set_limits(struct worker *worker, int64_t watermark_ms, int64_t ahead_ms) MUST_USE;
+int worker_set_limits(struct worker *worker, int64_t undecided_ms, int64_t ahead_ms) MUST_USE;
 int worker_set_profile(struct worker *worker, const char *model, const char *version,
                        const struct profile *profile) MUST_USE;
 /* Everything before the offset is in the store. */

@@ -85,9 +85,9 @@ static struct value accessor_value(struct decoder *decoder, const struct record 
 }
 
 /* A view of the value where that is possible; else it is made in *made. */
-static const struct value *resolve(struct decoder *decoder, const struct record *record,
-                                   const struct map_field *field, struct value *made,
-                                   const struct map_accessor **out_from)
+static const struct value *resolve_list(struct decoder *decoder, const struct record *record,
+                                        const struct map_field *field, struct value *made,
+                                        const struct map_accessor **out_from)
 {
     const struct value *best = NULL;
     for (uint32_t i = 0; i < field->count; i++) {
@@ -111,6 +111,18 @@ static const struct value *resolve(struct decoder *decoder, const struct record 
         best = made;
     }
     return best;
+}
+
+static inline const struct value *resolve(struct decoder *decoder, const struct record *record,
+                                          const struct map_field *field, struct value *made,
+                                          const struct map_accessor **out_from)
+{
+    if (UNLIKELY(field->count != 1 || field->accessors[0].type != ACCESS_POINTER))
+        return resolve_list(decoder, record, field, made, out_from);
+    /* The usual field: one place in the payload. */
+    const struct value *value = &decoder->slots[field->accessors[0].slot];
+    *out_from = value->type == VALUE_ABSENT ? NULL : &field->accessors[0];
+    return value;
 }
 
 static bool is_textual(const struct decoder *decoder, const struct map_accessor *from)

@@ -47,7 +47,7 @@ struct decoder {
     struct slow_path *slow;
     struct csv_reader *csv;
     uint32_t *named_ids[GROUP_COUNT]; /* name ids of map_group.named */
-    char meta_text[META_COUNT][24]; /* integers of the record as text, when the mapping asks */
+    char meta_text[META_COUNT][24];   /* integers of the record as text, when the mapping asks */
     uint64_t fallbacks;
     char detail[DETAIL_BYTES];
 };

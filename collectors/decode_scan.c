@@ -3,9 +3,11 @@
  * duplicate keys, depth, number range) and captures what the mapping asks for. It explains nothing: whatever
  * it does not like ends the walk, and the slow path says what was wrong or does the work.
  *
- * Bounds. The payload's last byte is known to be '}', which ends every run of digits and spaces and matches
- * no literal; strings check the end themselves; after every value the position is checked. So at most
- * RECORD_PADDING bytes behind the end are read (never interpreted as part of an accepted event).
+ * Bounds. The payload's last byte is known to be '}', which ends every run of digits and is part of no word;
+ * strings and spaces check the end themselves; so do keys and the ends of objects and arrays, the only things
+ * that a '}' can be in or be. A value therefore begins and ends inside the payload, and what is looked at
+ * behind it (a guessed key, sixteen bytes of a number) stays within RECORD_PADDING and is never part of an
+ * accepted event.
  */
 #include "agent/base/number.h"
 #include "collectors/decode_shape.h"
@@ -27,16 +29,16 @@ struct scan {
 static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
                                  uint32_t depth);
 
-static inline const char *skip_space(const char *at)
+static const char *skip_space(const struct scan *scan, const char *at)
 {
-    while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')
+    while (at < scan->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
     return at;
 }
 
-static inline const char *skip_space_rarely(const char *at)
+HOT_INLINE const char *skip_space_rarely(const struct scan *scan, const char *at)
 {
-    return UNLIKELY((unsigned char)*at <= ' ') ? skip_space(at) : at;
+    return UNLIKELY((unsigned char)*at <= ' ') ? skip_space(scan, at) : at;
 }
 
 /* ---- strings and words ---- */
@@ -155,40 +157,32 @@ static const char *scan_word(const char *at, struct value *out)
 
 /* ---- keys ---- */
 
-#if defined(__SSE2__)
-static const unsigned char key_mask[2 * KEY_RAW_BYTES] = {
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-#endif
-
+/* Whether the bytes at `at` spell the key. Reads KEY_RAW_BYTES. */
 HOT_INLINE bool key_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
 {
-    uint32_t len = key->raw_len;
-    uint32_t head = len < KEY_RAW_BYTES ? len : KEY_RAW_BYTES;
 #if defined(__SSE2__)
-    const unsigned char *mask = key_mask + KEY_RAW_BYTES - head;
-    __m128i low = _mm_and_si128(_mm_loadu_si128((const __m128i *)(const void *)at),
-                                _mm_loadu_si128((const __m128i *)(const void *)mask));
-    __m128i high = _mm_and_si128(_mm_loadu_si128((const __m128i *)(const void *)(at + 16)),
-                                 _mm_loadu_si128((const __m128i *)(const void *)(mask + 16)));
-    __m128i same =
-        _mm_and_si128(_mm_cmpeq_epi8(low, _mm_loadu_si128((const __m128i *)(const void *)key->raw)),
-                      _mm_cmpeq_epi8(high, _mm_loadu_si128((const __m128i *)(const void *)(key->raw + 16))));
-    if (_mm_movemask_epi8(same) != 0xffff || len == 0)
+    const __m128i *text = (const __m128i *)(const void *)at, *raw = (const __m128i *)(const void *)key->raw;
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(text), _mm_load_si128(raw)));
+    if (UNLIKELY(key->raw_bits > 0xffff))
+        same |=
+            (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(text + 1), _mm_load_si128(raw + 1)))
+            << 16;
+    if (UNLIKELY(key->raw_bits & ~same))
         return false;
 #else
-    if (len == 0 || memcmp(at, key->raw, head) != 0)
+    size_t head = key->raw_len < KEY_RAW_BYTES ? key->raw_len : KEY_RAW_BYTES;
+    if (head == 0 || memcmp(at, key->raw, head) != 0)
         return false;
 #endif
-    if (LIKELY(len <= KEY_RAW_BYTES))
+    if (LIKELY(!(key->flags & KEY_LONG)))
         return true;
-    return scan->end - at >= (int64_t)len &&
-           memcmp(at + KEY_RAW_BYTES, key->raw_rest, len - KEY_RAW_BYTES) == 0;
+    return scan->end - at >= (int64_t)key->raw_len &&
+           memcmp(at + KEY_RAW_BYTES, key->raw_rest, key->raw_len - KEY_RAW_BYTES) == 0;
 }
 
 /* Reads the key at `at` (at its quote) the long way. Returns the byte behind the colon. */
-static const char *scan_key(struct scan *scan, struct shape *shape, const char *at, uint32_t *out_key)
+static const char *scan_key(struct scan *scan, struct shape *shape, const char *at,
+                            struct shape_key **out_key)
 {
     const char *raw = at;
     struct value name;
@@ -198,15 +192,16 @@ static const char *scan_key(struct scan *scan, struct shape *shape, const char *
     if (!at || at >= scan->end)
         return NULL;
     bool tight = *at == ':';
-    at = skip_space(at);
+    at = skip_space(scan, at);
     if (*at != ':')
         return NULL;
     at++;
-    *out_key = shape_key_find(scan->decoder, shape, name.text);
-    if (*out_key == MAP_NONE)
+    struct shape_key *key = shape_key_find(scan->decoder, shape, name.text);
+    if (!key)
         return NULL;
-    if (tight)
-        shape_key_spell(scan->scanner, &shape->keys[*out_key], raw, (size_t)(at - raw));
+    if (tight && !key_is_at(scan, key, raw))
+        shape_key_spell(scan->scanner, key, raw, (size_t)(at - raw));
+    *out_key = key;
     return at;
 }
 
@@ -237,22 +232,6 @@ HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shap
 
 /* ---- objects ---- */
 
-/* Where the value of the key goes. NULL when a limit is met. */
-HOT_INLINE struct value *value_place(struct decoder *decoder, const struct shape_key *key,
-                                     struct value *nowhere)
-{
-    if (key->group != GROUP_NO) {
-        struct captured_group *group = &decoder->groups[key->group];
-        if (UNLIKELY(group->count >= decoder->limits.features))
-            return NULL;
-        struct field *field = &group->items[group->count++];
-        field->name = key->name;
-        field->name_id = key->name_id;
-        return &field->value;
-    }
-    return key->slot != MAP_NONE ? &decoder->slots[key->slot] : nowhere;
-}
-
 /* A value that more than one place wants. */
 static bool value_share(struct decoder *decoder, const struct shape_key *key, const struct value *value)
 {
@@ -279,17 +258,23 @@ static void note_groups(struct decoder *decoder, unsigned groups, char c)
 HOT_INLINE const char *scan_member(struct scan *scan, const char *at, struct shape_key *key, uint32_t depth)
 {
     struct decoder *decoder = scan->decoder;
-    struct value nowhere, *value = value_place(decoder, key, &nowhere);
-    if (UNLIKELY(!value))
-        return NULL;
-    if (UNLIKELY(key->place_groups))
+    struct value *value = key->target;
+    if (key->flags & KEY_GROUPED) {
+        struct captured_group *group = &decoder->groups[key->group];
+        if (UNLIKELY(group->count >= decoder->limits.features))
+            return NULL;
+        struct field *field = &group->items[group->count++];
+        field->name = key->name;
+        field->name_id = key->name_id;
+        value = &field->value;
+    }
+    if (UNLIKELY(key->flags & KEY_PLACE))
         note_groups(decoder, key->place_groups, *at);
     at = scan_value(scan, at, key, value, depth);
-    if (key->group != GROUP_NO && at) {
-        if (UNLIKELY(key->more_groups || key->slot != MAP_NONE) && !value_share(decoder, key, value))
-            return NULL;
+    if (UNLIKELY(key->flags & KEY_SHARED) && at && !value_share(decoder, key, value))
+        return NULL;
+    if (key->flags & KEY_GROUPED)
         value_bound(decoder, value);
-    }
     return at;
 }
 
@@ -299,33 +284,32 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
     if (UNLIKELY(depth > scan->depth_max))
         return NULL;
     uint64_t serial = ++scan->scanner->serial;
-    uint32_t guess = shape->first, before = MAP_NONE, members = 0;
-    at = skip_space_rarely(at);
+    struct shape_key **guess = &shape->first, *key;
+    uint32_t members = 0;
+    at = skip_space_rarely(scan, at);
     if (*at == '}')
         return at + 1;
     for (;;) {
-        uint32_t index = guess;
-        if (LIKELY(index != MAP_NONE && key_is_at(scan, &shape->keys[index], at))) {
-            at += shape->keys[index].raw_len;
+        key = *guess;
+        if (LIKELY(key_is_at(scan, key, at))) {
+            at += key->raw_len;
         } else {
-            at = scan_key(scan, shape, at, &index);
+            at = scan_key(scan, shape, at, &key);
             if (!at)
                 return NULL;
-            *(before == MAP_NONE ? &shape->first : &shape->keys[before].next) = index;
+            *guess = key;
         }
-        struct shape_key *key = &shape->keys[index];
         if (UNLIKELY(key->stamp == serial || ++members > scan->members_max || at >= scan->end))
             return NULL;
         key->stamp = serial;
-        at = scan_member(scan, skip_space_rarely(at), key, depth);
-        if (UNLIKELY(!at || at >= scan->end))
+        at = scan_member(scan, skip_space_rarely(scan, at), key, depth);
+        if (UNLIKELY(!at))
             return NULL;
-        guess = key->next;
-        before = index;
-        at = skip_space_rarely(at);
+        guess = &key->next;
+        at = skip_space_rarely(scan, at);
         if (*at != ',')
             return *at == '}' ? at + 1 : NULL;
-        at = skip_space_rarely(at + 1);
+        at = skip_space_rarely(scan, at + 1);
     }
 }
 
@@ -351,8 +335,7 @@ static struct shape_key *item_place(struct scan *scan, struct shape_key *key, ui
     if (mapping_child(scan->decoder->mapping, key->node, name) == MAP_NONE)
         return shape_items(scan->scanner, key);
     struct shape *shape = shape_child(scan->scanner, key);
-    uint32_t found = shape ? shape_key_find(scan->decoder, shape, name) : MAP_NONE;
-    return found == MAP_NONE ? NULL : &shape->keys[found];
+    return shape ? shape_key_find(scan->decoder, shape, name) : NULL;
 }
 
 /* An item that is not simply a number. *numbers becomes false when it is none at all. */
@@ -386,7 +369,7 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
     bool numbers = true, places = has_item_places(scan, key);
     if (UNLIKELY(depth > scan->depth_max))
         return NULL;
-    at = skip_space_rarely(at);
+    at = skip_space_rarely(scan, at);
     while (*at != ']' || items > 0) {
         if (UNLIKELY(items >= scan->members_max))
             return NULL;
@@ -397,12 +380,12 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
         items++;
         if (UNLIKELY(!at || at >= scan->end))
             return NULL;
-        at = skip_space_rarely(at);
+        at = skip_space_rarely(scan, at);
         if (*at == ']')
             break;
         if (*at != ',')
             return NULL;
-        at = skip_space_rarely(at + 1);
+        at = skip_space_rarely(scan, at + 1);
     }
     set_value(out, numbers ? VALUE_VECTOR : VALUE_OTHER, 0, NULL, NULL);
     if (numbers) {
@@ -415,11 +398,15 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
 static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
                                  uint32_t depth)
 {
-    if (*at == '[')
-        return scan_array(scan, at + 1, key, out, depth + 1);
-    struct shape *shape = shape_child(scan->scanner, key);
-    set_value(out, VALUE_OTHER, 0, NULL, NULL);
-    return shape ? scan_object(scan, at + 1, shape, depth + 1) : NULL;
+    if (*at == '[') {
+        at = scan_array(scan, at + 1, key, out, depth + 1);
+    } else {
+        struct shape *shape = shape_child(scan->scanner, key);
+        set_value(out, VALUE_OTHER, 0, NULL, NULL);
+        at = shape ? scan_object(scan, at + 1, shape, depth + 1) : NULL;
+    }
+    /* Whoever reads on must still be inside the payload. */
+    return at && at < scan->end ? at : NULL;
 }
 
 bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
@@ -430,7 +417,7 @@ bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
     if (end - at < 2 || end[-1] != '}')
         return false;
     struct scan scan = {decoder, decoder->scanner, end, decoder->limits.depth, decoder->limits.members};
-    at = skip_space(at);
+    at = skip_space(&scan, at);
     if (*at != '{')
         return false;
     if (decoder->mapping->nodes[0].groups)

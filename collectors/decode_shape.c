@@ -13,6 +13,20 @@ enum {
     SCANNER_BYTES_MAX = 64 << 20, /* arena */
 };
 
+/* A key that is not guessed: its first byte is in no JSON text. */
+static struct shape_key *key_new(struct scanner *scanner)
+{
+    struct shape_key *key = arena_zalloc(scanner->arena, sizeof(*key));
+    if (!key)
+        return NULL;
+    key->raw[0] = 0xff;
+    key->raw_bits = 1;
+    key->next = scanner->nothing ? scanner->nothing : key;
+    key->target = &scanner->nowhere;
+    key->slot = key->node = MAP_NONE;
+    return key;
+}
+
 static struct shape *shape_new(struct scanner *scanner, uint32_t node)
 {
     if (scanner->shape_count >= SHAPES_MAX)
@@ -27,7 +41,7 @@ static struct shape *shape_new(struct scanner *scanner, uint32_t node)
         return NULL;
     }
     shape->node = node;
-    shape->first = MAP_NONE;
+    shape->first = scanner->nothing;
     shape->older = scanner->shapes;
     scanner->shapes = shape;
     scanner->shape_count++;
@@ -44,7 +58,8 @@ struct scanner *scanner_new(const struct decoder *decoder)
     if (getrandom(&scanner->seed, sizeof(scanner->seed), GRND_NONBLOCK) != (ssize_t)sizeof(scanner->seed))
         scanner->seed = hash_mix((uint64_t)(uintptr_t)scanner ^ (uint64_t)time(NULL));
     scanner->arena = arena_new(16384, SCANNER_BYTES_MAX);
-    scanner->root = scanner->arena ? shape_new(scanner, 0) : NULL;
+    scanner->nothing = scanner->arena ? key_new(scanner) : NULL;
+    scanner->root = scanner->nothing ? shape_new(scanner, 0) : NULL;
     if (!scanner->root) {
         scanner_free(scanner);
         return NULL;
@@ -58,7 +73,6 @@ void scanner_free(struct scanner *scanner)
         return;
     for (struct shape *shape = scanner->shapes, *older; shape; shape = older) {
         older = shape->older;
-        free(shape->keys);
         free(shape->table);
         free(shape);
     }
@@ -69,35 +83,27 @@ void scanner_free(struct scanner *scanner)
 static uint32_t table_slot(const struct shape *shape, struct text name, uint64_t hash)
 {
     uint32_t at = (uint32_t)hash & shape->table_mask;
-    for (; shape->table[at]; at = (at + 1) & shape->table_mask) {
-        const struct shape_key *key = &shape->keys[shape->table[at] - 1];
-        if (key->hash == hash && text_equal(key->name, name))
+    for (; shape->table[at]; at = (at + 1) & shape->table_mask)
+        if (shape->table[at]->hash == hash && text_equal(shape->table[at]->name, name))
             break;
-    }
     return at;
 }
 
 static bool shape_grow(struct shape *shape)
 {
-    if (shape->count == shape->capacity) {
-        uint32_t capacity = shape->capacity ? shape->capacity * 2 : 8;
-        struct shape_key *keys = realloc(shape->keys, capacity * sizeof(*keys));
-        if (!keys)
-            return false;
-        shape->keys = keys;
-        shape->capacity = capacity;
-    }
     if ((shape->count + 1) * 2 <= shape->table_mask)
         return true;
     uint32_t mask = shape->table_mask * 2 + 1;
-    uint32_t *table = calloc((size_t)mask + 1, sizeof(*table));
+    struct shape_key **table = calloc((size_t)mask + 1, sizeof(*table));
     if (!table)
         return false;
-    for (uint32_t i = 0; i < shape->count; i++) {
-        uint32_t at = (uint32_t)shape->keys[i].hash & mask;
+    for (uint32_t i = 0; i <= shape->table_mask; i++) {
+        if (!shape->table[i])
+            continue;
+        uint32_t at = (uint32_t)shape->table[i]->hash & mask;
         while (table[at])
             at = (at + 1) & mask;
-        table[at] = i + 1;
+        table[at] = shape->table[i];
     }
     free(shape->table);
     shape->table = table;
@@ -112,13 +118,15 @@ static bool key_place(struct decoder *decoder, const struct shape *shape, struct
     const struct mapping *mapping = decoder->mapping;
     struct scanner *scanner = decoder->scanner;
     uint8_t groups = 0;
-    key->slot = key->node = MAP_NONE;
-    key->group = GROUP_NO;
     if (shape->node != MAP_NONE) {
         key->node = mapping_child(mapping, shape->node, name);
         if (key->node != MAP_NONE) {
             key->slot = mapping->nodes[key->node].slot;
             key->place_groups = mapping->nodes[key->node].groups;
+            if (key->slot != MAP_NONE)
+                key->target = &decoder->slots[key->slot];
+            if (key->place_groups)
+                key->flags |= KEY_PLACE;
         }
         groups = mapping_member_groups(mapping, shape->node, name);
     }
@@ -137,28 +145,40 @@ static bool key_place(struct decoder *decoder, const struct shape *shape, struct
     key->name = intern_text(decoder->names, key->name_id);
     key->group = (uint8_t)__builtin_ctz(groups);
     key->more_groups = groups & (uint8_t)(groups - 1);
+    key->flags |= KEY_GROUPED | (key->more_groups || key->slot != MAP_NONE ? KEY_SHARED : 0);
     return true;
 }
 
-uint32_t shape_key_find(struct decoder *decoder, struct shape *shape, struct text name)
+struct shape_key *shape_key_find(struct decoder *decoder, struct shape *shape, struct text name)
 {
     uint64_t hash = hash_text(name, decoder->scanner->seed);
-    uint32_t slot = table_slot(shape, name, hash);
-    if (shape->table[slot])
-        return shape->table[slot] - 1;
-    struct shape_key key = {.next = MAP_NONE, .hash = hash};
-    if (!key_place(decoder, shape, &key, name) || !shape_grow(shape))
-        return MAP_NONE;
-    slot = table_slot(shape, name, hash);
-    shape->keys[shape->count] = key;
-    shape->table[slot] = ++shape->count;
-    return shape->count - 1;
+    struct shape_key *key = shape->table[table_slot(shape, name, hash)];
+    if (key)
+        return key;
+    struct shape_key place = {.slot = MAP_NONE, .node = MAP_NONE, .target = &decoder->scanner->nowhere};
+    if (!key_place(decoder, shape, &place, name) || !shape_grow(shape))
+        return NULL;
+    key = key_new(decoder->scanner);
+    if (!key)
+        return NULL;
+    key->hash = hash;
+    key->name = place.name;
+    key->name_id = place.name_id;
+    key->slot = place.slot;
+    key->node = place.node;
+    key->target = place.target;
+    key->flags = place.flags;
+    key->group = place.group;
+    key->more_groups = place.more_groups;
+    key->place_groups = place.place_groups;
+    shape->table[table_slot(shape, name, hash)] = key;
+    shape->count++;
+    return key;
 }
 
 void shape_key_spell(struct scanner *scanner, struct shape_key *key, const char *raw, size_t len)
 {
     size_t head = len < KEY_RAW_BYTES ? len : KEY_RAW_BYTES;
-    key->raw_len = 0;
     if (len > KEY_RAW_BYTES) {
         /* The rest is kept once: spelling a long key in ever new ways must not cost memory. */
         if (key->raw_rest || len > 1024)
@@ -170,7 +190,9 @@ void shape_key_spell(struct scanner *scanner, struct shape_key *key, const char 
     }
     memset(key->raw, 0, sizeof(key->raw));
     memcpy(key->raw, raw, head);
+    key->raw_bits = head == KEY_RAW_BYTES ? UINT32_MAX : (UINT32_C(1) << head) - 1;
     key->raw_len = (uint32_t)len;
+    key->flags = (uint8_t)(len > KEY_RAW_BYTES ? key->flags | KEY_LONG : key->flags & ~KEY_LONG);
 }
 
 struct shape *shape_child(struct scanner *scanner, struct shape_key *key)
@@ -182,12 +204,7 @@ struct shape *shape_child(struct scanner *scanner, struct shape_key *key)
 
 struct shape_key *shape_items(struct scanner *scanner, struct shape_key *key)
 {
-    if (!key->items) {
-        key->items = arena_zalloc(scanner->arena, sizeof(*key->items));
-        if (key->items) {
-            key->items->slot = key->items->node = key->items->next = MAP_NONE;
-            key->items->group = GROUP_NO;
-        }
-    }
+    if (!key->items)
+        key->items = key_new(scanner);
     return key->items;
 }

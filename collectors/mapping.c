@@ -409,19 +409,56 @@ uint8_t mapping_member_groups(const struct mapping *mapping, uint32_t node, stru
     return taken;
 }
 
+static bool has_control_character(const unsigned char *at, const unsigned char *end)
+{
+    for (; at < end; at++) {
+        if (*at < 0x20 || *at == 0x7f)
+            return true;
+        /* U+0080 … U+009F, the second set of control characters */
+        if (*at == 0xc2 && at + 1 < end && at[1] < 0xa0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether all eight bytes are from the space to the tilde. */
+static bool is_plain(uint64_t word)
+{
+    uint64_t odd = word | (word - UINT64_C(0x2020202020202020)) | (word + UINT64_C(0x0101010101010101));
+    return !(odd & UINT64_C(0x8080808080808080));
+}
+
+static uint64_t load4(const unsigned char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static uint64_t load8(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
 bool mapping_name_is_sound(struct text name, uint32_t max_bytes)
 {
     if (!name.ptr || name.len == 0 || name.len > max_bytes)
         return false;
-    for (uint32_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i];
-        if (c < 0x20 || c == 0x7f)
-            return false;
-        /* U+0080 … U+009F, the second set of control characters */
-        if (c == 0xc2 && i + 1 < name.len && (unsigned char)name.ptr[i + 1] < 0xa0)
-            return false;
+    const unsigned char *at = (const unsigned char *)name.ptr, *end = at + name.len;
+    bool plain = true;
+    if (name.len >= 8) {
+        for (const unsigned char *word = at; word + 8 <= end; word += 8)
+            plain &= is_plain(load8(word));
+        plain &= is_plain(load8(end - 8));
+    } else if (name.len >= 4) {
+        plain = is_plain(load4(at) | load4(end - 4) << 32);
+    } else {
+        for (const unsigned char *byte = at; byte < end; byte++)
+            plain &= *byte >= 0x20 && *byte < 0x7f;
     }
-    return true;
+    return plain || !has_control_character(at, end);
 }
 
 /* ---- the whole ---- */

@@ -156,19 +156,23 @@ double e_reference_score(const struct e_reference *reference, uint32_t bin)
     return bin < reference->bins ? reference->score[bin] : NAN;
 }
 
+/* NaN terms take no part. */
 static double log_sum_exp(const double *values, uint32_t count)
 {
     double largest = -INFINITY;
+    uint32_t best = 0;
     for (uint32_t i = 0; i < count; i++)
-        if (values[i] > largest)
+        if (values[i] > largest) {
             largest = values[i];
+            best = i;
+        }
     if (isinf(largest))
         return largest;
-    double sum = 0;
+    double others = 0;
     for (uint32_t i = 0; i < count; i++)
-        if (!isnan(values[i]))
-            sum += exp(values[i] - largest);
-    return largest + log(sum);
+        if (i != best && !isnan(values[i]))
+            others += exp(values[i] - largest);
+    return largest + log1p(others);
 }
 
 /* Log probability of the observed sequence under the mixture. */

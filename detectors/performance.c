@@ -173,17 +173,34 @@ double auc_variance_hanley_mcneil(double auc, double positives, double negatives
            (positives * negatives);
 }
 
+/* Digamma(x) − log x for x ≥ 16, absolute error 1e-15. */
+static double digamma_rest(double x)
+{
+    double x2 = 1 / (x * x);
+    return -0.5 / x - x2 * (1.0 / 12 - x2 * (1.0 / 120 - x2 * (1.0 / 252 - x2 / 240)));
+}
+
+/* Σ_{i=1..k} 1/(a + i), k whole: a million positives in a bin must not cost a million divisions. */
+static double harmonic_stretch(double a, double k)
+{
+    enum { DIRECT = 32 };
+    double sum = 0;
+    for (unsigned i = 0; i < DIRECT && k >= 1; i++, k--)
+        sum += 1 / ++a;
+    if (k >= 1)
+        sum += log1p(k / (a + 1)) + digamma_rest(a + k + 1) - digamma_rest(a + 1);
+    return sum;
+}
+
 /*
- * Sums of precisions over the positives of one bin when its positives come before (or after) all its
- * negatives: Σ_{i=1..k} (tp + i)/(tp + fp + i), with fp the negatives before them.
+ * Sum of precisions over the positives of one bin when they come before (or after) all its negatives:
+ * Σ_{i=1..k} (tp + i)/(tp + fp + i) = k − fp·Σ 1/(tp + fp + i), with fp the negatives before them.
  */
 static double ordered_precision(double tp, double fp, double positives)
 {
-    double sum = 0;
     double whole = floor(positives);
-    for (double i = 1; i <= whole; i++)
-        sum += (tp + i) / (tp + fp + i);
     double rest = positives - whole;
+    double sum = whole - fp * harmonic_stretch(tp + fp, whole);
     if (rest > 0) /* expected counts are fractional: the last part weighs what it is */
         sum += rest * (tp + positives) / (tp + fp + positives);
     return sum;

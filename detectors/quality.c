@@ -78,44 +78,47 @@ double duplicate_share(const uint64_t *multiplicities, size_t count)
     return all > 0 ? (double)repeats / (double)all : NAN;
 }
 
+/* What the densities of one histogram are compared with; n is 0 when it is empty. */
+struct heights {
+    double n, floor, largest;
+};
+
+static double density_of(const double *edges, const uint64_t *counts, size_t bin, const struct heights *h)
+{
+    return fmax(h->floor, (double)counts[bin] / h->n / (edges[bin + 1] - edges[bin]));
+}
+
+static struct heights heights_of(const double *edges, const uint64_t *counts, size_t bins)
+{
+    struct heights h = {0, 0, 0};
+    for (size_t b = 0; b < bins; b++)
+        h.n += (double)counts[b];
+    if (!(h.n > 0))
+        return h;
+    h.floor = 0.5 / (h.n + 1) / (edges[bins] - edges[0]);
+    for (size_t b = 0; b < bins; b++)
+        h.largest = fmax(h.largest, density_of(edges, counts, b, &h));
+    return h;
+}
+
 void hbos_terms(const double *edges, const uint64_t *counts, size_t bins, double *out)
 {
-    double n = 0;
-    double largest = 0;
+    struct heights h = heights_of(edges, counts, bins);
     for (size_t b = 0; b < bins; b++)
-        n += (double)counts[b];
-    double range = bins > 0 ? edges[bins] - edges[0] : 0;
-    double floor_density = 0.5 / (n + 1) / range;
-    for (size_t b = 0; b < bins; b++) {
-        double density = n > 0 ? (double)counts[b] / n / (edges[b + 1] - edges[b]) : 0;
-        out[b + 1] = fmax(density, floor_density);
-        largest = fmax(largest, out[b + 1]);
-    }
-    out[0] = out[bins + 1] = floor_density;
-    for (size_t b = 0; b < bins + 2; b++)
-        out[b] = n > 0 ? log2(largest / out[b]) : NAN;
+        out[b + 1] = h.n > 0 ? log2(h.largest / density_of(edges, counts, b, &h)) : NAN;
+    out[0] = out[bins + 1] = h.n > 0 ? log2(h.largest / h.floor) : NAN;
 }
 
 double hbos_term(const double *edges, const uint64_t *counts, size_t bins, double x)
 {
-    double n = 0;
-    double largest = 0;
-    if (bins == 0 || isnan(x))
+    struct heights h = heights_of(edges, counts, bins);
+    if (!(h.n > 0) || isnan(x))
         return NAN;
-    double floor_density = 0;
-    double here = 0;
+    double here = h.floor;
     for (size_t b = 0; b < bins; b++)
-        n += (double)counts[b];
-    if (!(n > 0))
-        return NAN;
-    floor_density = 0.5 / (n + 1) / (edges[bins] - edges[0]);
-    for (size_t b = 0; b < bins; b++) {
-        double density = (double)counts[b] / n / (edges[b + 1] - edges[b]);
-        largest = fmax(largest, density);
         if ((x > edges[b] && x <= edges[b + 1]) || (b == 0 && x == edges[0]))
-            here = density;
-    }
-    return log2(largest / fmax(here, floor_density));
+            here = density_of(edges, counts, b, &h);
+    return log2(h.largest / here);
 }
 
 double hbos_missing_term(const uint64_t *counts, size_t bins, uint64_t missing)

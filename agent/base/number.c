@@ -48,8 +48,9 @@ static bool multiply_by_power(uint64_t digits, int64_t exponent10, double *out)
     }
     int top = (int)(high >> 63);
     uint64_t mantissa = high >> (top + 9);
-    /* ⌊log2 10^e⌋ = ⌊e·log2 10⌋, exact in this range with 16 fraction bits. */
-    int64_t exponent2 = ((217706 * exponent10) >> 16) + 63 + top - shift + 1023;
+    /* ⌊log2 10^e⌋ = ⌊e·log2 10⌋, exact in this range with 16 fraction bits; the
+     * offset keeps what is shifted positive. */
+    int64_t exponent2 = (217706 * (exponent10 + 65536) >> 16) - 217706 + 63 + top - shift + 1023;
     if (exponent2 <= 0)
         return false;
     /* Exactly half way between two doubles: only small powers of five fit beside 54 bits. Round to even. */

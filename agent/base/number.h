@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "agent/base/compiler.h"
 #include "agent/base/text.h"
 
@@ -28,7 +32,7 @@ enum number_result number_parse_plain(struct text text, double *out) MUST_USE;
 /*
  * For scanners: the JSON number that starts at `at`. Returns its end, or NULL when there is none or it is not
  * finite (ask number_parse_json which). The caller guarantees that a byte which no number contains follows
- * the text, and that 8 bytes behind that byte are readable. O(length).
+ * the text, and that 16 bytes behind that byte are readable. O(length).
  */
 static inline __attribute__((always_inline)) const char *number_scan(const char *at, double *out);
 
@@ -89,7 +93,8 @@ static inline const char *number_take_digits(const char *at, uint64_t *value)
 const char *number_scan_rest(const char *start, const char *at, uint64_t digits, int64_t exponent10,
                              double *out);
 
-static inline __attribute__((always_inline)) const char *number_scan(const char *start, double *out)
+/* Any number: eight digits at a time, the exponent and what is left to number_scan_rest. */
+static inline const char *number_scan_any(const char *start, double *out)
 {
     const char *at = start + (*start == '-');
     const char *integer = at;
@@ -113,6 +118,39 @@ static inline __attribute__((always_inline)) const char *number_scan(const char 
         return at;
     }
     return number_scan_rest(start, at, digits, -fraction_len, out);
+}
+
+static inline __attribute__((always_inline)) const char *number_scan(const char *start, double *out)
+{
+#if defined(__SSE2__)
+    /* The usual numbers, at most eight digits before and behind the point: where their digits end is read off
+     * sixteen bytes at once, without a loop to mispredict. */
+    const char *at = start + (*start == '-');
+    __m128i digits16 = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8('0'));
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits16, _mm_set1_epi8(9)), digits16);
+    unsigned others = ~(unsigned)_mm_movemask_epi8(is_digit); /* bits from 16 on are set */
+    unsigned integer_len = (unsigned)__builtin_ctz(others), end = integer_len;
+    uint64_t digits = number_digits_value(number_load(at), ((integer_len - 1) & 7) + 1);
+    double value;
+    if (at[integer_len] == '.') {
+        end = (unsigned)__builtin_ctz(others & (others - 1));
+        unsigned fraction_len = end - integer_len - 1;
+        if (UNLIKELY(fraction_len - 1 >= 8 || end > 15))
+            return number_scan_any(start, out);
+        digits = digits * number_integer_powers[fraction_len] +
+                 number_digits_value(number_load(at + integer_len + 1), fraction_len);
+        value = (double)(int64_t)digits / number_exact_powers[fraction_len];
+    } else {
+        value = (double)(int64_t)digits;
+    }
+    if (UNLIKELY(integer_len - 1 >= 8 || (at[end] | 0x20) == 'e' || digits > (UINT64_C(1) << 53) ||
+                 (*at == '0' && integer_len > 1)))
+        return number_scan_any(start, out);
+    *out = at != start ? -value : value;
+    return at + end;
+#else
+    return number_scan_any(start, out);
+#endif
 }
 
 #endif

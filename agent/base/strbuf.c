@@ -113,7 +113,7 @@ void strbuf_add_varint(struct strbuf *buf, uint64_t value)
 
 void strbuf_add_svarint(struct strbuf *buf, int64_t value)
 {
-    strbuf_add_varint(buf, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63));
+    strbuf_add_varint(buf, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
 }
 
 char *strbuf_detach(struct strbuf *buf, size_t *out_len)

@@ -6,6 +6,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import car_loan  # noqa: E402
+import kafka_world  # noqa: E402
+
+pytest_plugins = ["kafka_broker"]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,33 @@ def loan_events():
 @pytest.fixture(scope="session")
 def loan_ndjson(tmp_path_factory, loan_events):
     return car_loan.write_ndjson(tmp_path_factory.mktemp("events") / "loans.ndjson", loan_events)
+
+
+@pytest.fixture(scope="session")
+def toy_reference(tmp_path_factory):
+    return kafka_world.build_reference(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def shared_broker():
+    """One broker for all Kafka tests, with every kind of listener. A test that stops it starts it again."""
+    from kafka_broker import broker_or_skip
+    # After a kill the broker may register anew only when its old session has ended: 9 s by default.
+    quick = {"broker.session.timeout.ms": 1500, "broker.heartbeat.interval.ms": 300}
+    broker = broker_or_skip(listeners=["SSL", "SASL_PLAINTEXT", "SASL_SSL"], properties=quick)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def broker(shared_broker):
+    if not shared_broker.is_running:
+        shared_broker.start()
+    return shared_broker
+
+
+@pytest.fixture
+def world(broker, tmp_path, toy_reference, request):
+    place = kafka_world.World(broker, tmp_path, toy_reference, request.node.name)
+    yield place
+    place.close()

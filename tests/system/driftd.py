@@ -24,9 +24,9 @@ def run(*args, check=True, timeout=120, **kwargs):
 class Process:
     """A command in the background; killed at the end of the test whatever happens."""
 
-    def __init__(self, *args, log):
+    def __init__(self, *args, log, cwd=None):
         self.log = open(log, "ab")
-        self.process = subprocess.Popen([str(BINARY), *map(str, args)], stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([str(BINARY), *map(str, args)], stdout=self.log, stderr=self.log, cwd=cwd)
 
     def kill(self):
         self.process.kill()

@@ -159,8 +159,8 @@ static void test_wrong_time(void **state)
         {"windows: [{length: 1h, slide: 5m}, {length: 1h, slide: 1h}]",
          "c.yaml:2:45: there is a window of this length already\n"},
         {"windows: []", "c.yaml:2:10: `windows` must not be empty\n"},
-        {"windows: [{length: 500d, slide: 1d}]",
-         "c.yaml:1:1: `panes` is shorter than the longest window (500d)\n"},
+        {"windows: [{length: 2000d, slide: 1d}]",
+         "c.yaml:1:1: `panes` is shorter than the longest window (2000d)\n"},
         {"store: {retention: {panes: 20d}}",
          "c.yaml:2:28: `panes` is shorter than the longest window (30d)\n"},
         {"store: {merge_interval: 20s}", "c.yaml:2:25: `merge_interval` is longer than `commit_interval`\n"},
@@ -364,7 +364,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->windows[2].length_ms, INT64_C(30) * 86400000);
     assert_int_equal(config->windows[2].tier, 2);
     assert_int_equal(config->lateness_ms, 60000);
-    assert_int_equal(config->horizon_ms, 86400000);
+    assert_int_equal(config->horizon_ms, 6 * 3600000);
     assert_true(config->dedup);
     assert_int_equal(config->workers, 1);
     assert_int_equal(config->max_alert_age_ms, 86400000);

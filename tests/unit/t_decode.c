@@ -1,5 +1,6 @@
 /* Every payload goes three ways: the fast path from an exact copy, the fast path with misleading bytes behind
  * the payload, and the slow path. All must agree. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -746,6 +747,37 @@ static void well_formed_events_take_the_fast_path(void **state)
     fixture_close(&fixture);
 }
 
+/* Bytes in use by the C library's allocator; 0 under sanitizers, which bring their own. */
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void memory_does_not_grow(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct event ev;
+    size_t warm = 0;
+    fixture_open(&fixture, NULL, NULL);
+    for (int i = 0; i < 20000; i++) {
+        char payload[300];
+        /* Every third is refused, every fifth is refused by the tree of the slow path. */
+        int len =
+            snprintf(payload, sizeof(payload), E "\"features\":{\"a\":%d,\"b\":[%d,2]%s},\"x\":{\"y\":%d}%s}",
+                     i, i, i % 5 ? "" : ",\"\":1", i, i % 3 ? "" : ",");
+        struct record record = {.payload = {payload, (uint32_t)len}, .ts_ms = INT64_MIN};
+        enum reject reject = decoder_decode(fixture.fast, &record, &ev);
+        assert_int_equal(reject, i % 3 == 0 ? REJECT_SYNTAX : i % 5 == 0 ? REJECT_NAME : REJECT_NONE);
+        if (i == 1000)
+            warm = heap_bytes();
+    }
+    assert_int_equal(decoder_decode(fixture.fast, &plain_record, &ev), REJECT_EMPTY);
+    assert_true(heap_bytes() <= warm);
+    fixture_close(&fixture);
+}
+
 static void name_ids_are_dense_and_stay(void **state)
 {
     (void)state;
@@ -858,6 +890,7 @@ int main(void)
         cmocka_unit_test(root_members_that_nothing_names_are_features),
         cmocka_unit_test(confluent_framing),
         cmocka_unit_test(well_formed_events_take_the_fast_path),
+        cmocka_unit_test(memory_does_not_grow),
         cmocka_unit_test(name_ids_are_dense_and_stay),
         cmocka_unit_test(explains_itself),
         cmocka_unit_test(random_events_agree),

@@ -77,7 +77,8 @@ static void equal_rates_are_no_difference(void **state)
 static void fisher_by_enumeration(void **state)
 {
     (void)state;
-    static const unsigned cases[][4] = {{3, 10, 0, 12}, {5, 56, 0, 29}, {9, 11, 2, 30}, {0, 4, 4, 4}, {3, 4, 5, 79}};
+    static const unsigned cases[][4] = {
+        {3, 10, 0, 12}, {5, 56, 0, 29}, {9, 11, 2, 30}, {0, 4, 4, 4}, {3, 4, 5, 79}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const unsigned *c = cases[i];
         unsigned hits = c[0] + c[2];

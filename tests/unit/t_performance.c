@@ -66,6 +66,30 @@ static void auc_is_the_share_of_won_pairs(void **state)
     }
 }
 
+/* Whole bins of positives, summed one by one. */
+static void brackets_by_summation(void **state)
+{
+    (void)state;
+    static const double sizes[] = {1, 31, 32, 33, 500, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
+            double positives[2] = {sizes[i], 3}, negatives[2] = {sizes[j], 2};
+            double upper = 0, lower = 0, n = sizes[i] + 3;
+            for (double k = 1; k <= 3; k++) {
+                upper += 1 / n;
+                lower += k / (k + 2) / n;
+            }
+            for (double k = 1; k <= sizes[i]; k++) {
+                upper += (3 + k) / (5 + k) / n;
+                lower += (3 + k) / (5 + sizes[j] + k) / n;
+            }
+            struct average_precision ap =
+                score_average_precision(&(struct score_histogram){positives, negatives, 2});
+            assert_near(ap.upper, upper, 1e-12);
+            assert_near(ap.lower, lower, 1e-12);
+        }
+}
+
 static void interval_covers_the_value(void **state)
 {
     (void)state;
@@ -201,6 +225,7 @@ int main(void)
         cmocka_unit_test(margins_without_events),
         cmocka_unit_test(separation_and_lift),
         cmocka_unit_test(standard_errors_by_simulation),
+        cmocka_unit_test(brackets_by_summation),
         cmocka_unit_test(bins_of_scores),
         cmocka_unit_test(losses),
     };

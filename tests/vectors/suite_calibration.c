@@ -145,6 +145,14 @@ static void run_calibration_small(struct vector_case *vc)
     struct calibration_bin width[BINS];
     equal_width(vc, &e, width, BINS);
     struct calibration c = calibration_of(width, BINS);
+    struct spiegelhalter sums = {0, 0};
+    for (size_t i = 0; i < e.count; i++)
+        spiegelhalter_add(&sums, e.p[i], e.y[i]);
+    case_put(vc, "spiegelhalter_z", spiegelhalter_test(&sums).statistic);
+    case_put(vc, "mean_calibration_diff", c.difference);
+    case_put(vc, "mean_calibration_z", c.z);
+    case_put(vc, "o_over_e", c.observed_over_expected);
+    case_put(vc, "ece2_rms", c.rms);
     case_put(vc, "ece10", c.ece);
     case_put(vc, "mce10", c.mce);
     case_put(vc, "brier", c.brier);

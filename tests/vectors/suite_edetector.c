@@ -37,6 +37,16 @@ static struct e_reference *read_reference(struct vector_case *vc)
     return reference;
 }
 
+/* Given, or what the reference leaves open. */
+static double read_rho(struct vector_case *vc, const uint64_t *reference, size_t bins)
+{
+    double n = 0;
+    for (size_t j = 0; j < bins; j++)
+        n += (double)reference[j];
+    return case_has(vc->input, "rho") ? in(vc, "rho")
+                                      : null_radius(n, (uint32_t)bins, in(vc, "delta"), in(vc, "eps"));
+}
+
 static void run_log_e(struct vector_case *vc)
 {
     size_t bins;
@@ -47,7 +57,9 @@ static void run_log_e(struct vector_case *vc)
         e_reference_free(reference);
         return;
     }
-    double rho = in(vc, "rho");
+    size_t reference_bins;
+    const uint64_t *reference_counts = case_counts(vc, vc->input, "ref", &reference_bins);
+    double rho = read_rho(vc, reference_counts, reference_bins);
     struct e_value e = e_value_of(reference, counts, rho, case_number_or(vc, vc->input, "eta", 1));
     double *scores = case_alloc(vc, bins, sizeof *scores);
     for (size_t j = 0; j < bins; j++)

@@ -21,7 +21,16 @@ static struct confusion *read_groups(struct vector_case *vc, size_t *out_count)
     return counts;
 }
 
-/* The first group against the second. */
+/* Two groups: the first against the second, with its sign. More: largest less smallest. */
+static void put_many(struct vector_case *vc, const struct confusion *g, size_t count)
+{
+    struct group_aggregate fpr = group_aggregate(g, count, GROUP_FPR, no_limits);
+    case_put(vc, "fpr_difference", fpr.difference);
+    case_put(vc, "fpr_ratio", fpr.ratio);
+    case_put(vc, "fnr_difference", group_aggregate(g, count, GROUP_FNR, no_limits).difference);
+    case_put(vc, "ppv_difference", group_aggregate(g, count, GROUP_PPV, no_limits).difference);
+}
+
 static void put_first_two(struct vector_case *vc, const struct confusion *g)
 {
     struct group_rate a = group_rate(&g[0], GROUP_FPR), b = group_rate(&g[1], GROUP_FPR);
@@ -42,7 +51,10 @@ static void run_groups(struct vector_case *vc)
         case_fail(vc, "fewer than two groups");
         return;
     }
-    put_first_two(vc, g);
+    if (count == 2)
+        put_first_two(vc, g);
+    else
+        put_many(vc, g, count);
     struct group_aggregate selection = group_aggregate(g, count, GROUP_SELECTION_RATE, no_limits);
     struct group_aggregate tpr = group_aggregate(g, count, GROUP_TPR, no_limits);
     struct group_aggregate fpr = group_aggregate(g, count, GROUP_FPR, no_limits);
@@ -75,36 +87,71 @@ static bool is_disadvantaged(struct vector_case *vc, const cJSON *facet)
     return cJSON_Compare(facet, case_item(vc, vc->input, "disadvantaged"), true);
 }
 
-static void run_clarify(struct vector_case *vc)
+/* Label distributions of both facets over all labels that occur. */
+static struct clarify label_distances(struct vector_case *vc)
+{
+    const cJSON *labels = case_item(vc, vc->input, "label"), *facet = case_item(vc, vc->input, "facet"),
+                *label;
+    size_t count = labels ? (size_t)cJSON_GetArraySize(labels) : 0, used = 0;
+    double *a = case_alloc(vc, count, sizeof *a), *d = case_alloc(vc, count, sizeof *d);
+    const cJSON **names = case_alloc(vc, count, sizeof *names);
+    struct clarify m = {.CI = 0};
+    facet = facet ? facet->child : NULL;
+    cJSON_ArrayForEach(label, labels)
+    {
+        size_t k = 0;
+        while (k < used && !cJSON_Compare(names[k], label, true))
+            k++;
+        if (k == used)
+            names[used++] = label;
+        if (!facet) {
+            case_fail(vc, "facet and label differ in length");
+            break;
+        }
+        *(is_disadvantaged(vc, facet) ? &d[k] : &a[k]) += 1;
+        facet = facet->next;
+    }
+    clarify_label_distances(a, d, used, &m);
+    return m;
+}
+
+static struct clarify confusion_metrics(struct vector_case *vc)
 {
     size_t count, predictions, at = 0;
     const double *label = case_numbers(vc, vc->input, "label", &count);
-    const double *predicted = case_numbers(vc, vc->input, "predicted", &predictions);
+    const double *predicted = case_has(vc->input, "predicted")
+                                  ? case_numbers(vc, vc->input, "predicted", &predictions)
+                                  : case_numbers(vc, vc->input, "label", &predictions);
     struct confusion a = {0, 0, 0, 0}, d = a;
     const cJSON *facet;
     cJSON_ArrayForEach(facet, case_item(vc, vc->input, "facet"))
     {
         if (at >= count || at >= predictions) {
             case_fail(vc, "facet, label and predicted differ in length");
-            return;
+            break;
         }
         struct confusion *c = is_disadvantaged(vc, facet) ? &d : &a;
         bool y = label[at] != 0, p = predicted[at] != 0;
         *(p ? (y ? &c->tp : &c->fp) : (y ? &c->fn : &c->tn)) += 1;
         at++;
     }
-    struct clarify m = clarify_metrics(&a, &d);
+    return clarify_metrics(&a, &d);
+}
+
+static void run_clarify(struct vector_case *vc)
+{
+    struct clarify m = confusion_metrics(vc), distances = label_distances(vc);
     const struct {
         const char *key;
         double value;
     } values[] = {
-        {"CI", m.CI},   {"DPL", m.DPL},     {"KL", m.KL},
-        {"JS", m.JS},   {"LP", m.LP},       {"TVD", m.TVD},
-        {"KS", m.KS},   {"DPPL", m.DPPL},   {"DI", m.DI},
-        {"DCA", m.DCA}, {"DCR", m.DCR},     {"RD", m.RD},
-        {"SD", m.SD},   {"DAR", m.DAR},     {"DRR", m.DRR},
-        {"AD", m.AD},   {"TE", m.TE},       {"GE", m.GE2},
-        {"GE2", m.GE2}, {"theil", m.theil}, {"coefficient_of_variation", m.coefficient_of_variation}};
+        {"CI", m.CI},         {"DPL", m.DPL},       {"KL", distances.KL},
+        {"JS", distances.JS}, {"LP", distances.LP}, {"TVD", distances.TVD},
+        {"KS", distances.KS}, {"DPPL", m.DPPL},     {"DI", m.DI},
+        {"DCA", m.DCA},       {"DCR", m.DCR},       {"RD", m.RD},
+        {"SD", m.SD},         {"DAR", m.DAR},       {"DRR", m.DRR},
+        {"AD", m.AD},         {"TE", m.TE},         {"GE", m.GE2},
+        {"GE2", m.GE2},       {"theil", m.theil},   {"coefficient_of_variation", m.coefficient_of_variation}};
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         case_put(vc, values[i].key, values[i].value);
 }
