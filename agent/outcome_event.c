@@ -50,7 +50,7 @@ bool outcome_of_prediction(const struct event *ev, const struct model_config *co
     if (config->task == TASK_NONE)
         return false;
     *out = (struct join_entry){
-        .ts_ms = ev->ts_ms, .kind = kind_of(ev, config), .wait_s = outcome_wait_s(config, times)};
+        .ts_ms = ev->ts_ms, .kind = (uint8_t)kind_of(ev, config), .wait_s = outcome_wait_s(config, times)};
     if (out->kind == OUTCOME_REGRESSION) {
         out->value = ev->prediction.number;
         return ev->prediction.type == VALUE_NUMBER && isfinite(out->value);
