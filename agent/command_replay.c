@@ -84,7 +84,7 @@ static void show(void *context, struct agent *agent)
 }
 
 static void summarise(const struct progress *progress, struct agent *agent, const struct config *config,
-                      int code)
+                      bool finished)
 {
     struct engine_stats stats;
     engine_get_stats(agent_engine(agent), &stats);
@@ -98,7 +98,7 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
             (void)fprintf(stderr, " %" PRIu64 " %s", stats.events[fate], fate_name((enum fate)fate));
     (void)fprintf(stderr, "\n%" PRIu64 " windows closed, %" PRIu64 " rows reported, store %s\n",
                   stats.windows_closed, stats.rows_reported, config->store_path);
-    if (stats.records == 0 && code == 0)
+    if (stats.records == 0 && finished)
         (void)fputs("nothing new: the files are empty, or the store has read them to their end before\n",
                     stderr);
     if (stats.events[FATE_REJECTED])
@@ -148,7 +148,7 @@ static int replay(struct config *config, const struct replay_options *options, u
     if (code == 0)
         code = agent_run(agent, &err);
     if (agent && !options->quiet)
-        summarise(&progress, agent, config, code);
+        summarise(&progress, agent, config, code == 0);
     agent_free(agent);
     log_free(log);
     free(files);
