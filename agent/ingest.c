@@ -360,6 +360,12 @@ static uint64_t identity_seed(struct text model, enum event_kind kind)
     return hash_text(model, (uint64_t)kind + 1);
 }
 
+/* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
+static uint32_t segments_and_others(uint32_t limit)
+{
+    return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
+}
+
 static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
 {
     struct version_state *state = calloc(1, sizeof(*state));
@@ -370,7 +376,7 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
         state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
-    state->segments = intern_new(ingest->config->limits.segments);
+    state->segments = intern_new(segments_and_others(ingest->config->limits.segments));
     state->series =
         state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
     if (state->series == UINT32_MAX) {
@@ -491,8 +497,9 @@ static bool segment_wanted(const struct version_state *state, struct text key)
     return false;
 }
 
+/* At most `limit` segments; UINT32_MAX beyond. */
 static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
-                                    const struct event *ev, struct text name)
+                                    const struct event *ev, struct text name, uint32_t limit)
 {
     uint32_t id = intern_find(state->segments, name);
     if (id != INTERN_NONE)
@@ -506,7 +513,7 @@ static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state 
         state->segment_series = grown;
         state->segment_capacity = capacity;
     }
-    if (id >= ingest->config->limits.segments)
+    if (id >= limit)
         return UINT32_MAX;
     uint32_t series = new_series(ingest, ev->model, ev->version, name);
     if (series == UINT32_MAX || intern_add(state->segments, name) != id)
@@ -526,18 +533,20 @@ static uint32_t segment_series(struct ingest *ingest, struct version_state *stat
     size_t prefix = (size_t)segment->name.len + 1;
     if (prefix + sizeof(SEGMENT_OTHER) > sizeof(bytes))
         return UINT32_MAX;
+    uint32_t limit = ingest->config->limits.segments;
     memcpy(bytes, segment->name.ptr, segment->name.len);
     bytes[segment->name.len] = '=';
     if (prefix + value->text.len <= sizeof(bytes)) {
         memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series = segment_find_or_add(ingest, state, ev,
-                                              (struct text){bytes, (uint32_t)(prefix + value->text.len)});
+        uint32_t series = segment_find_or_add(
+            ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)}, limit);
         if (series != UINT32_MAX)
             return series;
     }
     memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
     return segment_find_or_add(ingest, state, ev,
-                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
+                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)},
+                               segments_and_others(limit));
 }
 
 /* ---- one event ---- */
