@@ -67,6 +67,9 @@ static void check_time(struct config_reader *reader, struct config *config, stru
 {
     char longest[48];
     int64_t longest_ms = 0;
+    struct yaml_node *time = yaml_get(root, "time");
+    if (config->horizon_ms < config->lateness_ms && !(time && yaml_get(time, "horizon")))
+        config->horizon_ms = config->lateness_ms; /* only the lateness was chosen: the default gives way */
     if (config->horizon_ms < config->lateness_ms)
         option_error(reader, place_in(root, "time", "horizon"), "`horizon` is shorter than `lateness`");
     if (config->merge_interval_ms > config->commit_interval_ms)

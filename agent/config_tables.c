@@ -123,10 +123,11 @@ static const struct config_option time_options[] = {
     {.key = "horizon",
      .type = &option_duration,
      OPTION_AT(struct config, horizon_ms),
-     .initial = "24h",
+     .initial = "6h",
      .minimum = 1000,
      .maximum = YEARS,
-     .help = "Late events up to this are added and revise results; later ones are only counted."},
+     .help = "Late events up to this (at least `lateness`) are added and revise results; later ones are only "
+             "counted."},
     {.key = "idle_timeout",
      .type = &option_duration,
      OPTION_AT(struct config, idle_timeout_ms),

@@ -40,7 +40,8 @@ struct delta_partition {
     bool at_end;        /* caught up, and nothing since */
     bool held;          /* waits for a limit or a profile */
     bool finished, failed;
-    char detail[160]; /* why it failed */
+    bool reset;       /* reading went on at another offset than asked */
+    char detail[512]; /* why it failed, or what was skipped */
 };
 
 struct delta_count {

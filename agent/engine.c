@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/json.h"
 #include "agent/engine_internal.h"
 
 enum { SUBJECTS_MAX = 1 << 20, SCRATCH_BYTES_MAX = 64 << 20 };
@@ -47,6 +48,7 @@ int engine_new(struct engine **out, const struct engine_settings *settings, stru
     engine->config = settings->config;
     engine->times = pane_times_of(settings->config);
     engine->drift = (struct drift_options){.n_min = 200, .alpha = 0.001};
+    engine->stale_deadline_ms = INT64_MAX;
     engine->watermark_ms = engine->label_watermark_ms = engine->closed_until_ms = engine->last_pane_ms =
         INT64_MIN;
     engine->next_series_number = engine->next_reference_number = engine->next_grid_number = 1;
@@ -146,7 +148,9 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
     struct engine_partition *partition = new_partition(engine);
     if (!partition)
         return ERR_NOMEM;
-    const struct stored_offset *stored = stored_offset_of(engine, topic, number, fingerprint);
+    /* What comes through a pipe is never what came through it before. */
+    const struct stored_offset *stored =
+        strcmp(topic, "file:-") == 0 ? NULL : stored_offset_of(engine, topic, number, fingerprint);
     partition->input = input;
     partition->worker = worker;
     partition->partition = number;
@@ -184,9 +188,10 @@ const struct engine_partition *engine_partitions(const struct engine *engine, ui
     return engine->partitions;
 }
 
-void engine_set_assignment_complete(struct engine *engine, bool complete)
+void engine_set_assignment(struct engine *engine, bool complete, bool missing)
 {
     engine->assignment_complete = complete;
+    engine->input_missing = missing;
 }
 
 /* ---- merge ---- */
@@ -273,6 +278,24 @@ static void add_count(void *context, const struct delta_count *count)
     engine->stats.records += count->n;
 }
 
+/* Records that nobody will read, or a partition that stops: whoever reads the results later has to know. */
+static void put_gap(struct engine *engine, const struct engine_partition *partition)
+{
+    char subject[300];
+    struct strbuf details;
+    strbuf_init(&details, 8192);
+    struct json json;
+    json_init(&json, &details);
+    json_object_begin(&json);
+    json_key(&json, "detail");
+    json_string(&json, partition->now.detail);
+    json_object_end(&json);
+    (void)snprintf(subject, sizeof(subject), "%s[%d]", partition->topic, (int)partition->partition);
+    engine_put_audit(engine, "driftd", partition->now.failed ? "input.stopped" : "input.gap", subject,
+                     strbuf_failed(&details) ? "{}" : details.bytes);
+    strbuf_release(&details);
+}
+
 static void merge_partitions(struct engine *engine, const struct delta *delta)
 {
     uint32_t count;
@@ -287,8 +310,10 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
             log_write(engine->settings.log, LOG_WARNING, "input", "%s[%d]: %s", partition->topic,
                       (int)partition->partition, entries[i].detail);
         partition->now = entries[i];
-        /* Before the first record the start is only a wish ("beginning", "end"): not an offset to store. */
-        if (entries[i].next_offset >= 0 && entries[i].records > 0)
+        if (entries[i].reset || (entries[i].failed && entries[i].detail[0]))
+            put_gap(engine, partition);
+        /* Before the first record the start may be only a wish ("beginning"): not an offset to store. */
+        if (entries[i].next_offset >= 0)
             partition->changed = true;
     }
 }
@@ -313,6 +338,15 @@ int engine_merge(struct engine *engine, uint32_t worker, const struct delta *del
 
 /* ---- limits ---- */
 
+static int64_t first_open_ms(const struct engine *engine)
+{
+    int64_t first_ms = INT64_MAX;
+    for (uint32_t i = 0; i < engine->series_count; i++)
+        if (engine->series[i]->open && engine->series[i]->open->start_ms < first_ms)
+            first_ms = engine->series[i]->open->start_ms;
+    return first_ms;
+}
+
 /* Hold back what runs ahead while open panes take more than their share; let go at half of it (DESIGN §6). */
 static int64_t ahead_limit(struct engine *engine)
 {
@@ -326,6 +360,8 @@ static int64_t ahead_limit(struct engine *engine)
     int64_t base_ms = engine->closed_until_ms;
     if (engine->watermark_ms > base_ms)
         base_ms = engine->watermark_ms;
+    if (base_ms == INT64_MIN) /* no watermark yet: a partition or a topic is still awaited */
+        base_ms = first_open_ms(engine);
     if (base_ms == INT64_MIN || base_ms == INT64_MAX)
         return INT64_MAX;
     return pane_end(&engine->times, 0, base_ms + engine->times.tiers_ms[0] + engine->times.lateness_ms);

@@ -62,7 +62,8 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
                          struct worker_slot *out_slot) MUST_USE;
 const struct engine_partition *engine_partitions(const struct engine *engine, uint32_t *out_count);
 /* Until every partition that will be read is registered, there is no watermark. */
-void engine_set_assignment_complete(struct engine *engine, bool complete);
+/* `missing`: without an input that has been absent too long; results say that they are incomplete. */
+void engine_set_assignment(struct engine *engine, bool complete, bool missing);
 
 /* ---- running ---- */
 

@@ -86,7 +86,7 @@ void engine_update_watermark(struct engine *engine)
                 roles[role].lowest_ms = clock_ms;
         }
     }
-    engine->incomplete = absent;
+    engine->incomplete = absent || engine->input_missing;
     int64_t data_ms = watermark_of(engine, &roles[0]), labels_ms = watermark_of(engine, &roles[1]);
     if (data_ms > engine->watermark_ms)
         engine->watermark_ms = data_ms;

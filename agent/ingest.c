@@ -19,9 +19,11 @@ struct partition {
     int64_t clock_ms[2];
     uint64_t records;
     bool started, at_end, held, finished, failed;
-    bool changed; /* since the last flush */
+    bool changed;       /* since the last flush */
+    bool reset;         /* since the last flush: offsets were lost */
+    int64_t end_offset; /* of the log, at the last flush */
     struct dedup *dedup;
-    char detail[160];
+    char detail[512];
 };
 
 /* What is known of one (model, version). */
@@ -169,7 +171,10 @@ int ingest_add_slot(struct ingest *ingest, const struct worker_slot *slot)
     struct partition *partition = &ingest->partitions[slot->slot];
     *partition = (struct partition){.used = true,
                                     .origin = *slot,
-                                    .next_offset = slot->resume_offset,
+                                    .next_offset = slot->resume_offset >= 0 ? slot->resume_offset
+                                                   : slot->read_offset >= 0 ? slot->read_offset
+                                                                            : INT64_MIN,
+                                    .end_offset = -1,
                                     .clock_ms = {slot->clock_ms[0], slot->clock_ms[1]},
                                     .records = slot->records};
     if (ingest->config->dedup) {
@@ -244,6 +249,19 @@ uint64_t ingest_fallbacks(const struct ingest *ingest)
 
 /* ---- partitions ---- */
 
+/* Offsets begin anew: none that comes was counted before, and none of the old ones may be asked for again. */
+static void reset_partition(struct ingest *ingest, struct partition *partition)
+{
+    partition->reset = true;
+    partition->origin.resume_offset = INT64_MIN;
+    partition->next_offset = INT64_MIN;
+    ingest->urgent = true;
+    if (partition->dedup) {
+        dedup_free(partition->dedup);
+        partition->dedup = dedup_new(&ingest->dedup_budget); /* NULL: no duplicates are known */
+    }
+}
+
 void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal signal, const char *detail)
 {
     if (slot >= ingest->partition_count || !ingest->partitions[slot].used)
@@ -265,6 +283,10 @@ void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal sign
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s",
                        detail ? detail : "offsets were skipped");
         break;
+    case SIGNAL_RESET:
+        (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "");
+        reset_partition(ingest, partition);
+        break;
     case SIGNAL_FAILED:
         (void)snprintf(partition->detail, sizeof(partition->detail), "%s", detail ? detail : "failed");
         partition->failed = true;
@@ -282,7 +304,10 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
 {
     for (uint32_t slot = 0; slot < ingest->partition_count; slot++) {
         struct partition *partition = &ingest->partitions[slot];
-        if (!partition->used || !partition->changed)
+        if (!partition->used)
+            continue;
+        int64_t end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1;
+        if (!partition->changed && end_offset == partition->end_offset)
             continue;
         struct delta_partition entry = {
             .slot = slot,
@@ -291,18 +316,20 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
                                              : partition->next_offset,
             .clock_ms = {partition->clock_ms[0], partition->clock_ms[1]},
             .records = partition->records,
-            .end_offset = source->ops->end_offset ? source->ops->end_offset(source, slot) : -1,
+            .end_offset = end_offset,
             .started = partition->started,
             .at_end = partition->at_end,
             .held = partition->held,
             .finished = partition->finished,
             .failed = partition->failed,
+            .reset = partition->reset,
         };
         (void)snprintf(entry.detail, sizeof(entry.detail), "%s", partition->detail);
         if (delta_set_partition(ingest->delta, &entry) != 0)
             return; /* stays changed: next time */
         partition->detail[0] = '\0';
-        partition->changed = false;
+        partition->changed = partition->reset = false;
+        partition->end_offset = end_offset;
     }
     ingest->urgent = false;
 }
@@ -330,6 +357,12 @@ static uint32_t new_series(struct ingest *ingest, struct text model, struct text
     return ingest->series_count++;
 }
 
+/* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
+static uint32_t segments_and_others(uint32_t limit)
+{
+    return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
+}
+
 static uint64_t identity_seed(struct text model, enum event_kind kind)
 {
     return hash_text(model, (uint64_t)kind + 1);
@@ -345,7 +378,7 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
         state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
-    state->segments = intern_new(ingest->config->limits.segments);
+    state->segments = intern_new(segments_and_others(ingest->config->limits.segments));
     state->series =
         state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
     if (state->series == UINT32_MAX) {
@@ -466,8 +499,9 @@ static bool segment_wanted(const struct version_state *state, struct text key)
     return false;
 }
 
+/* At most `limit` segments; UINT32_MAX beyond. */
 static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
-                                    const struct event *ev, struct text name)
+                                    const struct event *ev, struct text name, uint32_t limit)
 {
     uint32_t id = intern_find(state->segments, name);
     if (id != INTERN_NONE)
@@ -481,7 +515,7 @@ static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state 
         state->segment_series = grown;
         state->segment_capacity = capacity;
     }
-    if (id >= ingest->config->limits.segments)
+    if (id >= limit)
         return UINT32_MAX;
     uint32_t series = new_series(ingest, ev->model, ev->version, name);
     if (series == UINT32_MAX || intern_add(state->segments, name) != id)
@@ -501,18 +535,20 @@ static uint32_t segment_series(struct ingest *ingest, struct version_state *stat
     size_t prefix = (size_t)segment->name.len + 1;
     if (prefix + sizeof(SEGMENT_OTHER) > sizeof(bytes))
         return UINT32_MAX;
+    uint32_t limit = ingest->config->limits.segments;
     memcpy(bytes, segment->name.ptr, segment->name.len);
     bytes[segment->name.len] = '=';
     if (prefix + value->text.len <= sizeof(bytes)) {
         memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series = segment_find_or_add(ingest, state, ev,
-                                              (struct text){bytes, (uint32_t)(prefix + value->text.len)});
+        uint32_t series = segment_find_or_add(
+            ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)}, limit);
         if (series != UINT32_MAX)
             return series;
     }
     memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
     return segment_find_or_add(ingest, state, ev,
-                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
+                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)},
+                               segments_and_others(limit));
 }
 
 /* ---- one event ---- */

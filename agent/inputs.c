@@ -11,7 +11,10 @@
 #include "collectors/file.h"
 #include "collectors/kafka.h"
 
-enum { OFFSET_TIMEOUT_MS = 10000 };
+enum {
+    OFFSET_TIMEOUT_MS = 1500, /* a stop may have to wait for it */
+    MISSING_AT_END_MS = 5000  /* a run that ends does not wait long for a topic to be made */
+};
 
 struct found { /* a slot on its way from the administrator's thread to the loop */
     struct found *next;
@@ -31,7 +34,10 @@ struct inputs {
     pthread_mutex_t lock;              /* guards found and topics_known */
     struct found *found, *found_tail;
     uint32_t topics_known, topics;
+    int64_t missing_since_ms; /* monotonic, guarded: brokers answer and not every topic is there; 0: no */
+    char missing[512];        /* the first such topic and why, guarded */
     int32_t *partitions_seen; /* by input; administrator's thread only */
+    bool *known;              /* by input: all its partitions were taken once; administrator's thread only */
     bool connected;
     /* files */
     bool files_taken;
@@ -60,8 +66,9 @@ int inputs_new(struct inputs **out, const struct agent_settings *settings, struc
                                             .on_offset_gap = config->on_offset_gap};
     inputs->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     inputs->partitions_seen = calloc(config->input_count + 1u, sizeof(*inputs->partitions_seen));
+    inputs->known = calloc(config->input_count + 1u, sizeof(*inputs->known));
     int locked = pthread_mutex_init(&inputs->lock, NULL);
-    if (inputs->fd < 0 || !inputs->partitions_seen || locked != 0) {
+    if (inputs->fd < 0 || !inputs->partitions_seen || !inputs->known || locked != 0) {
         inputs_free(inputs);
         return err_set(err, ERR_NOMEM, "no memory for inputs");
     }
@@ -88,6 +95,7 @@ void inputs_free(struct inputs *inputs)
     }
     (void)pthread_mutex_destroy(&inputs->lock);
     free(inputs->partitions_seen);
+    free(inputs->known);
     if (inputs->fd >= 0)
         (void)close(inputs->fd);
     free(inputs);
@@ -123,13 +131,15 @@ static int resolve_offsets(struct inputs *inputs, const char *topic, int32_t par
         (void)usleep(1000); /* its thread may call us before kafka_admin_new has returned */
     found->start_offset = OFFSET_BEGINNING;
     found->end_offset = INT64_MAX;
+    int64_t low;
     int code = 0;
+    /* A number, not "the end": a restart before the first record must not skip what came meanwhile. */
     if (!is_new_partition && inputs->config->start == START_LATEST)
-        found->start_offset = OFFSET_END;
+        code =
+            kafka_admin_offsets(admin, topic, partition, OFFSET_TIMEOUT_MS, &low, &found->start_offset, err);
     else if (!is_new_partition && inputs->config->start == START_TIMESTAMP)
         code = kafka_admin_offset_for_time(admin, topic, partition, inputs->config->start_ms,
                                            OFFSET_TIMEOUT_MS, &found->start_offset, err);
-    int64_t low;
     if (code == 0 && inputs->settings.until_end)
         code = kafka_admin_offsets(admin, topic, partition, OFFSET_TIMEOUT_MS, &low, &found->end_offset, err);
     return code;
@@ -146,51 +156,79 @@ static void push_found(struct inputs *inputs, struct found *found)
     (void)pthread_mutex_unlock(&inputs->lock);
 }
 
-static void topic_known(struct inputs *inputs, uint32_t input, const struct kafka_topic_partitions *topic)
+/* Takes the partitions that are new; false when it has to be told again. */
+static bool take_partitions(struct inputs *inputs, uint32_t input, const struct kafka_topic_partitions *topic)
 {
-    bool first = inputs->partitions_seen[input] == 0;
-    for (int32_t partition = inputs->partitions_seen[input]; partition < topic->partition_count;
-         partition++) {
-        if (!in_shard(inputs->config, partition)) {
-            inputs->partitions_seen[input] = partition + 1;
+    for (int32_t *seen = &inputs->partitions_seen[input]; *seen < topic->partition_count; ++*seen) {
+        if (!in_shard(inputs->config, *seen))
             continue;
-        }
         struct found *found = calloc(1, sizeof(*found));
         struct err err = {0};
         if (!found)
-            return; /* asked again at the next poll */
+            return false;
         found->input = input;
-        found->partition = partition;
-        if (resolve_offsets(inputs, topic->topic, partition, !first, found, &err) != 0) {
-            log_write(inputs->log, LOG_WARNING, "kafka", "%s[%d]: %s; trying again", topic->topic,
-                      (int)partition, err.message);
+        found->partition = *seen;
+        if (resolve_offsets(inputs, topic->topic, *seen, inputs->known[input], found, &err) != 0) {
+            log_write(inputs->log, LOG_WARNING, "kafka", "%s[%d]: %s; trying again", topic->topic, (int)*seen,
+                      err.message);
             free(found);
-            return;
+            return false;
         }
         push_found(inputs, found);
-        inputs->partitions_seen[input] = partition + 1;
     }
-    if (first) {
+    return true;
+}
+
+static bool topic_known(struct inputs *inputs, uint32_t input, const struct kafka_topic_partitions *topic)
+{
+    int32_t before = inputs->partitions_seen[input];
+    bool taken = take_partitions(inputs, input, topic);
+    if (inputs->partitions_seen[input] > before)
+        log_write(inputs->log, LOG_INFO, "kafka", "topic %s: %d partitions", topic->topic,
+                  (int)topic->partition_count);
+    if (taken && !inputs->known[input]) {
+        inputs->known[input] = true;
         (void)pthread_mutex_lock(&inputs->lock);
         inputs->topics_known++;
         (void)pthread_mutex_unlock(&inputs->lock);
     }
+    return taken;
+}
+
+static void note_missing(struct inputs *inputs, const struct kafka_topic_partitions *missing)
+{
+    (void)pthread_mutex_lock(&inputs->lock);
+    if (!missing)
+        inputs->missing_since_ms = 0;
+    else if (inputs->missing_since_ms == 0)
+        inputs->missing_since_ms = inputs->settings.clock->monotonic_ms(inputs->settings.clock);
+    if (missing)
+        (void)snprintf(inputs->missing, sizeof(inputs->missing), "topic %s cannot be read: %s",
+                       missing->topic, missing->error ? missing->error : "it does not exist");
+    (void)pthread_mutex_unlock(&inputs->lock);
 }
 
 static void on_topology(void *context, const struct kafka_topic_partitions *topics, uint32_t count)
 {
     struct inputs *inputs = context;
+    const struct kafka_topic_partitions *missing = NULL;
+    bool taken = true;
     for (uint32_t i = 0; i < count; i++) {
         if (topics[i].partition_count <= 0) {
-            log_write(inputs->log, LOG_WARNING, "kafka", "topic %s is not readable: %s", topics[i].topic,
+            log_write(inputs->log, LOG_WARNING, "kafka", "topic %s cannot be read: %s", topics[i].topic,
                       topics[i].error ? topics[i].error : "it does not exist");
+            missing = &topics[i];
             continue;
         }
         for (uint32_t input = 0; input < inputs->config->input_count; input++)
             if (inputs->config->inputs[input].topic &&
                 strcmp(inputs->config->inputs[input].topic, topics[i].topic) == 0)
-                topic_known(inputs, input, &topics[i]);
+                taken &= topic_known(inputs, input, &topics[i]);
     }
+    note_missing(inputs, missing);
+    struct kafka_admin *admin = atomic_load(&inputs->admin);
+    if (!taken && admin)
+        kafka_admin_tell_again(admin);
     wake(inputs);
 }
 
@@ -238,7 +276,7 @@ int inputs_dead_letter(void *context, uint32_t input, const struct record *recor
 /* ---- loop's thread ---- */
 
 static int take_files(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
-                      void *context)
+                      void *context, struct err *err)
 {
     inputs->files_taken = true;
     for (uint32_t i = 0; i < inputs->settings.file_count; i++) {
@@ -253,20 +291,21 @@ static int take_files(struct inputs *inputs, int (*fn)(void *context, const stru
                                   .end_offset = INT64_MAX,
                                   .worker_hint = i,
                                   .csv = inputs->config->inputs[file->input].mapping.format == INPUT_CSV};
-        struct err err = {0};
-        int code = strcmp(file->path, "-") == 0 ? 0 : file_fingerprint(file->path, &slot.fingerprint, &err);
-        if (code == 0)
-            code = fn(context, &slot);
+        int code = strcmp(file->path, "-") == 0 ? 0 : file_fingerprint(file->path, &slot.fingerprint, err);
         if (code != 0)
             return code;
+        code = fn(context, &slot);
+        if (code != 0)
+            return err_set(err, code, "cannot assign %s to a worker", file->path);
     }
     return 0;
 }
 
-int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context)
+int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context,
+                struct err *err)
 {
     if (inputs->settings.files)
-        return inputs->files_taken ? 0 : take_files(inputs, fn, context);
+        return inputs->files_taken ? 0 : take_files(inputs, fn, context, err);
     (void)pthread_mutex_lock(&inputs->lock);
     struct found *found = inputs->found;
     inputs->found = inputs->found_tail = NULL;
@@ -286,16 +325,22 @@ int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct inp
             code = fn(context, &slot);
         free(found);
     }
-    return code;
+    return code ? err_set(err, code, "cannot assign a partition to a worker") : 0;
 }
 
-bool inputs_are_complete(const struct inputs *inputs)
+enum inputs_state inputs_state(struct inputs *inputs, char *reason, size_t size)
 {
     if (inputs->settings.files)
-        return inputs->files_taken;
-    struct inputs *mutable_inputs = (struct inputs *)(uintptr_t)inputs; /* the lock only */
-    (void)pthread_mutex_lock(&mutable_inputs->lock);
-    bool complete = inputs->topics_known == inputs->topics && !inputs->found;
-    (void)pthread_mutex_unlock(&mutable_inputs->lock);
-    return complete;
+        return inputs->files_taken ? INPUTS_COMPLETE : INPUTS_PENDING;
+    int64_t now_ms = inputs->settings.clock->monotonic_ms(inputs->settings.clock);
+    int64_t patience_ms = inputs->settings.until_end ? MISSING_AT_END_MS : inputs->config->absent_timeout_ms;
+    enum inputs_state state = INPUTS_PENDING;
+    (void)pthread_mutex_lock(&inputs->lock);
+    if (inputs->topics_known == inputs->topics && !inputs->found)
+        state = INPUTS_COMPLETE;
+    else if (inputs->missing_since_ms && now_ms - inputs->missing_since_ms >= patience_ms && !inputs->found)
+        state = INPUTS_MISSING;
+    (void)snprintf(reason, size, "%s", inputs->missing);
+    (void)pthread_mutex_unlock(&inputs->lock);
+    return state;
 }

@@ -28,10 +28,15 @@ int inputs_new_source(struct inputs *inputs, struct source **out, struct err *er
 /* Readable when inputs_take has something. */
 int inputs_fd(const struct inputs *inputs);
 /* Calls fn for every slot that is new; stops at its first error. */
-int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
-                void *context) MUST_USE;
-/* Every topic is known and its partitions were taken. */
-bool inputs_are_complete(const struct inputs *inputs);
+int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context,
+                struct err *err) MUST_USE;
+enum inputs_state {
+    INPUTS_PENDING,
+    INPUTS_COMPLETE, /* every topic is known and its partitions were taken */
+    INPUTS_MISSING /* brokers answer, and for absent_timeout a topic has not been there; the rest was taken */
+};
+/* `reason` gets a sentence on what is missing. */
+enum inputs_state inputs_state(struct inputs *inputs, char *reason, size_t size);
 /* For worker_settings.dead_letter; `inputs` is the context. Any thread. */
 int inputs_dead_letter(void *inputs, uint32_t input, const struct record *record, enum reject reject,
                        const char *detail);

@@ -115,6 +115,7 @@ struct stored_offset {
     int64_t clock_ms[2];  /* data, labels; INT64_MIN: none yet */
     uint64_t fingerprint; /* files; else 0 */
     uint64_t records;     /* consumed so far */
+    int64_t log_end;      /* end of the log as last heard, -1 unknown */
 };
 void store_put_offset(struct store_batch *batch, const struct stored_offset *offset);
 

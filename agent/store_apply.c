@@ -136,8 +136,8 @@ static int apply_offset(struct store *store, const struct stored_offset *offset)
         rc = bind_integers(statement, 2,
                            (int64_t[]){offset->partition, (int64_t)offset->fingerprint, offset->next_offset,
                                        offset->dedup_offset, offset->clock_ms[0], offset->clock_ms[1],
-                                       (int64_t)offset->records},
-                           7);
+                                       (int64_t)offset->records, offset->log_end},
+                           8);
     return rc == SQLITE_OK ? store_step(statement) : rc;
 }
 

@@ -138,6 +138,7 @@ static int offset_row(void *context, sqlite3_stmt *row)
         .clock_ms = {sqlite3_column_int64(row, 4), sqlite3_column_int64(row, 5)},
         .fingerprint = (uint64_t)sqlite3_column_int64(row, 6),
         .records = (uint64_t)sqlite3_column_int64(row, 7),
+        .log_end = sqlite3_column_int64(row, 8),
     };
     return to->offset(to->context, &offset);
 }

@@ -60,7 +60,7 @@ struct worker {
     struct delta *current;        /* being filled; NULL while all are out */
     int64_t swapped_ms;
 
-    _Atomic bool stop, done, failed;
+    _Atomic bool stop, done, failed, close;
     char failure[sizeof(((struct err *)0)->message)]; /* written before `failed` is set */
     _Atomic uint64_t fallbacks;
 };
@@ -85,6 +85,7 @@ static void run_command(struct worker *worker, struct worker_command *command)
                                           .partition = slot->partition,
                                           .offset = slot->read_offset,
                                           .end_offset = slot->end_offset,
+                                          .needed_offset = slot->resume_offset,
                                           .csv = slot->csv};
         if (ingest_add_slot(worker->ingest, slot) != 0)
             break;
@@ -198,6 +199,13 @@ static void *worker_main(void *argument)
     hand_over(worker, 0);
     atomic_store(&worker->done, true);
     wake(worker->wake_fd);
+    while (!atomic_load(&worker->close)) { /* the last commit is on its way: the group may hear of it */
+        run_commands(worker);
+        wait_for_command(worker, 100);
+    }
+    run_commands(worker);
+    source_free(worker->source); /* can take seconds without a broker: here all workers do so at once */
+    worker->source = NULL;
     return NULL;
 }
 
@@ -249,12 +257,19 @@ bool worker_is_done(const struct worker *worker)
     return atomic_load(&worker->done);
 }
 
+void worker_request_close(struct worker *worker)
+{
+    atomic_store(&worker->stop, true);
+    atomic_store(&worker->close, true);
+    wake(worker->command_fd);
+}
+
 void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
     if (!worker->joined) {
-        worker_request_stop(worker);
+        worker_request_close(worker);
         (void)pthread_join(worker->thread, NULL);
     }
     for (struct worker_command *command; worker->commands && (command = ring_pop(worker->commands));) {

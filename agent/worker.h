@@ -51,6 +51,8 @@ int worker_start(struct worker **out, const struct worker_settings *settings, st
  * worker_free. */
 void worker_request_stop(struct worker *worker);
 bool worker_is_done(const struct worker *worker);
+/* After it is done: closes its source, on its own thread. */
+void worker_request_close(struct worker *worker);
 void worker_free(struct worker *worker);
 
 /* A partition to read: deliver from read_offset, count from resume_offset (between the two only ids are

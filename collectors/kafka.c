@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
 
 enum {
@@ -16,10 +17,11 @@ enum {
     STASH_BYTES = 1 << 20,
     RETRY_MS = 500,
     RETRY_MAX_MS = 10000,
+    EARLY_ENDS_MAX = 3,
     COMMIT_EVERY_MS = 5000,
     SKIP_SAID_EVERY_MS = 60000,
-    CLOSE_MS = 3000,
-    CLOSE_COMMIT_MS = 1000,
+    CLOSE_MS = 2000,
+    CLOSE_COMMIT_MS = 500,
     DETAIL_BYTES = 768,
     REASON_BYTES = 256
 };
@@ -204,11 +206,49 @@ static void skipped(struct kafka_source *kafka, struct kafka_slot *slot, int64_t
         say_skips(kafka, slot, sink);
 }
 
-/* The partition stands at `offset` for the first time since it was (re)started there. */
-static void note_position(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+/* Goes on where the policy says, or fails. */
+static void take_gap(struct kafka_source *kafka, struct kafka_slot *slot, int64_t from, const char *reason,
+                     const struct source_sink *sink)
+{
+    char detail[DETAIL_BYTES];
+
+    if (kafka->policy == OFFSET_GAP_HALT) {
+        (void)snprintf(
+            detail, sizeof(detail),
+            "%s [%d] stops: offset %lld is not on the broker any more (%s): its records were deleted "
+            "or the topic was made anew. `on_offset_gap: earliest` or `latest` goes on",
+            slot->topic->name, (int)slot->partition, (long long)from, reason);
+        fail(slot, sink, detail);
+        return;
+    }
+    slot->reset_from = from;
+    slot->needed = 0;
+    slot->next = OFFSET_UNKNOWN;
+    restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
+}
+
+/* The log begins after what was only wanted. Is it still the log that had what is needed? False: no, and the
+ * message at `offset` is none to use. */
+static bool note_lenient(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+                         const struct source_sink *sink)
+{
+    int64_t from = slot->lenient_from;
+
+    slot->lenient_from = OFFSET_UNKNOWN;
+    if (offset >= from && offset <= slot->needed)
+        return true;
+    take_gap(kafka, slot, slot->needed, "the log begins elsewhere", sink);
+    return false;
+}
+
+/* The partition stands at `offset` for the first time since it was (re)started there. False: it does not stay
+ * there. */
+static bool note_position(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
                           const struct source_sink *sink)
 {
     slot->resets = 0;
+    if (slot->lenient_from != OFFSET_UNKNOWN && !note_lenient(kafka, slot, offset, sink))
+        return false;
     if (slot->reset_from != OFFSET_UNKNOWN) {
         char detail[DETAIL_BYTES];
         (void)snprintf(detail, sizeof(detail),
@@ -218,46 +258,18 @@ static void note_position(struct kafka_source *kafka, struct kafka_slot *slot, i
                        (long long)offset, kafka->policy == OFFSET_GAP_EARLIEST ? "earliest" : "latest");
         slot->reset_from = OFFSET_UNKNOWN;
         slot->next = offset;
-        sink->signal(sink->context, slot->number, SIGNAL_GAP, detail);
+        sink->signal(sink->context, slot->number, SIGNAL_RESET, detail);
     }
+    return true;
 }
 
 /* ---- records ------------------------------------------------------------------------------------------ */
 
-static uint32_t read_headers(struct kafka_source *kafka, const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers = NULL;
-    uint32_t count = 0;
-
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    const char *name;
-    const void *value;
-    size_t len;
-    while (count < HEADERS_MAX && rd_kafka_header_get_all(headers, count, &name, &value, &len) == 0) {
-        kafka->headers[count].name = text_of(name);
-        kafka->headers[count].value = (struct text){value, (uint32_t)len};
-        count++;
-    }
-    return count;
-}
-
 static enum source_verdict deliver(struct kafka_source *kafka, const struct kafka_slot *slot,
                                    const rd_kafka_message_t *message, const struct source_sink *sink)
 {
-    rd_kafka_timestamp_type_t type;
-    int64_t ts_ms = rd_kafka_message_timestamp(message, &type);
-    struct record record = {
-        .payload = {message->payload, (uint32_t)message->len},
-        .key = {message->key, (uint32_t)message->key_len},
-        .topic = slot->topic->text,
-        .partition = message->partition,
-        .offset = message->offset,
-        .next_offset = message->offset + 1,
-        .ts_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ts_ms < 0 ? INT64_MIN : ts_ms,
-        .headers = kafka->headers,
-        .header_count = read_headers(kafka, message),
-    };
+    struct record record;
+    kafka_record_of(&record, slot->topic->text, message, kafka->headers, HEADERS_MAX);
     return sink->deliver(sink->context, slot->number, &record);
 }
 
@@ -266,7 +278,8 @@ enum outcome { DROPPED, DELIVERED, HELD };
 static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *slot,
                                 const rd_kafka_message_t *message, const struct source_sink *sink)
 {
-    note_position(kafka, slot, message->offset, sink);
+    if (!note_position(kafka, slot, message->offset, sink))
+        return DROPPED;
     if (message->offset >= slot->end_offset) {
         finish(slot, sink);
         return DROPPED;
@@ -285,12 +298,28 @@ static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *s
     return DELIVERED;
 }
 
+/* A log that ends before what was read of it once was made anew, or its broker is not up to date yet. */
+static bool ends_early(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+                       const struct source_sink *sink)
+{
+    if (offset >= slot->needed)
+        return false;
+    if (slot->early_ends++ < EARLY_ENDS_MAX)
+        restart(kafka, slot, offset, RETRY_MS);
+    else
+        take_gap(kafka, slot, slot->needed, "the log ends before it", sink);
+    return true;
+}
+
 static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const rd_kafka_message_t *message,
                      const struct source_sink *sink)
 {
-    note_position(kafka, slot, message->offset, sink);
+    if (!note_position(kafka, slot, message->offset, sink))
+        return;
     if (slot->next == OFFSET_UNKNOWN)
         slot->next = message->offset;
+    if (ends_early(kafka, slot, message->offset, sink))
+        return;
     slot->at_end = true;
     if (message->offset >= slot->end_offset)
         finish(slot, sink);
@@ -303,7 +332,6 @@ static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const 
 static void take_reset(struct kafka_source *kafka, struct kafka_slot *slot, const char *reason,
                        const struct source_sink *sink)
 {
-    char detail[DETAIL_BYTES];
     int64_t from = slot->next != OFFSET_UNKNOWN ? slot->next : slot->position;
 
     if (slot->resets++ == 0) {
@@ -317,18 +345,13 @@ static void take_reset(struct kafka_source *kafka, struct kafka_slot *slot, cons
         restart(kafka, slot, slot->position, wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS);
         return;
     }
-    if (kafka->policy == OFFSET_GAP_HALT) {
-        (void)snprintf(
-            detail, sizeof(detail),
-            "%s [%d] stops: offset %lld is not on the broker any more (%s): its records were deleted "
-            "or the topic was made anew. `on_offset_gap: earliest` or `latest` goes on",
-            slot->topic->name, (int)slot->partition, (long long)from, reason);
-        fail(slot, sink, detail);
+    if (from < slot->needed && slot->next != OFFSET_UNKNOWN && slot->next == slot->position) {
+        slot->lenient_from = from; /* nothing was read yet: what is gone may be only what was wanted */
+        slot->next = OFFSET_UNKNOWN;
+        restart(kafka, slot, OFFSET_BEGINNING, 0);
         return;
     }
-    slot->reset_from = from;
-    slot->next = OFFSET_UNKNOWN;
-    restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
+    take_gap(kafka, slot, from > slot->needed ? from : slot->needed, reason, sink);
 }
 
 static void take_damage(struct kafka_source *kafka, struct kafka_slot *slot,
@@ -554,9 +577,12 @@ static void on_committed(void *context, rd_kafka_resp_err_t code)
 {
     struct kafka_source *kafka = context;
     kafka->commit_in_flight = false;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        kafka_handle_warn(kafka->handle, code,
-                          "offsets could not be committed to the group; driftd's own are safe", NULL);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
+        return;
+    for (uint32_t i = 0; i < kafka->slot_count; i++)
+        kafka->slots[i]->committed = OFFSET_UNKNOWN; /* all again the next time */
+    kafka_handle_warn(kafka->handle, code,
+                      "offsets could not be committed to the group; driftd's own are safe", NULL);
 }
 
 static void commit(struct kafka_source *kafka)
@@ -673,18 +699,22 @@ static int64_t kafka_end_offset(struct source *source, uint32_t number)
     return high >= 0 ? high : -1;
 }
 
+static void wait_for_commit(struct kafka_source *kafka, int64_t until_ms)
+{
+    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
+        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
+        refresh_now(kafka);
+    }
+}
+
 /* The last offsets for the group, if a broker takes them soon. */
 static void commit_last(struct kafka_source *kafka)
 {
     int64_t until_ms = kafka->now_ms + CLOSE_COMMIT_MS;
 
+    wait_for_commit(kafka, until_ms); /* one that is under way may not be the last */
     commit(kafka);
-    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
-        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
-        refresh_now(kafka);
-        if (!kafka->commit_in_flight)
-            commit(kafka);
-    }
+    wait_for_commit(kafka, until_ms);
 }
 
 static void kafka_free(struct source *source)

@@ -1,8 +1,14 @@
 #ifndef DRIFTD_COLLECTORS_KAFKA_H
 #define DRIFTD_COLLECTORS_KAFKA_H
 /*
- * Kafka as a source: manual assign(), our own offsets (INTEGRATIONS §1, PERFORMANCE §3). One consumer handle
- * per worker. Only kafka*.c include rdkafka.h.
+ * Kafka as a source: partitions read one by one at our own offsets, no group membership (INTEGRATIONS §1,
+ * PERFORMANCE §3). One consumer handle per worker. Only kafka*.c include rdkafka.h.
+ *
+ * SIGNAL_GAP: a reset (on_offset_gap) and unreadable records are said at once; offsets without records, as
+ * compaction and every transaction leave them, are said the first time and then gathered to one a minute per
+ * slot. source end_offset: at the end of a partition it is the next offset, so that transaction markers are
+ * no lag. With a group.id, durable offsets are committed to it every 5 s and at the end. Records carry at
+ * most 128 headers.
  */
 #include "agent/base/log.h"
 #include "collectors/source.h"
@@ -45,8 +51,8 @@ enum { KAFKA_START_EARLIEST, KAFKA_START_LATEST, KAFKA_START_TIMESTAMP };
 
 struct kafka_admin_events {
     /* Called on the administrator's thread. Topics and partition counts whenever they are learned or have
-     * changed (60 s poll, 1 s with back-off to 10 s until all topics are known). `connected` false with
-     * `error` when no broker answers. */
+     * changed (60 s poll or topic.metadata.refresh.interval.ms, 1 s with back-off to 10 s until all topics
+     * are known). `connected` false with `error` when no broker answers. */
     void (*topology)(void *context, const struct kafka_topic_partitions *topics, uint32_t count);
     void (*connection)(void *context, bool connected, const char *error);
     void *context;
@@ -56,6 +62,9 @@ int kafka_admin_new(struct kafka_admin **out, const struct kafka_settings *setti
                     const char *const *topics, uint32_t topic_count, const struct kafka_admin_events *events,
                     struct log *log, struct err *err) MUST_USE;
 void kafka_admin_free(struct kafka_admin *admin);
+
+/* From within events.topology: tell it again soon, something that was asked because of it failed. */
+void kafka_admin_tell_again(struct kafka_admin *admin);
 
 /* Blocking, for start-up and tools: low and high (LSO) offsets of one partition, within timeout_ms. */
 int kafka_admin_offsets(struct kafka_admin *admin, const char *topic, int32_t partition, int timeout_ms,

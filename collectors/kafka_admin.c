@@ -41,7 +41,7 @@ struct kafka_admin {
     bool has_thread;
     bool said_topology, said_connected, connected;
     bool check_now; /* the library says that all brokers are down */
-    int64_t next_ms, retry_ms;
+    int64_t next_ms, retry_ms, poll_ms;
     char trouble[REASON_BYTES]; /* the last the library said, "" when it works */
     char said_trouble[REASON_BYTES];
     pthread_mutex_t mutex; /* guards `stopping` */
@@ -156,11 +156,11 @@ static void refresh(struct kafka_admin *admin)
         say_connection(admin, true);
         if (changed)
             say_topology(admin);
-        complete = all_known(admin);
+        complete = all_known(admin) && admin->said_topology;
     }
     if (complete) {
         admin->retry_ms = RETRY_MS;
-        admin->next_ms = now_ms() + POLL_MS;
+        admin->next_ms = now_ms() + admin->poll_ms;
     } else {
         admin->next_ms = now_ms() + admin->retry_ms;
         admin->retry_ms = admin->retry_ms * 2 < RETRY_MAX_MS ? admin->retry_ms * 2 : RETRY_MAX_MS;
@@ -200,6 +200,11 @@ static void *run(void *context)
             refresh(admin);
     } while (sleep_slice(admin));
     return NULL;
+}
+
+void kafka_admin_tell_again(struct kafka_admin *admin)
+{
+    admin->said_topology = false;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
@@ -254,7 +259,7 @@ static int admin_start(struct kafka_admin *admin, const char *const *topics, uin
                        struct log *log, struct err *err)
 {
     struct kafka_handle_calls calls = {.error = on_error, .context = admin};
-    int rc = kafka_handle_new(&admin->handle, &admin->settings, KAFKA_CONSUMER, "kafka", &calls, log, err);
+    int rc = kafka_handle_new(&admin->handle, &admin->settings, KAFKA_ADMIN, "kafka", &calls, log, err);
 
     if (rc == 0)
         rc = add_topics(admin, topics, topic_count, err);
@@ -264,6 +269,10 @@ static int admin_start(struct kafka_admin *admin, const char *const *topics, uin
     if (!admin->letters)
         return err_set(err, ERR_NOMEM, "out of memory setting up Kafka");
     admin->retry_ms = RETRY_MS;
+    const char *poll_ms = kafka_property(&admin->settings, "topic.metadata.refresh.interval.ms");
+    admin->poll_ms = poll_ms ? strtoll(poll_ms, NULL, 10) : 0;
+    if (admin->poll_ms <= 0)
+        admin->poll_ms = POLL_MS;
     if (pthread_create(&admin->thread, NULL, run, admin) != 0)
         return err_set(err, ERR_NOMEM, "no thread for Kafka's administrator");
     admin->has_thread = true;

@@ -1,8 +1,10 @@
 #include "collectors/kafka_conf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { REASON_BYTES = 512, SECRET_LENGTH_MIN = 3 };
 
@@ -11,8 +13,11 @@ enum property_scope { FOR_ALL, FOR_CONSUMER, FOR_PRODUCER };
 struct fixed_property {
     const char *name, *value;
     enum property_scope scope;
-    const char *advice; /* why a user cannot choose; NULL: a default, the user may */
+    const char *advice; /* why a user cannot choose; NULL: a default, the user may; FORCED */
 };
+
+/* Ours, whatever the user says, and not worth an error. */
+static const char FORCED[] = "";
 
 /* INTEGRATIONS §1.1 and PERFORMANCE §3. */
 static const struct fixed_property fixed_properties[] = {
@@ -37,6 +42,9 @@ static const struct fixed_property fixed_properties[] = {
      "driftd commits to the group what its store holds, and nothing before"},
     {"enable.auto.offset.store", "false", FOR_CONSUMER,
      "driftd commits to the group what its store holds, and nothing before"},
+    /* We are no member of the group, so it is no session's: but 2.0.2 lets a commit that finds no coordinator
+     * hold up the close for this long, its main thread spinning (seen: a whole core for 45 s). */
+    {"session.timeout.ms", "1000", FOR_CONSUMER, FORCED},
     {"log.queue", "false", FOR_ALL, "driftd writes the library's log itself"},
 };
 
@@ -59,7 +67,7 @@ static const struct fixed_property *fixed_find(const char *name)
 static bool applies(const struct fixed_property *property, enum kafka_role role)
 {
     return property->scope == FOR_ALL ||
-           property->scope == (role == KAFKA_CONSUMER ? FOR_CONSUMER : FOR_PRODUCER);
+           property->scope == (role == KAFKA_PRODUCER ? FOR_PRODUCER : FOR_CONSUMER);
 }
 
 const char *kafka_property(const struct kafka_settings *settings, const char *name)
@@ -113,14 +121,33 @@ static bool same_value(const char *a, const char *b)
     return strcasecmp(a, b) == 0 || (a_true && b_true) || (a_false && b_false);
 }
 
-static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *settings, struct err *err)
+/* OpenSSL's own words for a file that is not there name no file. */
+static int check_file(const struct kafka_property *property, struct err *err)
+{
+    static const char suffix[] = ".location";
+    size_t len = strlen(property->name);
+
+    if (len <= sizeof(suffix) - 1 || strcmp(property->name + len - (sizeof(suffix) - 1), suffix) != 0 ||
+        property->value[0] == '\0' || strcmp(property->value, "probe") == 0 ||
+        access(property->value, R_OK) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "kafka.%s: cannot read %s: %s", property->name, property->value,
+                   strerror(errno));
+}
+
+static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *settings, enum kafka_role role,
+                          struct err *err)
 {
     for (uint32_t i = 0; i < settings->property_count; i++) {
         const struct kafka_property *property = &settings->properties[i];
+        if (role == KAFKA_ADMIN && strncmp(property->name, "group.", 6) == 0)
+            continue;
         const struct fixed_property *fixed = fixed_find(property->name);
-        if (fixed && fixed->advice && !same_value(property->value, fixed->value))
+        if (fixed && fixed->advice && fixed->advice != FORCED && !same_value(property->value, fixed->value))
             return err_set(err, ERR_CONFIG, "kafka.%s cannot be set: %s", property->name, fixed->advice);
-        int rc = conf_set(conf, property->name, property->value, err);
+        int rc = check_file(property, err);
+        if (rc == 0)
+            rc = conf_set(conf, property->name, property->value, err);
         if (rc < 0)
             return rc;
     }
@@ -158,7 +185,7 @@ int kafka_conf_new(rd_kafka_conf_t **out, const struct kafka_settings *settings,
     if (rc == 0 && settings->client_id)
         rc = conf_set(conf, "client.id", settings->client_id, err);
     if (rc == 0)
-        rc = set_configured(conf, settings, err);
+        rc = set_configured(conf, settings, role, err);
     if (rc == 0)
         rc = set_ours(conf, role, false, err);
     if (rc < 0) {

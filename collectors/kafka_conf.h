@@ -6,7 +6,11 @@
 #include "agent/base/strbuf.h"
 #include "collectors/kafka.h"
 
-enum kafka_role { KAFKA_CONSUMER, KAFKA_PRODUCER };
+enum kafka_role {
+    KAFKA_CONSUMER,
+    KAFKA_ADMIN, /* a consumer that has nothing to do with the group */
+    KAFKA_PRODUCER
+};
 
 /*
  * Our defaults, then the properties as configured, then what driftd decides itself; a property that is ours

@@ -162,7 +162,7 @@ static int handle_open(struct kafka_handle *handle, const struct kafka_settings 
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     if (role == KAFKA_CONSUMER && handle->calls.committed)
         rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
-    handle->rk = rd_kafka_new(role == KAFKA_CONSUMER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, reason,
+    handle->rk = rd_kafka_new(role == KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, reason,
                               sizeof(reason));
     if (!handle->rk) {
         rd_kafka_conf_destroy(conf);

@@ -73,7 +73,8 @@ struct kafka_slot *kafka_slot_new(struct kafka_topic *topic, const struct source
     slot->position = wanted->offset;
     slot->end_offset = wanted->end_offset;
     slot->arrived = slot->next = wanted->offset >= 0 ? wanted->offset : OFFSET_UNKNOWN;
-    slot->reset_from = OFFSET_UNKNOWN;
+    slot->reset_from = slot->lenient_from = OFFSET_UNKNOWN;
+    slot->needed = wanted->needed_offset;
     slot->durable = slot->committed = OFFSET_UNKNOWN;
     slot->state = KAFKA_DONE;
     return slot;

@@ -23,7 +23,9 @@ enum source_signal {
                         stretch of records */
     SIGNAL_FINISHED, /* a finite input is at its end, or with `until_end` the partition reached the end offset
                         it had at the start */
-    SIGNAL_GAP,      /* offsets skipped or reset; detail says from where to where */
+    SIGNAL_GAP,      /* offsets without records were skipped; detail says from where to where */
+    SIGNAL_RESET,    /* the next offset is lost and reading goes on elsewhere (on_offset_gap): no record that
+                        follows was delivered before; detail says from where to where */
     SIGNAL_FAILED    /* this slot cannot go on (authorisation, unknown topic, on_offset_gap: halt, unreadable
                         file); detail says why */
 };
@@ -37,12 +39,14 @@ struct source_sink {
 /* A partition to read. `slot` is the caller's number for it, < 2^20, never reused within a run. */
 struct source_slot {
     uint32_t slot;
-    const char *topic;  /* topic name, or the file's path, "-" for standard input; copied */
-    int32_t partition;  /* 0 for files */
-    int64_t offset;     /* next offset to deliver; OFFSET_BEGINNING, OFFSET_END */
-    int64_t end_offset; /* stop and signal FINISHED when this offset is reached; INT64_MAX: never (files:
-                           their end) */
-    bool csv;           /* files: the first line is a CSV header */
+    const char *topic;     /* topic name, or the file's path, "-" for standard input; copied */
+    int32_t partition;     /* 0 for files */
+    int64_t offset;        /* next offset to deliver; OFFSET_BEGINNING, OFFSET_END */
+    int64_t end_offset;    /* stop and signal FINISHED when this offset is reached; INT64_MAX: never (files:
+                              their end) */
+    int64_t needed_offset; /* records from `offset` to here are wanted but may be gone from the log; 0: none
+                              may */
+    bool csv;              /* files: the first line is a CSV header */
 };
 #define OFFSET_BEGINNING INT64_C(-2)
 #define OFFSET_END       INT64_C(-1)

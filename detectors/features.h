@@ -38,8 +38,8 @@ struct feature_row {
     int64_t *z2;      /* rne(z²·2^32) */
     uint8_t *outside; /* eight features a byte: bits of those that may be below, above or clipped */
     uint8_t *clipped;
-    bool complete;    /* no slot is SLOT_NONE */
-    uint32_t count;   /* features */
+    bool complete;  /* no slot is SLOT_NONE */
+    uint32_t count; /* features */
 };
 struct feature_row *feature_row_new(uint32_t feature_count);
 void feature_row_free(struct feature_row *row);

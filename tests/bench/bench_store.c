@@ -19,7 +19,7 @@
 #include "agent/base/strbuf.h"
 #include "agent/store.h"
 
-enum { MODELS = 20, FEATURES = 50, SLOTS = 242, DEFINED = 30, COMMIT_S = 10, PANE_S = 300, RATE = 10000 };
+enum { MODELS = 20, FEATURES = 50, SLOTS = 242, DEFINED = 38, COMMIT_S = 10, PANE_S = 300, RATE = 10000 };
 static const int64_t start_ms = INT64_C(1772323200000);
 
 static uint64_t random_next(uint64_t *state)
@@ -103,7 +103,8 @@ static void put_results(struct store_batch *batch, uint64_t *state, int64_t end_
 static void put_progress(struct store_batch *batch, int64_t now_ms)
 {
     for (int32_t partition = 0; partition < 12; partition++) {
-        struct stored_offset offset = {"predictions", partition, now_ms, now_ms, {now_ms, INT64_MIN}, 0, 1};
+        struct stored_offset offset = {"predictions",       partition, now_ms, now_ms,
+                                       {now_ms, INT64_MIN}, 0,         1,      -1};
         store_put_offset(batch, &offset);
     }
     static const char *const fates[] = {"applied", "late", "duplicate", "future"};

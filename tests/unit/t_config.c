@@ -364,7 +364,7 @@ static void test_defaults(void **state)
     assert_int_equal(config->windows[2].length_ms, INT64_C(30) * 86400000);
     assert_int_equal(config->windows[2].tier, 2);
     assert_int_equal(config->lateness_ms, 60000);
-    assert_int_equal(config->horizon_ms, 86400000);
+    assert_int_equal(config->horizon_ms, 6 * 3600000);
     assert_true(config->dedup);
     assert_int_equal(config->workers, 1);
     assert_int_equal(config->max_alert_age_ms, 86400000);
