@@ -99,9 +99,9 @@ struct config {
     int64_t tiers_ms[TIER_MAX];
     uint32_t tier_count;
     int64_t origin_ms;
-    int64_t lateness_ms;        /* 60 s */
-    int64_t horizon_ms;         /* 6 h: events later than that are only counted; fine panes are kept that long */
-    int64_t idle_timeout_ms;    /* 60 s */
+    int64_t lateness_ms;     /* 60 s */
+    int64_t horizon_ms;      /* 6 h: events later than that are only counted; fine panes are kept that long */
+    int64_t idle_timeout_ms; /* 60 s */
     int64_t absent_timeout_ms;  /* 10 min */
     int64_t max_future_skew_ms; /* 5 min */
     int64_t revise_every_ms;    /* 5 min */

@@ -126,7 +126,8 @@ static const struct config_option time_options[] = {
      .initial = "6h",
      .minimum = 1000,
      .maximum = YEARS,
-     .help = "Late events up to this (at least `lateness`) are added and revise results; later ones are only counted."},
+     .help = "Late events up to this (at least `lateness`) are added and revise results; later ones are only "
+             "counted."},
     {.key = "idle_timeout",
      .type = &option_duration,
      OPTION_AT(struct config, idle_timeout_ms),

@@ -91,13 +91,20 @@ const char *demo_cluster_brokers(const struct demo_cluster *cluster)
 int demo_cluster_produce(struct demo_cluster *cluster, const char *key, const char *value, size_t len,
                          int64_t ts_ms, struct err *err)
 {
+    /* The library copies both; its fields are just not const. */
+    rd_kafka_vu_t message[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = cluster->topic},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key, strlen(key)}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value, len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = ts_ms},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+    };
     for (;;) {
-        rd_kafka_resp_err_t code = rd_kafka_producev(
-            cluster->producer, RD_KAFKA_V_TOPIC(cluster->topic), RD_KAFKA_V_KEY(key, strlen(key)),
-            RD_KAFKA_V_VALUE((void *)(uintptr_t)value, len), RD_KAFKA_V_TIMESTAMP(ts_ms),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_error_t *error = rd_kafka_produceva(cluster->producer, message, ARRAY_LEN(message));
+        if (!error)
             return 0;
+        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+        rd_kafka_error_destroy(error);
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return err_set(err, ERR_IO, "cannot produce: %s", rd_kafka_err2str(code));
         (void)rd_kafka_poll(cluster->producer, 50);

@@ -44,8 +44,7 @@ static bool is_quiet(const struct engine *engine)
     return true;
 }
 
-/* The end of the last pane of a tier that a finite run closes. */
-static int64_t final_end(const struct engine *engine, uint32_t tier)
+int64_t engine_final_end(const struct engine *engine, uint32_t tier)
 {
     if (engine->last_pane_ms == INT64_MIN)
         return INT64_MIN;
@@ -65,7 +64,7 @@ static bool next_end(struct engine *engine, int64_t *out_end_ms)
     int64_t end_ms = time_plus(start_ms, length_ms);
     if (end_ms > engine->watermark_ms)
         return false;
-    if (engine->endless && end_ms > final_end(engine, engine->times.tier_count - 1))
+    if (engine->endless && end_ms > engine_final_end(engine, engine->times.tier_count - 1))
         return false;
     *out_end_ms = end_ms;
     return true;
@@ -193,11 +192,10 @@ static int report_windows(struct engine *engine, uint32_t series_index, uint8_t 
         int code = closed ? pane_set_add(set, closed) : 0;
         if (code != 0)
             return code;
-        if (pane_set_is_empty(set) || (engine->endless && engine->step.end_ms > final_end(engine, tier)))
+        if (pane_set_is_empty(set) ||
+            (engine->endless && engine->step.end_ms > engine_final_end(engine, tier)))
             continue;
         code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
-        if (code == 0)
-            code = engine_late_mark(engine, series_index, i, engine->step.end_ms);
         if (code != 0)
             return code;
         engine->stats.windows_closed++;
@@ -297,7 +295,7 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
             /* A capture that is complete takes effect, or goes on, before the panes after it close. */
             if (engine_capture_check(engine))
                 continue;
-            if (!leaving_at_hand(engine, end_ms))
+            if (engine_revise_before(engine, end_ms) || !leaving_at_hand(engine, end_ms))
                 return ENGINE_WAITING;
             engine->failed = begin_step(engine, end_ms);
         }

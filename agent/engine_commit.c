@@ -76,30 +76,42 @@ static void put_counts(struct engine *engine)
     }
 }
 
-/* A tier is kept as long as its longest window, the pane above it and late events ask (DESIGN §6); the
- * coarsest as configured. */
+int64_t engine_tier_need_ms(const struct engine *engine, uint32_t tier)
+{
+    int64_t need_ms = 0;
+    for (uint32_t i = 0; i < engine->config->window_count; i++)
+        if (engine->config->windows[i].tier == tier && engine->config->windows[i].length_ms > need_ms)
+            need_ms = engine->config->windows[i].length_ms;
+    bool coarsest = tier + 1 == engine->times.tier_count;
+    int64_t above_ms = engine->times.tiers_ms[coarsest ? tier : tier + 1];
+    if (above_ms > need_ms)
+        need_ms = above_ms;
+    /* One more of the panes above, so that the revisions of many windows are written together. */
+    return time_plus(need_ms, engine->times.horizon_ms + above_ms + engine->times.tiers_ms[tier]);
+}
+
 static int64_t tier_keep_ms(const struct engine *engine, uint32_t tier)
 {
-    int64_t keep_ms = 0;
-    for (uint32_t i = 0; i < engine->config->window_count; i++)
-        if (engine->config->windows[i].tier == tier && engine->config->windows[i].length_ms > keep_ms)
-            keep_ms = engine->config->windows[i].length_ms;
+    int64_t keep_ms = engine_tier_need_ms(engine, tier);
     bool coarsest = tier + 1 == engine->times.tier_count;
-    if (!coarsest && engine->times.tiers_ms[tier + 1] > keep_ms)
-        keep_ms = engine->times.tiers_ms[tier + 1];
-    keep_ms = time_plus(keep_ms, engine->times.horizon_ms);
-    if (coarsest && engine->config->retention_panes_ms > keep_ms)
-        keep_ms = engine->config->retention_panes_ms;
-    return time_plus(keep_ms, engine->times.tiers_ms[tier]);
+    return coarsest && engine->config->retention_panes_ms > keep_ms ? engine->config->retention_panes_ms
+                                                                    : keep_ms;
+}
+
+static void put_meta_integer(struct engine *engine, const char *key, int64_t value)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%" PRId64, value);
+    store_put_meta(engine->batch, key, text);
 }
 
 static void put_time(struct engine *engine)
 {
     if (engine->closed_until_ms == INT64_MIN)
         return;
-    char value[32];
-    (void)snprintf(value, sizeof(value), "%" PRId64, engine->closed_until_ms);
-    store_put_meta(engine->batch, "closed_until_ms", value);
+    put_meta_integer(engine, "closed_until_ms", engine->closed_until_ms);
+    put_meta_integer(engine, "last_pane_ms", engine->last_pane_ms);
+    put_meta_integer(engine, "revisions_owed", engine->stale_count > 0);
     for (uint32_t tier = 0; tier < engine->times.tier_count; tier++)
         store_prune_panes(engine->batch, (uint8_t)tier,
                           time_minus(engine->closed_until_ms, tier_keep_ms(engine, tier)));
@@ -213,6 +225,13 @@ void engine_put_audit(struct engine *engine, const char *actor, const char *acti
 
 /* ---- restore ---- */
 
+static int64_t load_meta_integer(const struct engine *engine, const char *key, int64_t otherwise)
+{
+    char value[64];
+    return store_load_meta(engine->settings.store, key, value, sizeof(value)) == 0 ? strtoll(value, NULL, 10)
+                                                                                   : otherwise;
+}
+
 static int restore_series(void *context, uint32_t number, struct text model, struct text version,
                           struct text segment)
 {
@@ -256,7 +275,7 @@ static int restore_count(void *context, const char *topic, const char *fate, con
         for (int i = 0; i < FATE_COUNT + REJECT_COUNT; i++) {
             bool rejected = i >= FATE_COUNT;
             if (strcmp(fate, fate_name(rejected ? FATE_REJECTED : (enum fate)i)) == 0 &&
-                (!rejected || strcmp(reason, reject_name((enum reject)(i - FATE_COUNT))) == 0)) {
+                strcmp(reason, rejected ? reject_name((enum reject)(i - FATE_COUNT)) : "") == 0) {
                 engine->counts[input][i] = total;
                 break;
             }
@@ -287,9 +306,6 @@ static int restore_coarse(void *context, const struct stored_pane *stored)
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
-    /* A run that ends closes coarse panes up to the last one that holds anything. */
-    if (stored->start_ms > engine->last_pane_ms)
-        engine->last_pane_ms = stored->start_ms;
     int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored,
                                    engine_layout(engine, series, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
@@ -315,9 +331,16 @@ static int restore_window(void *context, const struct stored_pane *stored)
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
+struct late_restore {
+    struct engine *engine;
+    bool revisions_owed;
+};
+
 static int restore_late(void *context, const struct stored_pane *stored)
 {
-    return stored->part == PANE_LATE ? engine_late_restore(context, stored) : 0;
+    const struct late_restore *restore = context;
+    return stored->part == PANE_LATE ? engine_late_restore(restore->engine, stored, restore->revisions_owed)
+                                     : 0;
 }
 
 /* Panes, windows and what is late, as they were when closed_until was committed. */
@@ -339,10 +362,10 @@ static int restore_panes(struct engine *engine, struct err *err)
         code = store_load_panes(store, window->tier, end_ms - window->length_ms, end_ms, restore_window,
                                 &restore, err);
     }
+    struct late_restore late = {engine, load_meta_integer(engine, "revisions_owed", 1) != 0};
     for (uint32_t tier = 0; code == 0 && tier < engine->times.tier_count; tier++)
-        code = store_load_panes(store, (uint8_t)tier,
-                                time_minus(until_ms, engine->times.horizon_ms + engine->times.tiers_ms[tier]),
-                                INT64_MAX, restore_late, engine, err);
+        code = store_load_panes(store, (uint8_t)tier, time_minus(until_ms, engine_tier_need_ms(engine, tier)),
+                                INT64_MAX, restore_late, &late, err);
     return code;
 }
 
@@ -355,9 +378,8 @@ static int restore_alert(void *context, const struct alert_row *row)
 int engine_restore_state(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
-    char value[64];
-    if (store_load_meta(store, "closed_until_ms", value, sizeof(value)) == 0)
-        engine->closed_until_ms = strtoll(value, NULL, 10);
+    engine->closed_until_ms = load_meta_integer(engine, "closed_until_ms", INT64_MIN);
+    engine->last_pane_ms = load_meta_integer(engine, "last_pane_ms", INT64_MIN);
     int code = store_load_series(store, restore_series, engine, err);
     if (code == ERR_LIMIT)
         return err_set(err, ERR_CONFIG,

@@ -184,6 +184,8 @@ struct engine {
     /* revisions */
     struct stale_window *stale;
     uint32_t stale_count, stale_capacity;
+    bool stale_sorted;
+    int64_t stale_deadline_ms; /* before a pane that ends later closes, some must be written */
     int64_t revised_at_ms;
     bool revise_now, revising;
     uint64_t revise_ticket;
@@ -222,6 +224,9 @@ static inline const struct feature_layout *engine_layout(const struct engine *en
 struct open_pane *engine_open_pane(struct engine *engine, struct series *series, int64_t start_ms);
 
 /* engine_restore.c: references; engine_commit.c: everything else */
+/* For how long the panes of a tier are needed: the longest window, the pane above it, late events (DESIGN
+ * §6). */
+int64_t engine_tier_need_ms(const struct engine *engine, uint32_t tier);
 /* Before any worker runs: what a (model, version) starts with. */
 int engine_book_add(struct engine *engine, const char *model, const char *version,
                     const struct profile *profile);
@@ -236,6 +241,8 @@ void engine_update_watermark(struct engine *engine);
 
 /* engine_close.c */
 int64_t engine_first_open(const struct engine *engine); /* INT64_MAX: no pane is open */
+/* The end of the last pane of a tier that a finite run closes. */
+int64_t engine_final_end(const struct engine *engine, uint32_t tier);
 
 /* engine_panes.c: groups of encoded panes and starts */
 struct pane_group *engine_group(struct engine *engine, uint8_t tier, int64_t start_ms);
@@ -262,13 +269,21 @@ void engine_capture_put(struct engine *engine);
 
 /* engine_late.c */
 int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell);
-int engine_late_restore(struct engine *engine, const struct stored_pane *pane);
-/* A window that was just reported: will it need a revision? */
-int engine_late_mark(struct engine *engine, uint32_t series, uint32_t window, int64_t end_ms);
+int engine_late_restore(struct engine *engine, const struct stored_pane *pane, bool revisions_owed);
 void engine_late_put(struct engine *engine);
+struct late_pane *engine_late_find(struct series *series, uint8_t tier, int64_t start_ms, bool add);
+int engine_late_add_to(const struct engine *engine, const struct series *series, const struct late_pane *late,
+                       struct pane_set *set);
+void engine_late_free(struct series *series);
+
+/* engine_revise.c */
+/* The windows of a tier that hold this pane, closed already or not. */
+int engine_stale_mark(struct engine *engine, const struct series *series, uint8_t tier, int64_t start_ms);
 /* One step of the sweep; true when there is more to do now. */
 bool engine_revise(struct engine *engine);
+/* Must revisions be written before the pane that ends then may close? */
+bool engine_revise_before(struct engine *engine, int64_t end_ms);
+/* The panes of the window that is being revised have come: rewrites the rows of every stale series of it. */
 void engine_revise_panes(struct engine *engine, const struct store_panes *panes);
-void engine_late_free(struct series *series);
 
 #endif

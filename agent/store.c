@@ -58,7 +58,7 @@ static int take_lock(struct store *store, struct err *err)
         (void)lock_holder(fd, holder, sizeof(holder));
         (void)close(fd);
         if (reason == EWOULDBLOCK)
-            return err_set(err, ERR_CONFIG,
+            return err_set(err, ERR_TEMPORARY, /* it may be about to end */
                            "the store %s is in use by process %s; one store belongs to one driftd",
                            store->path, holder[0] ? holder : "(unknown)");
         return err_set(err, ERR_CONFIG, "cannot lock %s: %s", path, strerror(reason));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
 
 enum {
@@ -16,10 +17,11 @@ enum {
     STASH_BYTES = 1 << 20,
     RETRY_MS = 500,
     RETRY_MAX_MS = 10000,
+    EARLY_ENDS_MAX = 3,
     COMMIT_EVERY_MS = 5000,
     SKIP_SAID_EVERY_MS = 60000,
-    CLOSE_MS = 3000,
-    CLOSE_COMMIT_MS = 1000,
+    CLOSE_MS = 2000,
+    CLOSE_COMMIT_MS = 500,
     DETAIL_BYTES = 768,
     REASON_BYTES = 256
 };
@@ -220,6 +222,7 @@ static void take_gap(struct kafka_source *kafka, struct kafka_slot *slot, int64_
         return;
     }
     slot->reset_from = from;
+    slot->needed = 0;
     slot->next = OFFSET_UNKNOWN;
     restart(kafka, slot, kafka->policy == OFFSET_GAP_EARLIEST ? OFFSET_BEGINNING : OFFSET_END, 0);
 }
@@ -262,40 +265,11 @@ static bool note_position(struct kafka_source *kafka, struct kafka_slot *slot, i
 
 /* ---- records ------------------------------------------------------------------------------------------ */
 
-static uint32_t read_headers(struct kafka_source *kafka, const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers = NULL;
-    uint32_t count = 0;
-
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    const char *name;
-    const void *value;
-    size_t len;
-    while (count < HEADERS_MAX && rd_kafka_header_get_all(headers, count, &name, &value, &len) == 0) {
-        kafka->headers[count].name = text_of(name);
-        kafka->headers[count].value = (struct text){value, (uint32_t)len};
-        count++;
-    }
-    return count;
-}
-
 static enum source_verdict deliver(struct kafka_source *kafka, const struct kafka_slot *slot,
                                    const rd_kafka_message_t *message, const struct source_sink *sink)
 {
-    rd_kafka_timestamp_type_t type;
-    int64_t ts_ms = rd_kafka_message_timestamp(message, &type);
-    struct record record = {
-        .payload = {message->payload, (uint32_t)message->len},
-        .key = {message->key, (uint32_t)message->key_len},
-        .topic = slot->topic->text,
-        .partition = message->partition,
-        .offset = message->offset,
-        .next_offset = message->offset + 1,
-        .ts_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ts_ms < 0 ? INT64_MIN : ts_ms,
-        .headers = kafka->headers,
-        .header_count = read_headers(kafka, message),
-    };
+    struct record record;
+    kafka_record_of(&record, slot->topic->text, message, kafka->headers, HEADERS_MAX);
     return sink->deliver(sink->context, slot->number, &record);
 }
 
@@ -324,6 +298,19 @@ static enum outcome take_record(struct kafka_source *kafka, struct kafka_slot *s
     return DELIVERED;
 }
 
+/* A log that ends before what was read of it once was made anew, or its broker is not up to date yet. */
+static bool ends_early(struct kafka_source *kafka, struct kafka_slot *slot, int64_t offset,
+                       const struct source_sink *sink)
+{
+    if (offset >= slot->needed)
+        return false;
+    if (slot->early_ends++ < EARLY_ENDS_MAX)
+        restart(kafka, slot, offset, RETRY_MS);
+    else
+        take_gap(kafka, slot, slot->needed, "the log ends before it", sink);
+    return true;
+}
+
 static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const rd_kafka_message_t *message,
                      const struct source_sink *sink)
 {
@@ -331,6 +318,8 @@ static void take_end(struct kafka_source *kafka, struct kafka_slot *slot, const 
         return;
     if (slot->next == OFFSET_UNKNOWN)
         slot->next = message->offset;
+    if (ends_early(kafka, slot, message->offset, sink))
+        return;
     slot->at_end = true;
     if (message->offset >= slot->end_offset)
         finish(slot, sink);

@@ -1,8 +1,14 @@
 #ifndef DRIFTD_COLLECTORS_KAFKA_H
 #define DRIFTD_COLLECTORS_KAFKA_H
 /*
- * Kafka as a source: manual assign(), our own offsets (INTEGRATIONS §1, PERFORMANCE §3). One consumer handle
- * per worker. Only kafka*.c include rdkafka.h.
+ * Kafka as a source: partitions read one by one at our own offsets, no group membership (INTEGRATIONS §1,
+ * PERFORMANCE §3). One consumer handle per worker. Only kafka*.c include rdkafka.h.
+ *
+ * SIGNAL_GAP: a reset (on_offset_gap) and unreadable records are said at once; offsets without records, as
+ * compaction and every transaction leave them, are said the first time and then gathered to one a minute per
+ * slot. source end_offset: at the end of a partition it is the next offset, so that transaction markers are
+ * no lag. With a group.id, durable offsets are committed to it every 5 s and at the end. Records carry at
+ * most 128 headers.
  */
 #include "agent/base/log.h"
 #include "collectors/source.h"

@@ -1,8 +1,10 @@
 #include "collectors/kafka_conf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { REASON_BYTES = 512, SECRET_LENGTH_MIN = 3 };
 
@@ -119,6 +121,20 @@ static bool same_value(const char *a, const char *b)
     return strcasecmp(a, b) == 0 || (a_true && b_true) || (a_false && b_false);
 }
 
+/* OpenSSL's own words for a file that is not there name no file. */
+static int check_file(const struct kafka_property *property, struct err *err)
+{
+    static const char suffix[] = ".location";
+    size_t len = strlen(property->name);
+
+    if (len <= sizeof(suffix) - 1 || strcmp(property->name + len - (sizeof(suffix) - 1), suffix) != 0 ||
+        property->value[0] == '\0' || strcmp(property->value, "probe") == 0 ||
+        access(property->value, R_OK) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "kafka.%s: cannot read %s: %s", property->name, property->value,
+                   strerror(errno));
+}
+
 static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *settings, enum kafka_role role,
                           struct err *err)
 {
@@ -129,7 +145,9 @@ static int set_configured(rd_kafka_conf_t *conf, const struct kafka_settings *se
         const struct fixed_property *fixed = fixed_find(property->name);
         if (fixed && fixed->advice && fixed->advice != FORCED && !same_value(property->value, fixed->value))
             return err_set(err, ERR_CONFIG, "kafka.%s cannot be set: %s", property->name, fixed->advice);
-        int rc = conf_set(conf, property->name, property->value, err);
+        int rc = check_file(property, err);
+        if (rc == 0)
+            rc = conf_set(conf, property->name, property->value, err);
         if (rc < 0)
             return rc;
     }

@@ -44,6 +44,7 @@ struct kafka_slot {
     int64_t arrived, next, end_offset;
     int64_t reset_from;   /* a reset is under way from here, or OFFSET_UNKNOWN */
     uint32_t resets;      /* in a row */
+    uint32_t early_ends;  /* ends before what is needed, in a row */
     int64_t needed;       /* what is gone before it is no loss */
     int64_t lenient_from; /* such a loss is being found out from here, or OFFSET_UNKNOWN */
     int64_t retry_at_ms;

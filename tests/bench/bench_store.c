@@ -19,7 +19,7 @@
 #include "agent/base/strbuf.h"
 #include "agent/store.h"
 
-enum { MODELS = 20, FEATURES = 50, SLOTS = 242, DEFINED = 30, COMMIT_S = 10, PANE_S = 300, RATE = 10000 };
+enum { MODELS = 20, FEATURES = 50, SLOTS = 242, DEFINED = 38, COMMIT_S = 10, PANE_S = 300, RATE = 10000 };
 static const int64_t start_ms = INT64_C(1772323200000);
 
 static uint64_t random_next(uint64_t *state)

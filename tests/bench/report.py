@@ -10,7 +10,7 @@ def _median(rows, key):
 
 def summary(rows):
     """Medians, and how far the middle of the rounds was spread."""
-    out = {key: _median(rows, key) for key in rows[0]}
+    out = {key: _median(rows, key) if isinstance(value, (int, float)) else value for key, value in rows[0].items()}
     values = sorted(row["cpu_ns"] for row in rows)
     out["cpu_ns_range"] = [values[0], values[-1]]
     out["rounds"] = len(rows)
@@ -109,13 +109,11 @@ def _replay(table, results):
     own = replay["driftd"]
     table.add("replay of a file with store, one worker", f"{own['cpu_ns']:.0f} ns/event, {own['rate'] / 1e3:.0f} k/s, peak {own['peak_mb']:.0f} MB")
     for name, row in replay.items():
-        if not isinstance(row, dict) or name in ("driftd", "skipped"):
+        if not isinstance(row, dict) or name == "driftd":
             continue
         ratio = row["cpu_ns"] / own["cpu_ns"]
         target, met = ("≥ 4", ratio >= 4) if name == "duckdb" else ("", None)
         table.add(f"{row.get('label', name)} ÷ driftd, same file", f"{ratio:.1f} ({row['cpu_ns']:.0f} ns, {row['peak_mb']:.0f} MB)", target, met)
-    for name, why in replay["skipped"].items():
-        table.add(f"{name} ÷ driftd", f"not run: {why}")
 
 
 def _java(table, results):
@@ -157,6 +155,8 @@ def table(results):
     for name, section in SECTIONS.items():
         if name in results:
             section(out, results)
+    for name, why in results.get("skipped", {}).items():
+        out.add(f"{name} ÷ driftd", f"not run: {why}")
     machine = results["machine"]
     head = (f"{results['date']}; {machine['cpu']} (family/model/stepping {machine['family_model_stepping']}), {machine['cores']} cores, "
             f"{machine['memory_gb']} GB, Linux {machine['kernel']}, compiler {machine['compiler']}, librdkafka {machine['librdkafka']}, "

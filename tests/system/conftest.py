@@ -35,7 +35,9 @@ def toy_reference(tmp_path_factory):
 def shared_broker():
     """One broker for all Kafka tests, with every kind of listener. A test that stops it starts it again."""
     from kafka_broker import broker_or_skip
-    broker = broker_or_skip(listeners=["SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+    # After a kill the broker may register anew only when its old session has ended: 9 s by default.
+    quick = {"broker.session.timeout.ms": 1500, "broker.heartbeat.interval.ms": 300}
+    broker = broker_or_skip(listeners=["SSL", "SASL_PLAINTEXT", "SASL_SSL"], properties=quick)
     yield broker
     broker.close()
 

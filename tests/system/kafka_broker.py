@@ -37,6 +37,7 @@ USER, PASSWORD = "driftd", "canary-secret-7Q"  # the tests look for this passwor
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 MAVEN_TIMEOUT_S = 600
+ADMIN_TIMEOUT_S = 60  # a busy machine
 PR_SET_PDEATHSIG = 1
 
 
@@ -331,35 +332,35 @@ class KafkaBroker:
         from confluent_kafka.admin import NewTopic
         settings = {key.replace("_", "."): str(value) for key, value in config.items()}
         admin = self._admin()  # must outlive the result
-        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(20)
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(ADMIN_TIMEOUT_S)
         self._wait_for_topic(name, partitions)
 
     def add_partitions(self, name, partitions):
         from confluent_kafka.admin import NewPartitions
         admin = self._admin()
-        admin.create_partitions([NewPartitions(name, partitions)])[name].result(20)
+        admin.create_partitions([NewPartitions(name, partitions)])[name].result(ADMIN_TIMEOUT_S)
         self._wait_for_topic(name, partitions)
 
     def delete_topic(self, name):
         admin = self._admin()
-        admin.delete_topics([name])[name].result(20)
+        admin.delete_topics([name])[name].result(ADMIN_TIMEOUT_S)
 
     def _wait_for_topic(self, name, partitions):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + ADMIN_TIMEOUT_S
         admin = self._admin()
         while time.monotonic() < deadline:
             topic = admin.list_topics(name, timeout=5).topics[name]
             if len(topic.partitions) == partitions and all(p.leader >= 0 for p in topic.partitions.values()):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"topic {name} has no {partitions} partitions with leaders after 20 s")
+        raise RuntimeError(f"topic {name} has no {partitions} partitions with leaders after {ADMIN_TIMEOUT_S} s")
 
     def delete_records(self, name, partition, before):
         """Moves the log's start."""
         from confluent_kafka import TopicPartition
         admin = self._admin()
         for result in admin.delete_records([TopicPartition(name, partition, before)]).values():
-            result.result(20)
+            result.result(ADMIN_TIMEOUT_S)
 
     def allow(self, operation, topic=None, group=None, user=USER):
         """Grants an operation ("READ", "DESCRIBE", …) on a topic or group; for acl=True."""
@@ -369,7 +370,7 @@ class KafkaBroker:
         binding = AclBinding(kind, topic or group, ResourcePatternType.LITERAL, f"User:{user}", "*",
                              AclOperation[operation], AclPermissionType.ALLOW)
         admin = self._admin()
-        admin.create_acls([binding])[binding].result(20)
+        admin.create_acls([binding])[binding].result(ADMIN_TIMEOUT_S)
 
     def _producer(self):
         from confluent_kafka import Producer

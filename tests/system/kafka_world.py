@@ -5,6 +5,8 @@ import json
 import os
 import random
 import re
+import threading
+import time
 
 import driftd
 
@@ -165,3 +167,21 @@ kafka:
 def rss_bytes(process):
     with open(f"/proc/{process.process.pid}/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Feed(threading.Thread):
+    """Produces events in order to a topic's partitions, at about so many a second, until all are there."""
+
+    def __init__(self, world, topic, events, partitions, per_second, seed=3):
+        super().__init__(daemon=True)
+        self.world, self.topic, self.events, self.partitions, self.per_second = world, topic, events, partitions, per_second
+        self.rng = random.Random(seed)
+
+    def run(self):
+        for first in range(0, len(self.events), 100):
+            part = [[] for _ in range(self.partitions)]
+            for item in self.events[first:first + 100]:
+                self.rng.choice(part).append(item)
+            for number, items in enumerate(part):
+                self.world.put(self.topic, items, partition=number)
+            time.sleep(100 / self.per_second)

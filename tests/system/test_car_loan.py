@@ -86,7 +86,7 @@ def test_js_of_numbers_differs_only_by_the_bins(values, chunks):
     for i, chunk in enumerate(chunks):
         for feature, name in NUMERIC.items():
             published = chunk["numeric"][name]["js"]
-            assert abs(values[feature, "js", i][0] - published) <= 0.06, (feature, i)
+            assert abs(values[feature, "js", i][0] - published) <= 0.03, (feature, i)
 
 
 def test_drift_is_flagged_where_it_is_and_nowhere_else(values):

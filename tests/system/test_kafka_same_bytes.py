@@ -1,7 +1,6 @@
 """The same events through Kafka and through files: the same results, whatever the partitions, the workers, the order and the crashes."""
 
 import random
-import threading
 import time
 
 import pytest
@@ -90,24 +89,6 @@ def test_several_topics(world, loan_reference, baseline, events):
     assert driftd.difference(baseline, driftd.canonical(world.store)) == ""
 
 
-class Feed(threading.Thread):
-    """Produces events in order to a topic's partitions, at about so many a second, until all are there."""
-
-    def __init__(self, world, topic, events, partitions, per_second, seed=3):
-        super().__init__(daemon=True)
-        self.world, self.topic, self.events, self.partitions, self.per_second = world, topic, events, partitions, per_second
-        self.rng = random.Random(seed)
-
-    def run(self):
-        for first in range(0, len(self.events), 100):
-            part = [[] for _ in range(self.partitions)]
-            for item in self.events[first:first + 100]:
-                self.rng.choice(part).append(item)
-            for number, items in enumerate(part):
-                self.world.put(self.topic, items, partition=number)
-            time.sleep(100 / self.per_second)
-
-
 def kill_often(world, config, feed, seed, kills, cwd=None):
     """Starts the agent and kills it soon after it has committed something new, again and again, while events come in."""
     rng = random.Random(seed)
@@ -137,7 +118,7 @@ def test_twenty_kills(world, loan_reference, baseline, events):
     """kill -9 at random moments; the run that is let to end gives what an undisturbed one gave."""
     topic = world.topic("loans", 4)
     config = fast_commits(config_of(world, loan_reference, topics=(topic,), workers=2))
-    moved = kill_often(world, config, Feed(world, "loans", [item for _, _, item in events], 4, 800), seed=11, kills=20)
+    moved = kill_often(world, config, kafka_world.Feed(world, "loans", [item for _, _, item in events], 4, 800), seed=11, kills=20)
     assert moved >= 10 and world.counted() > 0
     world.to_end(config)
     assert world.fates() == {("applied", ""): EVENTS}
@@ -162,7 +143,7 @@ def test_kills_while_webhooks_are_delivered(world, toy_reference, tmp_path_facto
     with Receiver(refused=(3,)) as receiver:
         time_section = kafka_world.TIME.replace("idle_timeout: 2s", "idle_timeout: 60s")
         config = world.config(["toy"], extra=kafka_world.RULES + receiver.sink(), store="driftd.db", time=time_section)
-        kill_often(world, config, Feed(world, "toy", events, 4, 1500), seed=5, kills=10, cwd=world.directory)
+        kill_often(world, config, kafka_world.Feed(world, "toy", events, 4, 1500), seed=5, kills=10, cwd=world.directory)
         world.to_end(config, cwd=world.directory)
         driftd.wait_for(lambda: receiver.accepted() == set(expected) or world.to_end(config, cwd=world.directory) is None, 20,
                         what=f"all of {len(expected)} alerts at the receiver, {len(receiver.accepted())} are there")

@@ -162,6 +162,46 @@ def test_group_gets_what_is_durable(kafka_broker, tool):
     assert kafka_broker.committed(topic, topic, 0) == 42
 
 
+def test_group_with_members_is_refused(kafka_broker, tool):
+    from confluent_kafka import Consumer
+    topic = new_topic(kafka_broker)
+    config = kafka_broker.client_config() | {"group.id": topic}
+    consume(tool, topic, 1, config, until="end", group="check")
+    other = Consumer(config | {"log_level": 0})
+    other.subscribe([topic])
+    deadline = time.monotonic() + 30
+    while not other.assignment() and time.monotonic() < deadline:
+        other.poll(0.1)
+    seen = consume(tool, topic, 1, config, status=3, until="end", group="check")
+    other.close()
+    assert "has 1 active members" in seen.output
+
+
+def test_start_by_time(kafka_broker, tool):
+    topic = new_topic(kafka_broker)
+    base = int(time.time() * 1000) - 100000
+    for index in range(10):
+        kafka_broker.produce(topic, numbers(index, 1), 0, timestamp=base + 1000 * index)
+    for from_ms, records in ((base, 10), (base + 3001, 6), (base + 9000, 1), (base + 9001, 0), (1, 10)):
+        seen = consume(tool, topic, 1, kafka_broker.client_config(), until="end", from_ms=from_ms)
+        assert seen.numbers["records"] == records, from_ms
+
+
+def test_dead_letters(kafka_broker, tool):
+    from confluent_kafka import Consumer, TopicPartition
+    topic, letters = new_topic(kafka_broker), new_topic(kafka_broker)
+    kafka_broker.produce(topic, numbers(0, 200), 0, keys=[b"key"] * 200, headers={"trace": "t1"})
+    seen = consume(tool, topic, 1, kafka_broker.client_config(), until="end", dead=letters)
+    assert seen.numbers["dead_delivered"] == 200 and seen.numbers["dead_failed"] == 0
+    reader = Consumer(kafka_broker.client_config() | {"group.id": letters, "log_level": 0})
+    reader.assign([TopicPartition(letters, 0, 7)])
+    letter = reader.poll(20)
+    reader.close()
+    assert letter.value() == b"7" and letter.key() == b"key"
+    assert dict(letter.headers()) == {"trace": b"t1", "driftd-reason": b"syntax", "driftd-detail": b"a detail",
+                                      "driftd-source": f"{topic} [0] offset 7".encode()}
+
+
 @pytest.mark.parametrize("listener, mechanism", [("SSL", "PLAIN"), ("SASL_PLAINTEXT", "PLAIN"), ("SASL_SSL", "PLAIN"),
                                                  ("SASL_PLAINTEXT", "SCRAM-SHA-256"), ("SASL_SSL", "SCRAM-SHA-256")])
 def test_secured(secured_broker, tool, listener, mechanism):

@@ -39,7 +39,10 @@ struct slot_state {
 struct tool {
     const char *topic;
     uint32_t partitions;
-    int64_t from;
+    int64_t from, from_ms;
+    const char *dead_letter_topic;
+    bool check_group;
+    struct kafka_admin *admin;
     bool until_end;
     int until_signals;
     double seconds;
@@ -97,6 +100,9 @@ static enum source_verdict deliver(void *context, uint32_t number, const struct 
     tool->without_payload += record->payload.ptr == NULL;
     tool->headers += record->header_count;
     tool->records++;
+    if (tool->dead_letter_topic &&
+        kafka_admin_dead_letter(tool->admin, tool->dead_letter_topic, record, "syntax", "a detail") < 0)
+        wrong("dead letter", number, record->offset, 0, 0);
     return SOURCE_TAKEN;
 }
 
@@ -118,6 +124,12 @@ static bool take_option(struct tool *tool, const char *name, char *value)
 {
     if (strcmp(name, "from") == 0)
         tool->from = strtoll(value, NULL, 10);
+    else if (strcmp(name, "from_ms") == 0)
+        tool->from_ms = strtoll(value, NULL, 10);
+    else if (strcmp(name, "dead") == 0)
+        tool->dead_letter_topic = value;
+    else if (strcmp(name, "group") == 0)
+        tool->check_group = true;
     else if (strcmp(name, "until") == 0 && strcmp(value, "end") == 0)
         tool->until_end = true;
     else if (strcmp(name, "until") == 0 && strncmp(value, "signals:", 8) == 0)
@@ -164,21 +176,26 @@ static int take_arguments(struct tool *tool, int argc, char **argv)
 
 static void add_all(struct tool *tool, struct source *source, struct log *log)
 {
-    struct kafka_admin *admin = NULL;
     struct err err = {0};
 
-    if (tool->until_end && kafka_admin_new(&admin, &tool->settings, NULL, 0, NULL, log, &err) < 0)
+    if (kafka_admin_new(&tool->admin, &tool->settings, NULL, 0, NULL, log, &err) < 0)
+        goto failed;
+    if (tool->check_group && kafka_admin_group_is_free(tool->admin, QUERY_MS, &err) < 0)
         goto failed;
     for (uint32_t i = 0; i < tool->partitions; i++) {
         int64_t low = 0, high = INT64_MAX;
         tool->slots[i].next_number = tool->slots[i].held_offset = tool->slots[i].next_offset = -1;
-        if (admin && kafka_admin_offsets(admin, tool->topic, (int32_t)i, QUERY_MS, &low, &high, &err) < 0)
+        int64_t from = tool->from;
+        if (tool->until_end &&
+            kafka_admin_offsets(tool->admin, tool->topic, (int32_t)i, QUERY_MS, &low, &high, &err) < 0)
             goto failed;
-        struct source_slot slot = {i, tool->topic, (int32_t)i, tool->from, high, false};
+        if (tool->from_ms > 0 && kafka_admin_offset_for_time(tool->admin, tool->topic, (int32_t)i,
+                                                             tool->from_ms, QUERY_MS, &from, &err) < 0)
+            goto failed;
+        struct source_slot slot = {i, tool->topic, (int32_t)i, from, high, 0, false};
         if (source_add(source, &slot, &err) < 0)
             goto failed;
     }
-    kafka_admin_free(admin);
     return;
 failed:
     printf("ERROR %s\n", err.message);
@@ -242,6 +259,14 @@ int main(int argc, char **argv)
     int64_t begin_ms = clock_system.monotonic_ms(&clock_system);
     source_free(source);
     printf("close_ms=%" PRId64 "\n", clock_system.monotonic_ms(&clock_system) - begin_ms);
+    uint64_t delivered = 0, failed = 0;
+    for (int i = 0; i < 200 && tool.dead_letter_topic && delivered + failed < tool.records; i++) {
+        struct timespec pause = {0, 50000000};
+        (void)nanosleep(&pause, NULL);
+        kafka_admin_dead_letter_counts(tool.admin, &delivered, &failed);
+    }
+    printf("dead_delivered=%" PRIu64 " dead_failed=%" PRIu64 "\n", delivered, failed);
+    kafka_admin_free(tool.admin);
     log_free(log);
     return status;
 }

@@ -484,11 +484,11 @@ static void test_close_frees_what_never_ran(void **state)
 
 /* ---- who is refused ---- */
 
-static void assert_refused(const struct fixture *fixture, const char *because)
+static void assert_refused(const struct fixture *fixture, int code, const char *because)
 {
     struct store *store;
     struct err err;
-    assert_int_equal(fixture_try(fixture, &store, &err), ERR_CONFIG);
+    assert_int_equal(fixture_try(fixture, &store, &err), code);
     assert_null(store);
     if (!strstr(err.message, because))
         fail_msg("`%s` does not say `%s`", err.message, because);
@@ -503,7 +503,7 @@ static void test_newer_store_is_untouched(void **state)
     unsigned char *bytes = slurp(fixture->path, &len);
     bytes[63] = STORE_SCHEMA_VERSION + 1; /* user_version */
     spill(fixture->path, bytes, len);
-    assert_refused(fixture, "newer");
+    assert_refused(fixture, ERR_CONFIG, "newer");
     unsigned char *after = slurp(fixture->path, &len_after);
     assert_int_equal(len, len_after);
     assert_memory_equal(bytes, after, len);
@@ -525,7 +525,7 @@ static void test_newer_store_in_its_log(void **state)
     spill(fixture->path, main_bytes, main_len);
     spill(log_path, log_bytes, log_len);
     assert_true(log_len > 4096);
-    assert_refused(fixture, "newer");
+    assert_refused(fixture, ERR_CONFIG, "newer");
     unsigned char *after = slurp(fixture->path, &len);
     assert_int_equal(len, main_len);
     assert_memory_equal(after, main_bytes, len);
@@ -545,19 +545,19 @@ static void test_foreign_files(void **state)
           "not a database, but long enough to have the hundred bytes that a header takes in SQLite's "
           "format, and more",
           105);
-    assert_refused(fixture, "not a store");
+    assert_refused(fixture, ERR_CONFIG, "not a store");
     spill(fixture->path, "short", 5);
-    assert_refused(fixture, "not a store");
+    assert_refused(fixture, ERR_CONFIG, "not a store");
     assert_int_equal(unlink(fixture->path), 0);
     sqlite3 *db;
     assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
     assert_int_equal(store_exec(db, "CREATE TABLE t(a)"), SQLITE_OK);
     (void)sqlite3_close(db);
-    assert_refused(fixture, "not a store");
+    assert_refused(fixture, ERR_CONFIG, "not a store");
     assert_query(fixture, "SELECT count(*) FROM sqlite_schema", "1");
     assert_int_equal(unlink(fixture->path), 0);
     assert_int_equal(mkdir(fixture->path, 0700), 0);
-    assert_refused(fixture, "cannot open");
+    assert_refused(fixture, ERR_CONFIG, "cannot open");
     assert_int_equal(rmdir(fixture->path), 0);
 }
 
@@ -569,7 +569,7 @@ static void test_other_pipeline(void **state)
     struct err err = {0, ""};
     assert_int_equal(store_open(&store, &settings, &err), 0);
     store_close(store);
-    assert_refused(fixture, "belongs to the pipeline `other`");
+    assert_refused(fixture, ERR_CONFIG, "belongs to the pipeline `other`");
 }
 
 static void test_paths_without_a_file(void **state)
@@ -609,7 +609,7 @@ static void test_second_process(void **state)
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(byte, 'y');
     (void)snprintf(pid, sizeof(pid), "in use by process %d", (int)child);
-    assert_refused(fixture, pid);
+    assert_refused(fixture, ERR_TEMPORARY, pid);
     assert_int_equal(write(done[1], "x", 1), 1);
     assert_int_equal(waitpid(child, NULL, 0), child);
     store_close(fixture_open(fixture)); /* the lock ended with its holder */

@@ -1,0 +1,13 @@
+#ifndef DRIFTD_COLLECTORS_KAFKA_RECORD_H
+#define DRIFTD_COLLECTORS_KAFKA_RECORD_H
+/* A message of the library as a record of ours. Internal to collectors/kafka*.c. */
+#include <librdkafka/rdkafka.h>
+
+#include "collectors/source.h"
+
+/* Fills *out, which points into `message`, `topic` and `headers` (room for `headers_max`; the rest of the
+ * message's headers is left out). */
+void kafka_record_of(struct record *out, struct text topic, const rd_kafka_message_t *message,
+                     struct record_header *headers, uint32_t headers_max);
+
+#endif
