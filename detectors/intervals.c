@@ -156,6 +156,8 @@ double fisher_exact_p(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2)
     double observed = (double)k1;
     double mode = floor((h.drawn + 1) * (h.hits + 1) / (h.hits + h.misses + 2));
     mode = fmin(fmax(mode, h.low), h.high);
+    if (observed == mode)
+        return 1;
     /* As probable as the observed table up to rounding counts as «at most as probable». */
     double limit = hypergeometric_log(&h, observed) + 1e-7;
     if (limit >= hypergeometric_log(&h, mode))
