@@ -7,6 +7,7 @@
 #include "agent/base/clock.h"
 #include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
+#include "collectors/kafka_wake.h"
 
 enum {
     BATCH_MESSAGES = 4096,
@@ -45,6 +46,7 @@ struct kafka_source {
     uint32_t slot_count, slot_capacity;
     struct kafka_slot **by_number;
     uint32_t number_capacity;
+    struct kafka_waker *waker;
     struct record_header headers[HEADERS_MAX];
     rd_kafka_message_t *batch[BATCH_MESSAGES];
 };
@@ -638,8 +640,12 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
     if (count < 0)
         return err_set(err, ERR_TEMPORARY, "the Kafka client cannot be read: %s",
                        rd_kafka_err2str(rd_kafka_last_error()));
-    for (ssize_t i = 0; i < count; i++)
+    size_t bytes = 0;
+    for (ssize_t i = 0; i < count; i++) {
+        bytes += kafka->batch[i]->len;
         delivered += receive(kafka, kafka->batch[i], sink);
+    }
+    kafka_waker_took(kafka->waker, bytes);
     return (int)delivered;
 }
 
@@ -739,6 +745,7 @@ static void kafka_free(struct source *source)
     free(kafka->topics);
     free(kafka->slots);
     free(kafka->by_number);
+    kafka_waker_free(kafka->waker);
     free(kafka);
 }
 
@@ -770,6 +777,11 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
     }
     kafka->rk = kafka_handle_rk(kafka->handle);
     kafka->queue = rd_kafka_queue_new(kafka->rk);
+    kafka->waker = kafka_waker_new(kafka->rk, settings);
+    if (!kafka->waker) {
+        kafka_free(&kafka->source);
+        return err_set(err, ERR_NOMEM, "out of memory setting up Kafka");
+    }
     *out = &kafka->source;
     return 0;
 }
