@@ -36,6 +36,7 @@ struct kafka_source {
     rd_kafka_queue_t *queue;
     enum offset_gap_policy policy;
     bool has_group;
+    uint32_t headers_max; /* 0: nobody reads them */
     bool commit_in_flight;
     bool attention; /* some slot may need attend() */
     int64_t now_ms; /* monotonic, of this poll */
@@ -271,7 +272,7 @@ static enum source_verdict deliver(struct kafka_source *kafka, const struct kafk
                                    const rd_kafka_message_t *message, const struct source_sink *sink)
 {
     struct record record;
-    kafka_record_of(&record, slot->topic->text, message, kafka->headers, HEADERS_MAX);
+    kafka_record_of(&record, slot->topic->text, message, kafka->headers, kafka->headers_max);
     return sink->deliver(sink->context, slot->number, &record);
 }
 
@@ -770,6 +771,7 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
     kafka->source.ops = &kafka_ops;
     kafka->policy = settings->on_offset_gap;
     kafka->has_group = group && *group;
+    kafka->headers_max = settings->without_headers ? 0 : HEADERS_MAX;
     int rc = kafka_handle_new(&kafka->handle, settings, KAFKA_CONSUMER, COMPONENT, &calls, log, err);
     if (rc < 0) {
         kafka_free(&kafka->source);

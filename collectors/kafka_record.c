@@ -5,7 +5,7 @@ static uint32_t read_headers(const rd_kafka_message_t *message, struct record_he
     rd_kafka_headers_t *headers = NULL;
     uint32_t count = 0;
 
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (max == 0 || rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
     const char *name;
     const void *value;
