@@ -66,6 +66,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@echo "  TEST  $<"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
+$(BUILD)/unit/t_allocations: private CFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+
 # ---- installing what is missing ----
 
 # $(call install-missing,PACKAGES)

@@ -239,6 +239,9 @@ static int add_slot(void *context, const struct input_slot *wanted)
     struct worker_slot slot;
     int code = engine_add_partition(agent->engine, wanted->input, worker, wanted->name, wanted->partition,
                                     wanted->fingerprint, wanted->start_offset, wanted->end_offset, &slot);
+    if (code == 1 && agent->settings.files)
+        log_write(agent->settings.log, LOG_WARNING, "input",
+                  "%s is skipped: another file with the same name begins with the same bytes", wanted->path);
     if (code != 0)
         return code < 0 ? code : 0;
     slot.csv = wanted->csv;
@@ -271,9 +274,10 @@ static void on_inputs(evutil_socket_t fd, short what, void *context)
         ssize_t got = read(fd, &drained, sizeof(drained));
         (void)got;
     }
-    int code = inputs_take(agent->inputs, add_slot, agent);
+    struct err err = {0};
+    int code = inputs_take(agent->inputs, add_slot, agent, &err);
     if (code != 0)
-        fail(agent, code, "cannot assign a partition to a worker");
+        fail(agent, code, err.message);
     watch_inputs(agent);
     schedule_advance(agent);
 }
@@ -296,7 +300,7 @@ static bool workers_are_done(const struct agent *agent)
 
 void agent_stop(struct agent *agent)
 {
-    if (agent->phase >= PHASE_STOPPING)
+    if (agent->phase == PHASE_STOPPING || agent->phase == PHASE_COMMITTING)
         return;
     enter(agent, PHASE_STOPPING);
     for (uint32_t i = 0; i < agent->worker_count; i++)
@@ -321,9 +325,12 @@ static void drive_stop(struct agent *agent)
                              10 * SLICE_US); /* a step that has begun must end before a commit */
         int code = engine_commit(agent->engine, true);
         if (engine_is_committed(agent->engine) || (code < 0 && code != ERR_BUSY) || overdue) {
-            if (!engine_is_committed(agent->engine))
-                log_write(agent->settings.log, LOG_WARNING, "agent",
-                          "stopped before the last commit; it is read again at the next start");
+            if (!engine_is_committed(agent->engine)) {
+                static const char message[] =
+                    "stopped before the last commit; it is read again at the next start";
+                log_write(agent->settings.log, LOG_WARNING, "agent", message);
+                fail(agent, ERR_TEMPORARY, message);
+            }
             event_base_loopbreak(agent->base);
         }
     }
@@ -571,6 +578,8 @@ int agent_run(struct agent *agent, struct err *err)
     if (code != 0)
         return code;
     on_inputs(-1, 0, agent);
+    if (agent->result != 0) /* to break a loop that has not begun has no effect */
+        return err_set(err, agent->result, "%s", agent->failure.message);
     if (event_base_dispatch(agent->base) < 0)
         return err_set(err, ERR_IO, "the event loop failed: %s", strerror(errno));
     if (agent->result != 0)

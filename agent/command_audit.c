@@ -1,7 +1,5 @@
 /* driftd audit: is the log of who changed what still the one that was written? */
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,108 +8,86 @@
 #include "agent/store_admin.h"
 
 static const char command[] = "audit";
-enum { OPTION_STORE = 256, OPTION_EXPECT, OPTION_JSON };
 
-static void usage(FILE *out)
-{
-    (void)fputs(
-        "usage: driftd audit verify (--store PATH | -c FILE) [--expect SEQ:HASH]\n"
-        "       driftd audit list   (--store PATH | -c FILE) [--json]\n\n"
-        "verify walks the hash chain of the audit log and prints its head as SEQ:HASH. A chain alone cannot\n"
-        "show that its end was cut off or that all of it was rewritten: compare with a head that was kept\n"
-        "elsewhere (the agent logs one whenever it adds an entry). Status 1 when something does not fit.\n\n"
-        "      --expect SEQ:HASH  entry SEQ must be there and have this hash\n"
-        "      --json             list for machines\n"
-        "      --store PATH       the store\n"
-        "  -c, --config FILE      the configuration that names the store\n"
-        "  -h, --help             this text\n",
-        out);
-}
+static const char help[] =
+    "usage: driftd audit verify [--expect SEQ:HASH] [--store PATH | -c FILE]\n"
+    "       driftd audit list   [--json | --csv] [--store PATH | -c FILE]\n\n"
+    "verify walks the hash chain of the audit log and prints its head as SEQ:HASH. A chain alone cannot\n"
+    "show that its end was cut off or that all of it was rewritten: compare with a head that was kept\n"
+    "elsewhere (the agent logs one whenever it adds an entry). Status 1 when something does not fit.\n\n"
+    "      --expect SEQ:HASH  entry SEQ must be there and have this hash\n"
+    "      --json, --csv      list for machines\n"
+    "  -s, --store PATH       the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE      the configuration that names the store\n"
+    "  -h, --help             this text\n";
 
 struct audit_options {
-    const char *store, *config, *action, *expect_hash;
+    struct cli_source source;
+    const char *expect_hash;
     int64_t expect_seq;
-    bool json;
+    enum output_format format;
+    bool list;
 };
 
-static bool parse_expectation(const char *text, struct audit_options *options)
+static int take_expectation(void *context, const char *text)
 {
+    struct audit_options *options = context;
     char *colon;
-    long long seq = strtoll(text, &colon, 10);
-    options->expect_seq = seq;
+    options->expect_seq = strtoll(text, &colon, 10);
     options->expect_hash = colon + 1;
-    return seq > 0 && *colon == ':' && strlen(colon + 1) == 64;
+    if (options->expect_seq > 0 && *colon == ':' && strlen(colon + 1) == 64)
+        return CLI_GO_ON;
+    return cli_usage(command, "--expect: `%s` is not SEQ:HASH as `audit verify` prints it", text);
 }
 
-/* −1: go on; else an exit status. */
 static int parse(int argc, char **argv, struct audit_options *options)
 {
-    static const struct option long_options[] = {
-        {"store", required_argument, NULL, OPTION_STORE},
-        {"config", required_argument, NULL, 'c'},
-        {"expect", required_argument, NULL, OPTION_EXPECT},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    static const char *const actions[] = {"verify", "list", NULL};
+    const struct cli_option rows[] = {
+        CLI_SOURCE_OPTIONS(options->source),
+        {.name = "expect", .take = take_expectation, .context = options},
+        CLI_FORMAT_OPTIONS(options->format),
     };
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-        if (option == OPTION_STORE) {
-            options->store = optarg;
-        } else if (option == 'c') {
-            options->config = optarg;
-        } else if (option == OPTION_JSON) {
-            options->json = true;
-        } else if (option == 'h') {
-            usage(stdout);
-            return EXIT_OK;
-        } else if (option != OPTION_EXPECT) {
-            return EXIT_USAGE;
-        } else if (!parse_expectation(optarg, options)) {
-            return cli_fail(command, EXIT_USAGE, "--expect wants SEQ:HASH as `audit verify` prints it");
-        }
-    }
-    options->action = optind + 1 == argc ? argv[optind] : "";
-    if (strcmp(options->action, "verify") == 0 || strcmp(options->action, "list") == 0)
-        return -1;
-    usage(stderr);
-    return EXIT_USAGE;
+    struct cli_operands operands;
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows), .actions = actions};
+    int status = cli_parse(&words, argc, argv, &operands);
+    options->list = status == CLI_GO_ON && operands.action == 1;
+    return status;
 }
 
 static int list(const struct audit_options *options)
 {
-    struct reader *reader;
-    int status = cli_open_reader(command, options->store, options->config, &reader);
-    if (status != EXIT_OK)
-        return status;
-    status =
-        cli_print(command, reader,
-                  options->json ? "SELECT * FROM v1_audit"
-                                : "SELECT seq, ts, actor, action, subject, details FROM v1_audit",
-                  NULL, " ORDER BY seq", 0, options->json ? OUTPUT_JSON : OUTPUT_TABLE, "no entries", NULL);
-    reader_close(reader);
-    return status;
+    const struct cli_query query = {.select =
+                                        options->format == OUTPUT_TABLE
+                                            ? "SELECT seq, ts, actor, action, subject, details FROM v1_audit"
+                                            : "SELECT * FROM v1_audit",
+                                    .tail = " ORDER BY seq",
+                                    .format = options->format,
+                                    .none = "no entries"};
+    return cli_print_source(command, &options->source, &query);
 }
 
-int command_audit(int argc, char **argv)
+static int verify(const struct audit_options *options)
 {
-    struct audit_options options = {.expect_seq = 0};
-    int status = parse(argc, argv, &options);
-    if (status >= 0)
-        return status;
-    if (strcmp(options.action, "list") == 0)
-        return list(&options);
     char path[CLI_PATH_BYTES];
-    status = cli_store_path(command, options.store, options.config, path);
-    if (status != EXIT_OK)
-        return status;
     struct err err = {0, ""};
     struct audit_summary summary;
-    int rc = store_verify_audit(path, options.expect_seq, options.expect_hash, &summary, &err);
+    int status = cli_store_path(command, &options->source, path);
+    if (status != EXIT_OK)
+        return status;
+    int rc = store_verify_audit(path, options->expect_seq, options->expect_hash, &summary, &err);
     if (rc != 0)
         return cli_fail(command, err_exit_status(rc), "%s", err.message);
     (void)printf("%" PRId64 " entries, the chain is whole, head %" PRId64 ":%s\n", summary.entries,
                  summary.entries, summary.head);
     return EXIT_OK;
+}
+
+int command_audit(int argc, char **argv)
+{
+    struct audit_options options = {.format = OUTPUT_TABLE};
+    int status = parse(argc, argv, &options);
+    if (status != CLI_GO_ON)
+        return status;
+    return options.list ? list(&options) : verify(&options);
 }

@@ -1,28 +1,24 @@
 /* driftd check: tells what is wrong with a configuration, or what it would run. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/base/timestamp.h"
+#include "agent/cli_config.h"
+#include "agent/cli_options.h"
 #include "agent/commands.h"
-#include "agent/config.h"
 #include "agent/config_internal.h"
 #include "agent/config_manual.h"
 
 enum { OUTPUT_BYTES_MAX = 4 << 20 };
-enum long_option { LONG_SCHEMA = 256, LONG_OPTIONS };
+static const char command[] = "check";
 
-static void usage(FILE *out)
-{
-    (void)fputs(
-        "usage: driftd check -c FILE\n\n"
-        "Checks a configuration without connecting to anything: every error as file:line:column, then\n"
-        "status 78; or a summary of what would run, then status 0. Warnings do not fail.\n\n"
-        "  -c, --config FILE   the configuration\n"
-        "  -q, --quiet         no summary\n"
-        "  -h, --help          this text\n",
-        out);
-}
+static const char help[] =
+    "usage: driftd check -c FILE\n\n"
+    "Checks a configuration without connecting to anything: every error as file:line:column, then\n"
+    "status 78; or a summary of what would run, then status 0. Warnings do not fail.\n\n"
+    "  -c, --config FILE   the configuration\n"
+    "  -q, --quiet         no summary\n"
+    "  -h, --help          this text\n";
 
 static void add_inputs(const struct config *config, struct strbuf *out)
 {
@@ -142,77 +138,58 @@ static void summarise(const struct config *config, struct strbuf *out)
     strbuf_addf(out, "hash     %s\n", config->hash);
 }
 
-static int print(struct strbuf *text, FILE *out)
+static int print(void (*make)(const void *context, struct strbuf *out), const void *context)
 {
+    struct strbuf text;
     int status = EXIT_OK;
-    if (strbuf_failed(text) || fwrite(text->bytes, 1, text->len, out) != text->len || fflush(out) != 0) {
-        (void)fputs("driftd check: cannot write the output\n", stderr);
-        status = 1;
-    }
-    strbuf_release(text);
+    strbuf_init(&text, OUTPUT_BYTES_MAX);
+    make(context, &text);
+    if (strbuf_failed(&text) || fwrite(text.bytes, 1, text.len, stdout) != text.len || fflush(stdout) != 0)
+        status = cli_fail(command, EXIT_FAILURE, "cannot write the output");
+    strbuf_release(&text);
     return status;
 }
 
-static int print_made(void (*make)(struct strbuf *out))
+static void make_summary(const void *context, struct strbuf *out)
 {
-    struct strbuf text;
-    strbuf_init(&text, OUTPUT_BYTES_MAX);
-    make(&text);
-    return print(&text, stdout);
+    summarise(context, out);
 }
 
-static int check(const char *path, bool quiet)
+static void make_schema(const void *context, struct strbuf *out)
 {
-    struct strbuf messages, summary;
-    struct config *config = NULL;
-    strbuf_init(&messages, OUTPUT_BYTES_MAX);
-    strbuf_init(&summary, OUTPUT_BYTES_MAX);
-    bool is_good = config_load(&config, path, &messages) == 0;
-    int status = print(&messages, stderr);
-    if (is_good && !quiet)
-        summarise(config, &summary);
-    if (status == EXIT_OK)
-        status = print(&summary, stdout);
-    strbuf_release(&summary);
-    config_free(config);
-    return is_good ? status : EXIT_CONFIGURATION;
+    (void)context;
+    config_schema(out);
+}
+
+static void make_manual(const void *context, struct strbuf *out)
+{
+    (void)context;
+    config_reference_manual(out);
 }
 
 int command_check(int argc, char **argv)
 {
-    /* The last two print what is checked in under conf/; not for users. */
-    static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
-                                                 {"quiet", no_argument, NULL, 'q'},
-                                                 {"help", no_argument, NULL, 'h'},
-                                                 {"schema", no_argument, NULL, LONG_SCHEMA},
-                                                 {"options", no_argument, NULL, LONG_OPTIONS},
-                                                 {NULL, 0, NULL, 0}};
     const char *path = NULL;
-    bool quiet = false;
-    int chosen;
-    while ((chosen = getopt_long(argc, argv, "c:qh", long_options, NULL)) != -1) {
-        switch (chosen) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'q':
-            quiet = true;
-            break;
-        case 'h':
-            usage(stdout);
-            return EXIT_OK;
-        case LONG_SCHEMA:
-            return print_made(config_schema);
-        case LONG_OPTIONS:
-            return print_made(config_reference_manual);
-        default:
-            usage(stderr);
-            return EXIT_USAGE;
-        }
-    }
-    if (!path || optind < argc) {
-        usage(stderr);
-        return EXIT_USAGE;
-    }
-    return check(path, quiet);
+    bool quiet = false, schema = false, manual = false;
+    const struct cli_option rows[] = {
+        CLI_CONFIG_OPTION(path),
+        {.name = "quiet", .letter = 'q', .flag = &quiet},
+        /* These print what is checked in under conf/; not for users. */
+        {.name = "schema", .flag = &schema},
+        {.name = "options", .flag = &manual},
+    };
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    int status = cli_parse(&words, argc, argv, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    if (schema || manual)
+        return print(schema ? make_schema : make_manual, NULL);
+    if (!path)
+        return cli_usage(command, "say which configuration: -c FILE");
+    struct config *config;
+    status = cli_load_config(command, path, &config);
+    if (status == EXIT_OK && !quiet)
+        status = print(make_summary, config);
+    config_free(config);
+    return status;
 }

@@ -1,9 +1,7 @@
 /* `driftd compare`: a stretch of history against a reference or another stretch, afterwards, from the panes.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +17,10 @@ static const char help[] =
     "\n"
     "Compares the events of [from, to) with a reference, or with another stretch of history, from what the "
     "store keeps:\n"
-    "panes, not events. Works while the agent runs. Times are RFC 3339 or dates; both ends should lie on "
-    "pane boundaries.\n"
+    "panes, not events. Works while the agent runs. Times are RFC 3339, dates or how long ago (24h); both "
+    "ends "
+    "should\n"
+    "lie on pane boundaries.\n"
     "\n"
     "  -m, --model NAME        -V, --version NAME (needed when there are several)    --segment KEY=VALUE\n"
     "      --from TIME --to TIME\n"
@@ -29,16 +29,18 @@ static const char help[] =
     "  -f, --feature NAME      only this one\n"
     "      --metric NAME       only this one, as `feature value noise_floor n` lines\n"
     "      --json  --csv       all metrics\n"
-    "  -s, --store PATH | -c, --config FILE\n"
+    "  -s, --store PATH        the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE       the configuration that names the store\n"
     "  -h, --help              this text\n";
 
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
+static const char command[] = "compare";
 
 struct compare_options {
-    const char *store, *config, *model, *version, *segment, *reference, *feature, *metric;
-    int64_t from_ms, to_ms, against_from_ms, against_to_ms;
-    bool has_from, has_to, has_against;
-    enum format format;
+    struct cli_source source;
+    const char *model, *version, *segment, *reference, *feature, *metric;
+    int64_t from_ms, to_ms, against_from_ms, against_to_ms; /* INT64_MIN: not given */
+    bool has_against;
+    enum output_format format;
 };
 
 struct comparison {
@@ -49,112 +51,46 @@ struct comparison {
     struct report_row *rows;
 };
 
-static int parse_time(const char *text, int64_t *out_ms)
+static int take_range(void *context, const char *text)
 {
-    if (timestamp_parse(text_of(text), out_ms))
-        return 0;
-    (void)fprintf(stderr, "driftd compare: `%s` is no time; write 2026-03-01T00:00:00Z or 2026-03-01\n",
-                  text);
-    return -1;
-}
-
-static int parse_range(const char *text, int64_t *out_from_ms, int64_t *out_to_ms)
-{
+    struct compare_options *options = context;
     const char *dots = strstr(text, "..");
-    char from[64];
-    if (!dots || (size_t)(dots - text) >= sizeof(from)) {
-        (void)fprintf(stderr, "driftd compare: --against takes FROM..TO\n");
-        return -1;
-    }
-    memcpy(from, text, (size_t)(dots - text));
-    from[dots - text] = '\0';
-    return parse_time(from, out_from_ms) || parse_time(dots + 2, out_to_ms) ? -1 : 0;
-}
-
-static int take_option(struct compare_options *options, int option, const char *value)
-{
-    switch (option) {
-    case 's':
-        options->store = value;
-        return 0;
-    case 'c':
-        options->config = value;
-        return 0;
-    case 'm':
-        options->model = value;
-        return 0;
-    case 'V':
-        options->version = value;
-        return 0;
-    case 'f':
-        options->feature = value;
-        return 0;
-    case '1':
-        options->segment = value;
-        return 0;
-    case '2':
-        options->has_from = true;
-        return parse_time(value, &options->from_ms);
-    case '3':
-        options->has_to = true;
-        return parse_time(value, &options->to_ms);
-    case '4':
-        options->reference = value;
-        return 0;
-    case '5':
-        options->has_against = true;
-        return parse_range(value, &options->against_from_ms, &options->against_to_ms);
-    case '6':
-        options->metric = value;
-        return 0;
-    case '7':
-        options->format = FORMAT_JSON;
-        return 0;
-    case '8':
-        options->format = FORMAT_CSV;
-        return 0;
-    default:
-        return -1;
-    }
+    char from[64] = "";
+    if (dots && (size_t)(dots - text) < sizeof(from))
+        memcpy(from, text, (size_t)(dots - text));
+    if (!from[0] || !cli_parse_time(from, &options->against_from_ms) ||
+        !cli_parse_time(dots + 2, &options->against_to_ms) ||
+        options->against_from_ms >= options->against_to_ms)
+        return cli_usage(command, "--against: `%s` is not FROM..TO, an earlier and a later time", text);
+    options->has_against = true;
+    return CLI_GO_ON;
 }
 
 static int parse(int argc, char **argv, struct compare_options *options)
 {
-    static const struct option longs[] = {{"store", required_argument, NULL, 's'},
-                                          {"config", required_argument, NULL, 'c'},
-                                          {"model", required_argument, NULL, 'm'},
-                                          {"version", required_argument, NULL, 'V'},
-                                          {"feature", required_argument, NULL, 'f'},
-                                          {"segment", required_argument, NULL, '1'},
-                                          {"from", required_argument, NULL, '2'},
-                                          {"to", required_argument, NULL, '3'},
-                                          {"reference", required_argument, NULL, '4'},
-                                          {"against", required_argument, NULL, '5'},
-                                          {"metric", required_argument, NULL, '6'},
-                                          {"json", no_argument, NULL, '7'},
-                                          {"csv", no_argument, NULL, '8'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "s:c:m:V:f:h", longs, NULL)) != -1;) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return 1 + EXIT_OK;
-        }
-        if (take_option(options, option, optarg) != 0)
-            return 1 + EXIT_USAGE;
-    }
-    if (!options->model || !options->has_from || !options->has_to || options->from_ms >= options->to_ms ||
-        optind < argc) {
-        (void)fputs("driftd compare: needs --model, --from and a later --to; see `driftd compare --help`\n",
-                    stderr);
-        return 1 + EXIT_USAGE;
-    }
-    if (options->metric && !metric_find(options->metric)) {
-        (void)fprintf(stderr, "driftd compare: there is no metric `%s`\n", options->metric);
-        return 1 + EXIT_USAGE;
-    }
-    return 0;
+    const struct cli_option rows[] = {
+        CLI_SOURCE_OPTIONS(options->source),
+        {.name = "model", .letter = 'm', .text = &options->model},
+        {.name = "version", .letter = 'V', .text = &options->version},
+        {.name = "segment", .text = &options->segment},
+        {.name = "from", .time_ms = &options->from_ms},
+        {.name = "to", .time_ms = &options->to_ms},
+        {.name = "reference", .text = &options->reference},
+        {.name = "against", .take = take_range, .context = options},
+        {.name = "feature", .letter = 'f', .text = &options->feature},
+        {.name = "metric", .text = &options->metric},
+        CLI_FORMAT_OPTIONS(options->format),
+    };
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    int status = cli_parse(&words, argc, argv, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!options->model || options->from_ms == INT64_MIN || options->to_ms == INT64_MIN ||
+        options->from_ms >= options->to_ms)
+        return cli_usage(command, "needs --model, --from and a later --to");
+    if (options->metric && !metric_find(options->metric))
+        return cli_usage(command, "there is no metric `%s`", options->metric);
+    return CLI_GO_ON;
 }
 
 /* ---- computing ---- */
@@ -385,9 +321,9 @@ static void print_all_json(const struct comparison *comparison, const struct com
 
 static void print(const struct comparison *comparison, const struct compare_options *options)
 {
-    if (options->format == FORMAT_JSON) {
+    if (options->format == OUTPUT_JSON) {
         print_all_json(comparison, options);
-    } else if (options->format == FORMAT_CSV) {
+    } else if (options->format == OUTPUT_CSV) {
         puts("feature,metric,value,p_value,noise_floor,n,reference_n,status");
         each_metric(comparison, options, print_csv, NULL);
     } else if (options->metric) {
@@ -399,13 +335,13 @@ static void print(const struct comparison *comparison, const struct compare_opti
 
 int command_compare(int argc, char **argv)
 {
-    struct compare_options options = {0};
-    int stop = parse(argc, argv, &options);
-    if (stop)
-        return stop - 1;
+    struct compare_options options = {.from_ms = INT64_MIN, .to_ms = INT64_MIN};
+    int status = parse(argc, argv, &options);
+    if (status != CLI_GO_ON)
+        return status;
     struct reader *reader = NULL;
-    int status = cli_open_reader("compare", options.store, options.config, &reader);
-    if (status != 0)
+    status = cli_open_reader(command, &options.source, &reader);
+    if (status != EXIT_OK)
         return status;
     struct comparison comparison = {0};
     struct err err = {0};
@@ -413,12 +349,12 @@ int command_compare(int argc, char **argv)
     if (code == 0)
         print(&comparison, &options);
     else
-        (void)fprintf(stderr, "driftd compare: %s\n", err.message);
+        status = cli_fail(command, err_exit_status(code), "%s", err.message);
     history_release(&comparison.current);
     history_release(&comparison.against);
     free(comparison.rows);
     feature_layout_free(comparison.coarse);
     reference_free(comparison.reference);
     reader_close(reader);
-    return err_exit_status(code);
+    return status;
 }

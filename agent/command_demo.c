@@ -5,7 +5,6 @@
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,10 +16,12 @@
 #include "agent/agent.h"
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
+#include "agent/cli_options.h"
 #include "agent/commands.h"
 #include "agent/demo_cluster.h"
 #include "agent/demo_receiver.h"
 #include "agent/reference_build.h"
+#include "agent/whole_file.h"
 #include "collectors/file.h"
 
 #ifndef DRIFTD_DATADIR
@@ -28,6 +29,8 @@
 #endif
 
 enum { PARTITIONS = 4, PATH_BYTES = 4096, FEATURES_SHOWN = 8, BAR_WIDTH = 34 };
+
+static const char command[] = "demo";
 
 static const char help[] =
     "usage: driftd demo [--dir DIR] [--data DIR]\n"
@@ -102,11 +105,9 @@ static int find_data(struct demo *demo, const char *wanted)
             memcpy(demo->data, candidates[i], sizeof(demo->data));
             return 0;
         }
-    (void)fprintf(
-        stderr,
-        "driftd demo: cannot find car_loan_reference.csv.gz; it is installed in PREFIX/share/driftd/demo,\n"
-        "and --data DIR says where else to look\n");
-    return -1;
+    return cli_fail(command, -1,
+                    "cannot find car_loan_reference.csv.gz; it is installed in PREFIX/share/driftd/demo, and "
+                    "--data DIR says where else to look");
 }
 
 /* How a reader of the story calls this program: by its name when that finds it, else by its path. */
@@ -134,8 +135,7 @@ static int make_directory(struct demo *demo, const char *wanted)
             (void)snprintf(store, sizeof(store), "%s/driftd.db", wanted);
             if (access(store, F_OK) != 0)
                 return 0;
-            (void)fprintf(stderr, "driftd demo: %s is there already; give a new --dir\n", store);
-            return -1;
+            return cli_fail(command, -1, "%s is there already; give a new --dir", store);
         }
     } else {
         const char *base = getenv("TMPDIR");
@@ -144,8 +144,7 @@ static int make_directory(struct demo *demo, const char *wanted)
         if (mkdtemp(demo->directory))
             return 0;
     }
-    (void)fprintf(stderr, "driftd demo: cannot make %s: %s\n", demo->directory, strerror(errno));
-    return -1;
+    return cli_fail(command, -1, "cannot make %s: %s", demo->directory, strerror(errno));
 }
 
 /* ---- playing the loans ---- */
@@ -293,6 +292,7 @@ static int build_reference(const struct demo *demo, struct err *err)
     static const char *const categorical[] = {"@prediction", NULL};
     struct reference_build build = {.files = files,
                                     .file_count = 1,
+                                    .csv = true,
                                     .name = "car_loan-2018",
                                     .model = "car_loan",
                                     .time_column = "timestamp",
@@ -307,11 +307,8 @@ static int build_reference(const struct demo *demo, struct err *err)
     int code = reference_build(&build, &reference, &counts, err);
     if (code == 0)
         code = reference_write(reference, &json);
-    FILE *file = code == 0 ? fopen(out_path, "wbe") : NULL;
-    if (code == 0 && (!file || fwrite(json.bytes, 1, json.len, file) != json.len))
-        code = err_set(err, ERR_IO, "cannot write %s: %s", out_path, strerror(errno));
-    if (file && fclose(file) != 0 && code == 0)
-        code = err_set(err, ERR_IO, "cannot write %s: %s", out_path, strerror(errno));
+    if (code == 0)
+        code = whole_file_write(out_path, &json, err);
     if (code == 0)
         printf("1. Reference: %" PRIu64
                " loans of January to October 2018, %u features incl. score and prediction.\n"
@@ -460,11 +457,7 @@ static int write_configuration(const struct demo *demo, struct strbuf *yaml, cha
     strbuf_addf(yaml, configuration, demo->directory, demo_cluster_brokers(demo->cluster), demo->directory,
                 demo_receiver_port(demo->receiver), secret);
     (void)snprintf(path, path_size, "%s/demo.yaml", demo->directory);
-    FILE *file = fopen(path, "wbe");
-    bool ok = file && fwrite(yaml->bytes, 1, yaml->len, file) == yaml->len;
-    if (file)
-        ok = fclose(file) == 0 && ok;
-    return ok ? 0 : err_set(err, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    return whole_file_write(path, yaml, err);
 }
 
 static int tell(struct demo *demo, struct err *err)
@@ -521,54 +514,39 @@ static void epilogue(const struct demo *demo)
            demo->directory, demo->program, demo->directory, demo->program, demo->directory, demo->directory);
 }
 
-int command_demo(int argc, char **argv)
+/* Everything that the demo is; the exit status. */
+static int show(struct demo *demo)
 {
-    static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
-                                          {"data", required_argument, NULL, 'D'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    const char *directory = NULL, *data = NULL;
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (option == 'd') {
-            directory = optarg;
-        } else if (option == 'D') {
-            data = optarg;
-        } else if (option == 'h') {
-            (void)fputs(help, stdout);
-            return EXIT_OK;
-        } else {
-            return EXIT_USAGE;
-        }
-    }
-    struct demo *demo = calloc(1, sizeof(*demo));
-    if (demo)
-        find_program(demo);
-    if (!demo || find_data(demo, data) != 0 || make_directory(demo, directory) != 0) {
-        free(demo);
-        return EXIT_FAILURE;
-    }
-    demo->color = isatty(STDOUT_FILENO) == 1;
     struct err err = {0};
     int64_t started_ms = clock_system.monotonic_ms(&clock_system);
     int code = tell(demo, &err);
     demo_receiver_free(demo->receiver);
     agent_free(demo->agent);
     demo_cluster_free(demo->cluster);
-    int status = err_exit_status(code);
-    if (code != 0) {
-        (void)fprintf(stderr, "driftd demo: %s\n", err.message);
-    } else {
-        epilogue(demo);
-        printf("\n%.1f s in all.\n",
-               (double)(clock_system.monotonic_ms(&clock_system) - started_ms) / 1000.0);
-        if (demo->firing == 0 || demo->verified != demo->received) {
-            (void)fprintf(
-                stderr,
-                "driftd demo: no alert came, or one with a wrong signature: that is a bug of driftd\n");
-            status = EXIT_FAILURE;
-        }
-    }
+    if (code != 0)
+        return cli_fail(command, err_exit_status(code), "%s", err.message);
+    epilogue(demo);
+    printf("\n%.1f s in all.\n", (double)(clock_system.monotonic_ms(&clock_system) - started_ms) / 1000.0);
+    if (demo->firing == 0 || demo->verified != demo->received)
+        return cli_fail(command, EXIT_FAILURE,
+                        "no alert came, or one with a wrong signature: that is a bug of driftd");
+    return EXIT_OK;
+}
+
+int command_demo(int argc, char **argv)
+{
+    const char *directory = NULL, *data = NULL;
+    const struct cli_option rows[] = {{.name = "dir", .text = &directory}, {.name = "data", .text = &data}};
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    int status = cli_parse(&words, argc, argv, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    struct demo *demo = calloc(1, sizeof(*demo));
+    if (!demo)
+        return cli_fail(command, EXIT_FAILURE, "out of memory");
+    find_program(demo);
+    demo->color = isatty(STDOUT_FILENO) == 1;
+    status = find_data(demo, data) == 0 && make_directory(demo, directory) == 0 ? show(demo) : EXIT_FAILURE;
     free(demo);
     return status;
 }

@@ -1,22 +1,22 @@
 /* `driftd reference build|list|show`: references from files; what a store holds is shown by
  * agent/command_reference_store.c. */
-#include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/base/timestamp.h"
+#include "agent/cli_config.h"
+#include "agent/cli_options.h"
 #include "agent/commands.h"
 #include "agent/reference_build.h"
+#include "agent/whole_file.h"
 
-static const char help[] =
+static const char command[] = "reference build";
+
+const char command_reference_help[] =
     "usage: driftd reference build [OPTIONS] FILE...\n"
-    "       driftd reference list [--store PATH | -c FILE]\n"
-    "       driftd reference show NAME|FILE.json [--store PATH | -c FILE] [--json]\n"
+    "       driftd reference list [--json | --csv] [--store PATH | -c FILE]\n"
+    "       driftd reference show NAME|FILE.json [--json] [--store PATH | -c FILE]\n"
     "\n"
     "build: a reference from training data (CSV or NDJSON, also gzip, `-` is standard input).\n"
     "  -o, --output FILE       where to write the JSON (default: standard output)\n"
@@ -29,6 +29,11 @@ static const char help[] =
     "                          what these columns are; all others are features\n"
     "      --categorical A,B   --numeric A,B   --exclude GLOB,GLOB\n"
     "      --sample N          at most N events, a sample by hash (default 1,000,000)\n"
+    "\n"
+    "list, show: what a store has; show reads a file, too.\n"
+    "      --json, --csv       for machines\n"
+    "  -s, --store PATH        the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE       the configuration that names the store\n"
     "  -h, --help              this text\n";
 
 enum { LIST_MAX = 256, OUTPUT_BYTES_MAX = 256 << 20 };
@@ -40,176 +45,127 @@ struct list {
 
 struct build_options {
     struct reference_build build;
-    const char *output;
+    const char *config, *input, *output;
+    uint64_t sample;
     struct list categorical, numeric, exclude;
 };
 
-static int split(struct list *list, const char *text)
+static int take_list(void *context, const char *text)
 {
+    struct list *list = context;
     free(list->memory);
     list->memory = strdup(text);
     if (!list->memory)
-        return -1;
+        return cli_fail(command, EXIT_FAILURE, "out of memory");
     uint32_t count = 0;
     char *save = NULL;
-    for (char *item = strtok_r(list->memory, ",", &save); item && count < LIST_MAX;
-         item = strtok_r(NULL, ",", &save))
+    for (char *item = strtok_r(list->memory, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
+        if (count == LIST_MAX)
+            return cli_usage(command, "more than %d names in a list", LIST_MAX);
         list->items[count++] = item;
+    }
     list->items[count] = NULL;
-    return 0;
+    return CLI_GO_ON;
 }
 
-static int take_option(struct build_options *options, int option, const char *value)
+static const char *const *items_of(const struct list *list)
+{
+    return list->memory ? list->items : NULL;
+}
+
+static int parse(int argc, char **argv, struct build_options *options)
 {
     struct reference_build *build = &options->build;
-    switch (option) {
-    case 'o':
-        options->output = value;
-        return 0;
-    case 'n':
-        build->name = value;
-        return 0;
-    case 'm':
-        build->model = value;
-        return 0;
-    case 'V':
-        build->version = value;
-        return 0;
-    case 'c':
-        build->config_path = value;
-        return 0;
-    case 'i':
-        build->input = value;
-        return 0;
-    case 'C':
-        build->csv = true;
-        return 0;
-    case 'T':
-        build->time_column = value;
-        return 0;
-    case 'S':
-        build->score_column = value;
-        return 0;
-    case 'P':
-        build->prediction_column = value;
-        return 0;
-    case 'L':
-        build->label_column = value;
-        return 0;
-    case 'I':
-        build->id_column = value;
-        return 0;
-    case '1':
-        return split(&options->categorical, value);
-    case '2':
-        return split(&options->numeric, value);
-    case '3':
-        return split(&options->exclude, value);
-    case 's': {
-        char *end = NULL;
-        errno = 0;
-        unsigned long sample = strtoul(value, &end, 10);
-        if (*value == '\0' || *end || errno || sample < 2 || sample > 100000000)
-            return -1;
-        build->sample_max = (uint32_t)sample;
-        return 0;
-    }
-    default:
-        return -1;
-    }
+    const struct cli_option rows[] = {
+        {.name = "output", .letter = 'o', .text = &options->output},
+        {.name = "name", .letter = 'n', .text = &build->name},
+        {.name = "model", .letter = 'm', .text = &build->model},
+        {.name = "version", .letter = 'V', .text = &build->version},
+        CLI_CONFIG_OPTION(options->config),
+        {.name = "input", .letter = 'i', .text = &options->input},
+        {.name = "csv", .flag = &build->csv},
+        {.name = "time", .text = &build->time_column},
+        {.name = "score", .text = &build->score_column},
+        {.name = "prediction", .text = &build->prediction_column},
+        {.name = "label", .text = &build->label_column},
+        {.name = "id", .text = &build->id_column},
+        {.name = "categorical", .take = take_list, .context = &options->categorical},
+        {.name = "numeric", .take = take_list, .context = &options->numeric},
+        {.name = "exclude", .take = take_list, .context = &options->exclude},
+        {.name = "sample", .count = &options->sample, .least = 2, .most = 100000000},
+    };
+    const struct cli_command words = {.name = command,
+                                      .help = command_reference_help,
+                                      CLI_ROWS(rows),
+                                      .operands_least = 1,
+                                      .operands_most = UINT32_MAX,
+                                      .operand = "say which files to read"};
+    struct cli_operands operands;
+    int status = cli_parse(&words, argc, argv, &operands);
+    if (status != CLI_GO_ON)
+        return status;
+    build->files = (const char *const *)operands.items;
+    build->file_count = operands.count;
+    build->sample_max = (uint32_t)options->sample;
+    build->categorical = items_of(&options->categorical);
+    build->numeric = items_of(&options->numeric);
+    build->exclude = items_of(&options->exclude);
+    for (uint32_t i = 0; i < operands.count; i++)
+        build->csv |= cli_is_csv_name(operands.items[i]);
+    return CLI_GO_ON;
 }
 
-static int parse_build(int argc, char **argv, struct build_options *options)
+static int write_reference(const struct reference *reference, const char *path, struct err *err)
 {
-    static const struct option longs[] = {{"output", required_argument, NULL, 'o'},
-                                          {"name", required_argument, NULL, 'n'},
-                                          {"model", required_argument, NULL, 'm'},
-                                          {"version", required_argument, NULL, 'V'},
-                                          {"config", required_argument, NULL, 'c'},
-                                          {"input", required_argument, NULL, 'i'},
-                                          {"csv", no_argument, NULL, 'C'},
-                                          {"time", required_argument, NULL, 'T'},
-                                          {"score", required_argument, NULL, 'S'},
-                                          {"prediction", required_argument, NULL, 'P'},
-                                          {"label", required_argument, NULL, 'L'},
-                                          {"id", required_argument, NULL, 'I'},
-                                          {"categorical", required_argument, NULL, '1'},
-                                          {"numeric", required_argument, NULL, '2'},
-                                          {"exclude", required_argument, NULL, '3'},
-                                          {"sample", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "o:n:m:V:c:i:s:h", longs, NULL)) != -1;) {
-        if (option == 'h') {
-            (void)fputs(help, stdout);
-            return 1 + EXIT_OK;
-        }
-        if (take_option(options, option, optarg) != 0) {
-            if (option != '?')
-                (void)fputs("driftd reference build: --sample takes a number from 2 to 100000000\n", stderr);
-            return 1 + EXIT_USAGE;
-        }
-    }
-    if (optind == argc) {
-        (void)fputs("driftd reference build: which file? see `driftd reference --help`\n", stderr);
-        return 1 + EXIT_USAGE;
-    }
-    options->build.files = (const char *const *)argv + optind;
-    options->build.file_count = (uint32_t)(argc - optind);
-    return 0;
+    struct strbuf out;
+    strbuf_init(&out, OUTPUT_BYTES_MAX);
+    int code = reference_write(reference, &out) == 0
+                   ? whole_file_write(path, &out, err)
+                   : err_set(err, ERR_NOMEM, "the reference is larger than %d MiB", OUTPUT_BYTES_MAX >> 20);
+    strbuf_release(&out);
+    return code;
 }
 
-/* Whole or not at all: a reference that a running agent may be about to read is never half written. */
-static int write_output(const char *path, const struct strbuf *bytes)
+static int build_and_write(const struct build_options *options)
 {
-    if (!path || strcmp(path, "-") == 0)
-        return fwrite(bytes->bytes, 1, bytes->len, stdout) == bytes->len && fflush(stdout) == 0 ? 0 : -1;
-    char temporary[4096];
-    if (snprintf(temporary, sizeof(temporary), "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof(temporary))
-        return -1;
-    FILE *file = fopen(temporary, "wbe");
-    if (!file)
-        return -1;
-    bool ok = fwrite(bytes->bytes, 1, bytes->len, file) == bytes->len && fflush(file) == 0 &&
-              fsync(fileno(file)) == 0;
-    ok = fclose(file) == 0 && ok && rename(temporary, path) == 0;
-    if (!ok)
-        (void)unlink(temporary);
-    return ok ? 0 : -1;
+    struct reference *reference = NULL;
+    struct reference_build_counts counts = {0};
+    struct err err = {0};
+    int code = reference_build(&options->build, &reference, &counts, &err);
+    if (code == 0)
+        code = write_reference(reference, options->output ? options->output : "-", &err);
+    if (code == 0)
+        (void)fprintf(stderr, "%s: %u features from %" PRIu64 " events (%" PRIu64 " rejected), hash %.12s\n",
+                      reference->name, reference->grid->feature_count, counts.events, counts.rejected,
+                      reference->hash);
+    reference_free(reference);
+    return code == 0 ? EXIT_OK : cli_fail(command, err_exit_status(code), "%s", err.message);
+}
+
+/* The mapping of the configuration's input, if there is one. */
+static int build_as_configured(struct build_options *options)
+{
+    struct config *config;
+    const struct input_config *input;
+    int status = cli_load_config(command, options->config, &config);
+    if (status == EXIT_OK)
+        status = cli_find_input(command, config, options->input, INPUT_FIRST, &input);
+    if (status == EXIT_OK && !input)
+        status = cli_fail(command, EXIT_CONFIGURATION, "the configuration %s has no input", options->config);
+    if (status == EXIT_OK) {
+        options->build.mapping = &input->mapping;
+        status = build_and_write(options);
+    }
+    config_free(config);
+    return status;
 }
 
 static int build(int argc, char **argv)
 {
-    struct build_options options = {0};
-    int stop = parse_build(argc, argv, &options);
-    int status = stop ? stop - 1 : EXIT_OK;
-    if (!stop) {
-        options.build.categorical = options.categorical.memory ? options.categorical.items : NULL;
-        options.build.numeric = options.numeric.memory ? options.numeric.items : NULL;
-        options.build.exclude = options.exclude.memory ? options.exclude.items : NULL;
-        struct reference *reference = NULL;
-        struct reference_build_counts counts = {0};
-        struct strbuf out;
-        struct err err = {0};
-        strbuf_init(&out, OUTPUT_BYTES_MAX);
-        int code = reference_build(&options.build, &reference, &counts, &err);
-        if (code == 0 && reference_write(reference, &out) != 0)
-            code = err_set(&err, ERR_NOMEM, "the reference is larger than 256 MiB");
-        if (code == 0 && write_output(options.output, &out) != 0)
-            code = err_set(&err, ERR_IO, "cannot write %s: %s",
-                           options.output ? options.output : "standard output", strerror(errno));
-        if (code != 0)
-            (void)fprintf(stderr, "driftd reference build: %s\n", err.message);
-        else
-            (void)fprintf(stderr,
-                          "%s: %u features from %" PRIu64 " events (%" PRIu64 " rejected), hash %.12s\n",
-                          reference->name, reference->grid->feature_count, counts.events, counts.rejected,
-                          reference->hash);
-        status = code ? err_exit_status(code) : EXIT_OK;
-        strbuf_release(&out);
-        reference_free(reference);
-    }
+    struct build_options options = {.output = NULL};
+    int status = parse(argc, argv, &options);
+    if (status == CLI_GO_ON)
+        status = options.config ? build_as_configured(&options) : build_and_write(&options);
     free(options.categorical.memory);
     free(options.numeric.memory);
     free(options.exclude.memory);
@@ -218,20 +174,10 @@ static int build(int argc, char **argv)
 
 int command_reference(int argc, char **argv)
 {
-    if (argc < 2) {
-        (void)fputs(help, stderr);
-        return EXIT_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        (void)fputs(help, stdout);
-        return EXIT_OK;
-    }
-    if (strcmp(argv[1], "build") == 0)
-        return build(argc - 1, argv + 1);
-    if (strcmp(argv[1], "list") == 0)
-        return command_reference_list(argc - 1, argv + 1);
-    if (strcmp(argv[1], "show") == 0)
-        return command_reference_show(argc - 1, argv + 1);
-    (void)fprintf(stderr, "driftd reference: unknown command `%s`; see `driftd reference --help`\n", argv[1]);
-    return EXIT_USAGE;
+    static const char *const actions[] = {"build", "list", "show", NULL};
+    static int (*const functions[])(int, char **) = {build, command_reference_list, command_reference_show};
+    if (argc > 1 && cli_is_help(argv[1]))
+        return build(argc, argv);
+    int action = cli_choose("reference", "action", argc > 1 ? argv[1] : NULL, actions);
+    return action < 0 ? EXIT_USAGE : functions[action](argc - 1, argv + 1);
 }

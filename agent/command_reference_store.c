@@ -1,86 +1,52 @@
 /* `driftd reference list|show`: what a store knows, and what is in a reference. */
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/base/timestamp.h"
 #include "agent/cli_store.h"
 #include "agent/commands.h"
 #include "agent/history.h"
+#include "agent/whole_file.h"
 
-enum { REFERENCE_BYTES_MAX = 64 << 20, OPTION_STORE = 256, OPTION_JSON, OPTION_CSV };
+enum { REFERENCE_BYTES_MAX = 64 << 20 };
 
-struct view_options {
-    const char *store, *config;
-    enum output_format format;
-    bool help;
-};
-
-/* −1: go on; else an exit status. */
-static int parse(int argc, char **argv, struct view_options *options)
+static int parse(const char *command, int argc, char **argv, const char *operand, struct cli_source *source,
+                 enum output_format *format, struct cli_operands *operands)
 {
-    static const struct option longs[] = {{"store", required_argument, NULL, OPTION_STORE},
-                                          {"config", required_argument, NULL, 'c'},
-                                          {"json", no_argument, NULL, OPTION_JSON},
-                                          {"csv", no_argument, NULL, OPTION_CSV},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    optind = 0;
-    for (int option; (option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1;) {
-        if (option == OPTION_STORE) {
-            options->store = optarg;
-        } else if (option == 'c') {
-            options->config = optarg;
-        } else if (option == OPTION_JSON) {
-            options->format = OUTPUT_JSON;
-        } else if (option == OPTION_CSV) {
-            options->format = OUTPUT_CSV;
-        } else if (option == 'h') {
-            puts("see `driftd reference --help`");
-            return EXIT_OK;
-        } else {
-            return EXIT_USAGE;
-        }
-    }
-    return -1;
+    const struct cli_option rows[] = {CLI_SOURCE_OPTIONS(*source), CLI_FORMAT_OPTIONS(*format)};
+    const struct cli_command words = {.name = command,
+                                      .help = command_reference_help,
+                                      CLI_ROWS(rows),
+                                      .operands_least = operand ? 1 : 0,
+                                      .operands_most = operand ? 1 : 0,
+                                      .operand = operand};
+    return cli_parse(&words, argc, argv, operands);
 }
 
 int command_reference_list(int argc, char **argv)
 {
-    static const char select[] =
-        "SELECT reference AS name, model, version, rows, source, substr(reference_hash, 1, 12) AS hash,"
-        " datetime(created_s, 'unixepoch') AS created FROM v1_baselines";
-    struct view_options options = {.format = OUTPUT_TABLE};
-    int status = parse(argc, argv, &options);
-    if (status >= 0)
-        return status;
-    struct reader *reader = NULL;
-    status = cli_open_reader("reference list", options.store, options.config, &reader);
-    if (status != 0)
-        return status;
-    struct cli_filter filter = {.sql = ""};
-    status = cli_print("reference list", reader, select, &filter, " ORDER BY model, version, created_s, name",
-                       0, options.format, "no references", NULL);
-    reader_close(reader);
-    return status;
+    static const char command[] = "reference list";
+    struct cli_source source = {NULL, NULL};
+    struct cli_query query = {
+        .select =
+            "SELECT reference AS name, model, version, rows, source, substr(reference_hash, 1, 12) AS hash,"
+            " datetime(created_s, 'unixepoch') AS created FROM v1_baselines",
+        .tail = " ORDER BY model, version, created_s, name",
+        .format = OUTPUT_TABLE,
+        .none = "no references"};
+    int status = parse(command, argc, argv, NULL, &source, &query.format, NULL);
+    return status == CLI_GO_ON ? cli_print_source(command, &source, &query) : status;
 }
 
 static int read_reference_file(const char *path, struct reference **out, struct err *err)
 {
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return err_set(err, ERR_NOT_FOUND, "cannot open %s: %s", path, strerror(errno));
     struct strbuf bytes;
-    char chunk[65536];
     strbuf_init(&bytes, REFERENCE_BYTES_MAX);
-    for (size_t got; (got = fread(chunk, 1, sizeof(chunk), file)) > 0;)
-        strbuf_add(&bytes, chunk, got);
-    (void)fclose(file);
-    int code = strbuf_failed(&bytes) ? err_set(err, ERR_LIMIT, "%s is larger than 64 MiB", path)
-                                     : reference_read(bytes.bytes, bytes.len, out, err);
+    int code = whole_file_read(path, &bytes, err);
+    if (code == 0)
+        code = reference_read(bytes.bytes, bytes.len, out, err);
     strbuf_release(&bytes);
     return code;
 }
@@ -101,6 +67,13 @@ static uint64_t slot_count(const struct reference *reference, uint32_t feature, 
     return reference->features->counters[reference->layout->slot_at[feature] + slot];
 }
 
+/* Categories are whatever the events held: control characters must not reach a terminal. */
+static void print_clean(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
 static void print_feature(const struct reference *reference, uint32_t index)
 {
     const struct feature_grid *feature = &reference->grid->features[index];
@@ -118,8 +91,10 @@ static void print_feature(const struct reference *reference, uint32_t index)
         puts("no finite value");
     } else {
         printf("%u categories:", feature->category_count);
-        for (unsigned i = 0; i < feature->category_count && i < 4; i++)
-            printf("%s %s", i ? "," : "", feature->categories[i]);
+        for (unsigned i = 0; i < feature->category_count && i < 4; i++) {
+            printf("%s ", i ? "," : "");
+            print_clean(feature->categories[i]);
+        }
         puts(feature->category_count > 4 ? ", …" : "");
     }
 }
@@ -139,34 +114,45 @@ static void print_text(const struct reference *reference)
         print_feature(reference, i);
 }
 
+/* Without a store to look in, what is a file or looks like one is meant as a file. */
+static bool is_file(const struct cli_source *source, const char *name)
+{
+    size_t len = strlen(name);
+    return !source->store && !source->config &&
+           (access(name, F_OK) == 0 || strchr(name, '/') ||
+            (len > 5 && strcmp(name + len - 5, ".json") == 0));
+}
+
 int command_reference_show(int argc, char **argv)
 {
-    struct view_options options = {.format = OUTPUT_TABLE};
-    int status = parse(argc, argv, &options);
-    if (status >= 0)
-        return status;
-    if (optind + 1 != argc)
-        return cli_fail("reference show", EXIT_USAGE,
-                        "which reference? give its name, or the path of its JSON");
-    const char *name = argv[optind];
+    static const char command[] = "reference show";
+    struct cli_source source = {NULL, NULL};
+    enum output_format format = OUTPUT_TABLE;
+    struct cli_operands operands;
     struct reference *reference = NULL;
     struct err err = {0};
-    int code;
-    if (!options.store && !options.config) {
+    int code, status = parse(command, argc, argv, "say which reference: its name, or the path of its JSON",
+                             &source, &format, &operands);
+    if (status != CLI_GO_ON)
+        return status;
+    if (format == OUTPUT_CSV)
+        return cli_usage(command, "a reference cannot be shown as CSV; --json can");
+    const char *name = operands.items[0];
+    if (is_file(&source, name)) {
         code = read_reference_file(name, &reference, &err);
     } else {
         struct reader *reader = NULL;
         uint32_t grid;
-        status = cli_open_reader("reference show", options.store, options.config, &reader);
-        if (status != 0)
+        status = cli_open_reader(command, &source, &reader);
+        if (status != EXIT_OK)
             return status;
         code = history_reference(reader, name, "", "", &reference, &grid, &err);
         reader_close(reader);
     }
     if (code != 0)
-        return cli_fail("reference show", err_exit_status(code), "%s", err.message);
+        return cli_fail(command, err_exit_status(code), "%s", err.message);
     status = EXIT_OK;
-    if (options.format == OUTPUT_JSON)
+    if (format == OUTPUT_JSON)
         status = print_json(reference);
     else
         print_text(reference);

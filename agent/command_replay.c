@@ -1,15 +1,20 @@
 /* `driftd replay`: files through the same pipeline into the same kind of store. */
-#include <getopt.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/base/arena.h"
 #include "agent/base/timestamp.h"
+#include "agent/cli_config.h"
+#include "agent/cli_options.h"
 #include "agent/commands.h"
+
+static const char command[] = "replay";
 
 static const char help[] =
     "usage: driftd replay [-c FILE] [--store PATH] [--input NAME] [--csv] [--workers N] FILE...\n"
@@ -29,9 +34,10 @@ static const char help[] =
     "  -h, --help          this text\n";
 
 struct replay_options {
-    const char *config, *store, *input;
+    struct cli_source source;
+    const char *input;
     bool csv, quiet;
-    long workers;
+    uint64_t workers; /* 0: not given */
 };
 
 struct progress {
@@ -40,76 +46,22 @@ struct progress {
     bool terminal, quiet;
 };
 
-static int parse(int argc, char **argv, struct replay_options *options)
+static int parse(int argc, char **argv, struct replay_options *options, struct cli_operands *files)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},  {"store", required_argument, NULL, 's'},
-        {"input", required_argument, NULL, 'i'},   {"csv", no_argument, NULL, 'C'},
-        {"workers", required_argument, NULL, 'w'}, {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:s:i:w:qh", longs, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            options->config = optarg;
-            break;
-        case 's':
-            options->store = optarg;
-            break;
-        case 'i':
-            options->input = optarg;
-            break;
-        case 'C':
-            options->csv = true;
-            break;
-        case 'w': {
-            char *end = NULL;
-            options->workers = strtol(optarg, &end, 10);
-            if (*optarg == '\0' || *end != '\0' || options->workers < 1 || options->workers > 64) {
-                (void)fprintf(stderr, "driftd replay: --workers takes a number from 1 to 64, not `%s`\n",
-                              optarg);
-                return 1 + EXIT_USAGE;
-            }
-            break;
-        }
-        case 'q':
-            options->quiet = true;
-            break;
-        case 'h':
-            (void)fputs(help, stdout);
-            return 1 + EXIT_OK;
-        default:
-            return 1 + EXIT_USAGE;
-        }
-    }
-    if (optind == argc) {
-        (void)fputs("driftd replay: which files? see `driftd replay --help`\n", stderr);
-        return 1 + EXIT_USAGE;
-    }
-    return 0;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-static bool is_csv_name(const char *path)
-{
-    return ends_with(path, ".csv") || ends_with(path, ".csv.gz");
-}
-
-/* The index of the named input, or of the first; -1 with a message. */
-static int find_input(const struct config *config, const char *name)
-{
-    if (!name)
-        return 0;
-    for (uint32_t i = 0; i < config->input_count; i++)
-        if (strcmp(config->inputs[i].name, name) == 0)
-            return (int)i;
-    (void)fprintf(stderr, "driftd replay: the configuration has no input `%s`\n", name);
-    return -1;
+    const struct cli_option rows[] = {
+        CLI_SOURCE_OPTIONS(options->source),
+        {.name = "input", .letter = 'i', .text = &options->input},
+        {.name = "csv", .flag = &options->csv},
+        {.name = "workers", .letter = 'w', .count = &options->workers, .least = 1, .most = 64},
+        {.name = "quiet", .letter = 'q', .flag = &options->quiet},
+    };
+    const struct cli_command words = {.name = command,
+                                      .help = help,
+                                      CLI_ROWS(rows),
+                                      .operands_least = 1,
+                                      .operands_most = UINT32_MAX,
+                                      .operand = "say which files to read"};
+    return cli_parse(&words, argc, argv, files);
 }
 
 static void show(void *context, struct agent *agent)
@@ -131,7 +83,8 @@ static void show(void *context, struct agent *agent)
     (void)fflush(stderr);
 }
 
-static void summarise(const struct progress *progress, struct agent *agent, const struct config *config)
+static void summarise(const struct progress *progress, struct agent *agent, const struct config *config,
+                      bool finished)
 {
     struct engine_stats stats;
     engine_get_stats(agent_engine(agent), &stats);
@@ -145,8 +98,9 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
             (void)fprintf(stderr, " %" PRIu64 " %s", stats.events[fate], fate_name((enum fate)fate));
     (void)fprintf(stderr, "\n%" PRIu64 " windows closed, %" PRIu64 " rows reported, store %s\n",
                   stats.windows_closed, stats.rows_reported, config->store_path);
-    if (stats.records == 0)
-        (void)fputs("nothing new: the store has read these files to their end before\n", stderr);
+    if (stats.records == 0 && finished)
+        (void)fputs("nothing new: the files are empty, or the store has read them to their end before\n",
+                    stderr);
     if (stats.events[FATE_REJECTED])
         (void)fputs(
             "`driftd status` counts the rejected records by reason, `driftd map test` explains them\n",
@@ -167,16 +121,14 @@ static int ensure_input(struct config *config)
     return 0;
 }
 
-static int replay(struct config *config, const struct replay_options *options, char **paths, int path_count)
+static int replay(struct config *config, const struct replay_options *options, uint32_t input,
+                  const struct cli_operands *paths)
 {
-    int input = find_input(config, options->input);
-    struct agent_file *files = calloc((size_t)path_count, sizeof(*files));
-    if (input < 0 || !files) {
-        free(files);
-        return EXIT_USAGE;
-    }
-    for (int i = 0; i < path_count; i++)
-        files[i] = (struct agent_file){paths[i], (uint32_t)input};
+    struct agent_file *files = calloc(paths->count, sizeof(*files));
+    if (!files)
+        return cli_fail(command, EXIT_FAILURE, "out of memory");
+    for (uint32_t i = 0; i < paths->count; i++)
+        files[i] = (struct agent_file){paths->items[i], input};
     struct log *log =
         log_new(STDERR_FILENO, options->quiet ? LOG_WARNING : config->log_level, config->log_format);
     struct progress progress = {.clock = &clock_system,
@@ -187,7 +139,7 @@ static int replay(struct config *config, const struct replay_options *options, c
                                       .clock = &clock_system,
                                       .log = log,
                                       .files = files,
-                                      .file_count = (uint32_t)path_count,
+                                      .file_count = paths->count,
                                       .progress = show,
                                       .context = &progress};
     struct agent *agent = NULL;
@@ -196,47 +148,65 @@ static int replay(struct config *config, const struct replay_options *options, c
     if (code == 0)
         code = agent_run(agent, &err);
     if (agent && !options->quiet)
-        summarise(&progress, agent, config);
+        summarise(&progress, agent, config, code == 0);
     agent_free(agent);
-    if (code != 0)
-        (void)fprintf(stderr, "driftd replay: %s\n", err.message);
     log_free(log);
     free(files);
-    return err_exit_status(code);
+    return code == 0 ? EXIT_OK : cli_fail(command, err_exit_status(code), "%s", err.message);
+}
+
+/* Before a store is made for nothing. */
+static int check_files(const struct cli_operands *files)
+{
+    for (uint32_t i = 0; i < files->count; i++) {
+        const char *path = files->items[i];
+        struct stat file;
+        bool is_directory = stat(path, &file) == 0 && S_ISDIR(file.st_mode);
+        if (strcmp(path, "-") != 0 && (is_directory || access(path, R_OK) != 0))
+            return cli_fail(command, EXIT_FAILURE, "cannot read %s: %s", path,
+                            strerror(is_directory ? EISDIR : errno));
+    }
+    return EXIT_OK;
+}
+
+/* What the command line says over what the configuration says. */
+static void override(struct config *config, const struct replay_options *options,
+                     const struct cli_operands *files)
+{
+    bool csv = options->csv;
+    if (options->workers)
+        config->workers = (uint32_t)options->workers;
+    /* The strings stay argv's: the configuration's arena frees only its own. */
+    if (options->source.store)
+        config->store_path = (char *)(uintptr_t)options->source.store;
+    for (uint32_t i = 0; i < files->count; i++)
+        csv |= !options->source.config && cli_is_csv_name(files->items[i]);
+    for (uint32_t i = 0; csv && i < config->input_count; i++)
+        config->inputs[i].mapping.format = INPUT_CSV;
 }
 
 int command_replay(int argc, char **argv)
 {
-    struct replay_options options = {0};
-    int stop = parse(argc, argv, &options);
-    if (stop)
-        return stop - 1;
-    struct config *config = NULL;
-    struct strbuf messages;
-    strbuf_init(&messages, 1 << 20);
-    int code = options.config ? config_load(&config, options.config, &messages) : config_default(&config);
-    if (messages.len)
-        (void)fputs(messages.bytes, stderr);
-    strbuf_release(&messages);
-    if (code != 0)
-        return EXIT_CONFIGURATION;
-    if (ensure_input(config) != 0) {
-        (void)fputs("driftd replay: out of memory\n", stderr);
-        config_free(config);
-        return EXIT_FAILURE;
+    struct replay_options options = {.csv = false};
+    struct cli_operands files;
+    struct config *config;
+    const struct input_config *input;
+    int status = parse(argc, argv, &options, &files);
+    if (status != CLI_GO_ON)
+        return status;
+    status = check_files(&files);
+    if (status == EXIT_OK)
+        status = cli_load_config(command, options.source.config, &config);
+    if (status != EXIT_OK)
+        return status;
+    if (ensure_input(config) != 0)
+        status = cli_fail(command, EXIT_FAILURE, "out of memory");
+    else
+        status = cli_find_input(command, config, options.input, INPUT_FIRST, &input);
+    if (status == EXIT_OK) {
+        override(config, &options, &files);
+        status = replay(config, &options, (uint32_t)(input - config->inputs), &files);
     }
-    if (options.workers)
-        config->workers = (uint32_t)options.workers;
-    /* The strings stay argv's: the configuration's arena frees only its own. */
-    if (options.store)
-        config->store_path = (char *)(uintptr_t)options.store;
-    bool csv = options.csv;
-    for (int i = optind; i < argc; i++)
-        csv |= !options.config && is_csv_name(argv[i]);
-    if (csv)
-        for (uint32_t i = 0; i < config->input_count; i++)
-            config->inputs[i].mapping.format = INPUT_CSV;
-    code = replay(config, &options, argv + optind, argc - optind);
     config_free(config);
-    return code;
+    return status;
 }

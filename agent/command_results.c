@@ -1,149 +1,54 @@
 /* driftd results: what was measured, from the store. */
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "agent/base/timestamp.h"
 #include "agent/cli_store.h"
 #include "agent/commands.h"
 
 enum { TABLE_ROWS = 100, MACHINE_ROWS = 10000 };
 static const char command[] = "results";
 
-static void usage(FILE *out)
-{
-    (void)fputs(
-        "usage: driftd results (--store PATH | -c FILE) [FILTERS] [--json | --csv]\n\n"
-        "Metrics of windows. Without --from and --to: the newest window of every series.\n\n"
-        "  --model, --version, --segment, --feature, --metric NAME\n"
-        "                      only these; * and ? are wild; --segment '' is the whole model\n"
-        "  --window LENGTH     only windows of that length (1h)\n"
-        "  --from, --to TIME   windows that ended in [from, to]; RFC 3339, or how long ago (24h)\n"
-        "  --state STATE       ok, warning or critical\n"
-        "  --limit N           at most N rows; 0: all (default 100, JSON and CSV 10000), newest first\n"
-        "  --json, --csv       every column of the view v1_results, for machines\n"
-        "      --store PATH    the store\n"
-        "  -c, --config FILE   the configuration that names the store\n"
-        "  -h, --help          this text\n",
-        out);
-}
+static const char help[] =
+    "usage: driftd results [FILTERS] [--json | --csv] [--store PATH | -c FILE]\n\n"
+    "Metrics of windows. Without --from and --to: the newest window of every series.\n\n"
+    "  -m, --model NAME    -V, --version NAME    -f, --feature NAME    --segment NAME    --metric NAME\n"
+    "                      only these; * and ? are wild; --segment '' is the whole model\n"
+    "      --window LENGTH only windows of that length (1h)\n"
+    "      --from, --to TIME\n"
+    "                      windows that ended in [from, to]; RFC 3339, a date, or how long ago (24h)\n"
+    "      --state STATE   ok, warning or critical\n"
+    "      --limit N       at most N rows; 0: all (default 100, JSON and CSV 10000), newest first\n"
+    "      --json, --csv   every column of the view v1_results, for machines\n"
+    "  -s, --store PATH    the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE   the configuration that names the store\n"
+    "  -h, --help          this text\n";
 
 struct results_options {
-    const char *store, *config;
+    struct cli_source source;
     const char *model, *version, *segment, *feature, *metric, *state;
     int64_t window_ms, from_ms, to_ms; /* INT64_MIN: not given */
-    uint64_t limit;
-    bool has_limit;
+    uint64_t limit;                    /* UINT64_MAX: not given */
     enum output_format format;
 };
 
-enum {
-    OPTION_STORE = 256,
-    OPTION_MODEL,
-    OPTION_VERSION,
-    OPTION_SEGMENT,
-    OPTION_FEATURE,
-    OPTION_METRIC,
-    OPTION_WINDOW,
-    OPTION_FROM,
-    OPTION_TO,
-    OPTION_STATE,
-    OPTION_LIMIT,
-    OPTION_JSON,
-    OPTION_CSV
-};
-
-static const struct option long_options[] = {
-    {"store", required_argument, NULL, OPTION_STORE},
-    {"config", required_argument, NULL, 'c'},
-    {"model", required_argument, NULL, OPTION_MODEL},
-    {"version", required_argument, NULL, OPTION_VERSION},
-    {"segment", required_argument, NULL, OPTION_SEGMENT},
-    {"feature", required_argument, NULL, OPTION_FEATURE},
-    {"metric", required_argument, NULL, OPTION_METRIC},
-    {"window", required_argument, NULL, OPTION_WINDOW},
-    {"from", required_argument, NULL, OPTION_FROM},
-    {"to", required_argument, NULL, OPTION_TO},
-    {"state", required_argument, NULL, OPTION_STATE},
-    {"limit", required_argument, NULL, OPTION_LIMIT},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"csv", no_argument, NULL, OPTION_CSV},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static int wrong(const char *what, const char *value)
-{
-    return cli_fail(command, EXIT_USAGE, "%s: `%s` is not understood; see --help", what, value);
-}
-
-/* EXIT_OK, or an exit status. */
-static int take_value(struct results_options *options, int option)
-{
-    switch (option) {
-    case OPTION_WINDOW:
-        return duration_parse(text_of(optarg), &options->window_ms) ? EXIT_OK : wrong("--window", optarg);
-    case OPTION_FROM:
-        return cli_parse_time(optarg, &options->from_ms) ? EXIT_OK : wrong("--from", optarg);
-    case OPTION_TO:
-        return cli_parse_time(optarg, &options->to_ms) ? EXIT_OK : wrong("--to", optarg);
-    case OPTION_LIMIT:
-        options->has_limit = true;
-        return cli_parse_unsigned(optarg, &options->limit) ? EXIT_OK : wrong("--limit", optarg);
-    case OPTION_STATE:
-        options->state = optarg;
-        return strcmp(optarg, "ok") == 0 || strcmp(optarg, "warning") == 0 || strcmp(optarg, "critical") == 0
-                   ? EXIT_OK
-                   : wrong("--state", optarg);
-    default:
-        return EXIT_USAGE;
-    }
-}
-
-static const char **string_option(struct results_options *options, int option)
-{
-    switch (option) {
-    case OPTION_STORE:
-        return &options->store;
-    case 'c':
-        return &options->config;
-    case OPTION_MODEL:
-        return &options->model;
-    case OPTION_VERSION:
-        return &options->version;
-    case OPTION_SEGMENT:
-        return &options->segment;
-    case OPTION_FEATURE:
-        return &options->feature;
-    case OPTION_METRIC:
-        return &options->metric;
-    default:
-        return NULL;
-    }
-}
-
-/* −1: go on; else an exit status. */
 static int parse(int argc, char **argv, struct results_options *options)
 {
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-        const char **string = string_option(options, option);
-        int status = EXIT_OK;
-        if (string)
-            *string = optarg;
-        else if (option == OPTION_JSON || option == OPTION_CSV)
-            options->format = option == OPTION_JSON ? OUTPUT_JSON : OUTPUT_CSV;
-        else if (option == 'h') {
-            usage(stdout);
-            return EXIT_OK;
-        } else
-            status = take_value(options, option);
-        if (status != EXIT_OK)
-            return status;
-    }
-    return optind == argc ? -1 : wrong("argument", argv[optind]);
+    static const char *const states[] = {"ok", "warning", "critical", NULL};
+    const struct cli_option rows[] = {
+        CLI_SOURCE_OPTIONS(options->source),
+        {.name = "model", .letter = 'm', .text = &options->model},
+        {.name = "version", .letter = 'V', .text = &options->version},
+        {.name = "segment", .text = &options->segment},
+        {.name = "feature", .letter = 'f', .text = &options->feature},
+        {.name = "metric", .text = &options->metric},
+        {.name = "window", .length_ms = &options->window_ms},
+        {.name = "from", .time_ms = &options->from_ms},
+        {.name = "to", .time_ms = &options->to_ms},
+        {.name = "state", .text = &options->state, .choices = states},
+        {.name = "limit", .count = &options->limit},
+        CLI_FORMAT_OPTIONS(options->format),
+    };
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    return cli_parse(&words, argc, argv, NULL);
 }
 
 static int64_t seconds(int64_t ms)
@@ -156,7 +61,7 @@ static void build_filter(const struct results_options *options, struct cli_filte
     const char *const pairs[][2] = {{"model", options->model},     {"version", options->version},
                                     {"segment", options->segment}, {"feature", options->feature},
                                     {"metric", options->metric},   {"state", options->state}};
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
         cli_filter_text(filter, pairs[i][0], pairs[i][1]);
     if (options->window_ms != INT64_MIN)
         cli_filter_integer(filter, "window_s = ", seconds(options->window_ms));
@@ -168,13 +73,10 @@ static void build_filter(const struct results_options *options, struct cli_filte
 
 int command_results(int argc, char **argv)
 {
-    struct results_options options = {.window_ms = INT64_MIN, .from_ms = INT64_MIN, .to_ms = INT64_MIN};
+    struct results_options options = {
+        .window_ms = INT64_MIN, .from_ms = INT64_MIN, .to_ms = INT64_MIN, .limit = UINT64_MAX};
     int status = parse(argc, argv, &options);
-    if (status >= 0)
-        return status;
-    struct reader *reader;
-    status = cli_open_reader(command, options.store, options.config, &reader);
-    if (status != EXIT_OK)
+    if (status != CLI_GO_ON)
         return status;
     struct cli_filter filter = {.count = 0};
     build_filter(&options, &filter);
@@ -187,14 +89,14 @@ int command_results(int argc, char **argv)
                            " AS state, revision AS rev"
                          : "*",
                    history ? "v1_results" : "v1_latest");
-    uint64_t limit = options.has_limit ? options.limit : table ? TABLE_ROWS : MACHINE_ROWS;
-    bool truncated = false;
-    status = cli_print(command, reader, select, &filter,
-                       " ORDER BY window_end_s DESC, model, version, segment, feature, metric, window_s",
-                       limit, options.format, "no results", &truncated);
-    reader_close(reader);
-    if (status == EXIT_OK && truncated)
-        (void)fprintf(stderr, "driftd %s: only the first %llu rows; --limit 0 gives all\n", command,
-                      (unsigned long long)limit);
-    return status;
+    if (options.limit == UINT64_MAX)
+        options.limit = table ? TABLE_ROWS : MACHINE_ROWS;
+    const struct cli_query query = {
+        .select = select,
+        .filter = &filter,
+        .tail = " ORDER BY window_end_s DESC, model, version, segment, feature, metric, window_s",
+        .rows_max = options.limit,
+        .format = options.format,
+        .none = "no results"};
+    return cli_print_source(command, &options.source, &query);
 }

@@ -1,11 +1,13 @@
 /* `driftd run`: the agent on Kafka. */
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/cli_config.h"
+#include "agent/cli_options.h"
 #include "agent/commands.h"
+
+static const char command[] = "run";
 
 static const char help[] =
     "usage: driftd run -c FILE [--until-end]\n"
@@ -18,72 +20,39 @@ static const char help[] =
     "      --until-end     stop when every partition has been read up to where it ended at the start\n"
     "  -h, --help          this text\n";
 
-struct run_options {
-    const char *config;
-    bool until_end;
-};
-
-/* 0: go on; else the exit status + 1. */
-static int parse(int argc, char **argv, struct run_options *options)
+static int run(struct config *config, bool until_end)
 {
-    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
-                                          {"until-end", no_argument, NULL, 'e'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    optind = 1;
-    for (int option; (option = getopt_long(argc, argv, "c:h", longs, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            options->config = optarg;
-            break;
-        case 'e':
-            options->until_end = true;
-            break;
-        case 'h':
-            (void)fputs(help, stdout);
-            return 1 + EXIT_OK;
-        default:
-            return 1 + EXIT_USAGE;
-        }
-    }
-    if (!options->config || optind < argc) {
-        (void)fprintf(stderr, "driftd run: %s; see `driftd run --help`\n",
-                      optind < argc ? "unexpected argument" : "which configuration? give -c FILE");
-        return 1 + EXIT_USAGE;
-    }
-    return 0;
-}
-
-int command_run(int argc, char **argv)
-{
-    struct run_options options = {NULL, false};
-    int stop = parse(argc, argv, &options);
-    if (stop)
-        return stop - 1;
-    struct config *config = NULL;
-    struct strbuf messages;
-    strbuf_init(&messages, 1 << 20);
-    int code = config_load(&config, options.config, &messages);
-    if (messages.len)
-        (void)fputs(messages.bytes, stderr);
-    strbuf_release(&messages);
-    if (code != 0)
-        return EXIT_CONFIGURATION;
     struct log *log = log_new(STDERR_FILENO, config->log_level, config->log_format);
     struct agent_settings settings = {
-        .config = config, .clock = &clock_system, .log = log, .until_end = options.until_end};
+        .config = config, .clock = &clock_system, .log = log, .until_end = until_end};
     struct agent *agent = NULL;
     struct err err = {0};
-    code = agent_new(&agent, &settings, &err);
+    int code = agent_new(&agent, &settings, &err);
     if (code == 0) {
         log_write(log, LOG_INFO, "agent", "driftd %s, pipeline %s, store %s", DRIFTD_VERSION,
                   config->pipeline, config->store_path);
         code = agent_run(agent, &err);
     }
     agent_free(agent);
-    if (code != 0)
-        (void)fprintf(stderr, "driftd run: %s\n", err.message);
     log_free(log);
+    return code == 0 ? EXIT_OK : cli_fail(command, err_exit_status(code), "%s", err.message);
+}
+
+int command_run(int argc, char **argv)
+{
+    const char *path = NULL;
+    bool until_end = false;
+    const struct cli_option rows[] = {CLI_CONFIG_OPTION(path), {.name = "until-end", .flag = &until_end}};
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    int status = cli_parse(&words, argc, argv, NULL);
+    if (status != CLI_GO_ON)
+        return status;
+    if (!path)
+        return cli_usage(command, "say which configuration: -c FILE");
+    struct config *config;
+    status = cli_load_config(command, path, &config);
+    if (status == EXIT_OK)
+        status = run(config, until_end);
     config_free(config);
-    return err_exit_status(code);
+    return status;
 }

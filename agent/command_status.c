@@ -1,8 +1,6 @@
 /* driftd status: one page about a store. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/timestamp.h"
@@ -10,25 +8,15 @@
 #include "agent/commands.h"
 
 static const char command[] = "status";
-enum { OPTION_STORE = 256, OPTION_JSON };
 
-static void usage(FILE *out)
-{
-    (void)fputs(
-        "usage: driftd status (--store PATH | -c FILE) [--json]\n\n"
-        "What the store holds: inputs and how far they are read, fates of events, models, references,\n"
-        "open alerts, deliveries. Works while the agent runs and after it stopped.\n\n"
-        "      --json          an object with one array per section, for machines\n"
-        "      --store PATH    the store\n"
-        "  -c, --config FILE   the configuration that names the store\n"
-        "  -h, --help          this text\n",
-        out);
-}
-
-struct status_options {
-    const char *store, *config;
-    bool json;
-};
+static const char help[] =
+    "usage: driftd status [--json] [--store PATH | -c FILE]\n\n"
+    "What the store holds: inputs and how far they are read, fates of events, models, references,\n"
+    "open alerts, deliveries. Works while the agent runs and after it stopped.\n\n"
+    "      --json          an object with one array per section, for machines\n"
+    "  -s, --store PATH    the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE   the configuration that names the store\n"
+    "  -h, --help          this text\n";
 
 struct section {
     const char *name, *title; /* title NULL: only in JSON */
@@ -65,38 +53,6 @@ static const struct section sections[] = {
      "nothing was to be delivered yet"},
 };
 
-/* −1: go on; else an exit status. */
-static int parse(int argc, char **argv, struct status_options *options)
-{
-    static const struct option long_options[] = {
-        {"store", required_argument, NULL, OPTION_STORE},
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-        if (option == OPTION_STORE) {
-            options->store = optarg;
-        } else if (option == 'c') {
-            options->config = optarg;
-        } else if (option == OPTION_JSON) {
-            options->json = true;
-        } else if (option == 'h') {
-            usage(stdout);
-            return EXIT_OK;
-        } else {
-            return EXIT_USAGE;
-        }
-    }
-    if (optind == argc)
-        return -1;
-    usage(stderr);
-    return EXIT_USAGE;
-}
-
 static void print_head(struct reader *reader, const char *path)
 {
     char pipeline[256] = "?", version[64] = "?", config[80] = "", holder[32] = "", when[32] = "never",
@@ -120,43 +76,47 @@ static void print_head(struct reader *reader, const char *path)
                  duration_format(age_ms, ago));
 }
 
-static int print_sections(struct reader *reader, bool json)
+static int print_sections(struct reader *reader, enum output_format format)
 {
     int status = EXIT_OK;
     const char *comma = "{";
-    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && status == EXIT_OK; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(sections) && status == EXIT_OK; i++) {
         const struct section *section = &sections[i];
-        if (!json && !section->title)
-            continue;
-        if (json)
+        if (format == OUTPUT_JSON)
             (void)printf("%s\"%s\": ", comma, section->name);
-        else
+        else if (section->title)
             (void)printf("\n%s\n", section->title);
+        else
+            continue;
         comma = ",";
-        status = cli_print(command, reader, section->sql, NULL, NULL, 0, json ? OUTPUT_JSON : OUTPUT_TABLE,
-                           section->none, NULL);
+        status =
+            cli_print(command, reader,
+                      &(struct cli_query){.select = section->sql, .format = format, .none = section->none});
     }
-    if (json && status == EXIT_OK)
+    if (format == OUTPUT_JSON && status == EXIT_OK)
         (void)puts("}");
     return status;
 }
 
 int command_status(int argc, char **argv)
 {
-    struct status_options options = {.json = false};
+    struct cli_source source = {NULL, NULL};
+    enum output_format format = OUTPUT_TABLE;
+    const struct cli_option rows[] = {CLI_SOURCE_OPTIONS(source), {.name = "json", .json = &format}};
     char path[CLI_PATH_BYTES];
     struct reader *reader;
-    int status = parse(argc, argv, &options);
-    if (status >= 0)
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
+    int status = cli_parse(&words, argc, argv, NULL);
+    if (status != CLI_GO_ON)
         return status;
-    status = cli_store_path(command, options.store, options.config, path);
+    status = cli_store_path(command, &source, path);
     if (status == EXIT_OK)
-        status = cli_open_reader(command, path, NULL, &reader);
+        status = cli_open_path(command, path, &reader);
     if (status != EXIT_OK)
         return status;
-    if (!options.json)
+    if (format == OUTPUT_TABLE)
         print_head(reader, path);
-    status = print_sections(reader, options.json);
+    status = print_sections(reader, format);
     reader_close(reader);
     return status;
 }

@@ -1,8 +1,6 @@
 /* driftd store: looking after the file. */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "agent/cli_store.h"
@@ -10,65 +8,53 @@
 #include "agent/store_admin.h"
 
 static const char command[] = "store";
-enum { OPTION_STORE = 256, OPTION_TO, REPORT_BYTES = 1 << 20 };
+enum { REPORT_BYTES = 1 << 20 };
 
-static void usage(FILE *out)
-{
-    (void)fputs(
-        "usage: driftd store info|verify|migrate   (--store PATH | -c FILE)\n"
-        "       driftd store backup FILE           (--store PATH | -c FILE)\n"
-        "       driftd store export --to FILE      (--store PATH | -c FILE)\n\n"
-        "info     what is in it and how large it is\n"
-        "verify   reads all of it: pages, indexes, panes, views, audit log; status 1 when damaged\n"
-        "backup   a consistent copy while the agent runs; an existing FILE is an error. Copying the file\n"
-        "         itself without its -wal loses data\n"
-        "export   the same for dashboards on other hosts: replaces FILE at once, needs no files beside it\n"
-        "migrate  brings the store to this version's schema, after a backup beside it (run does it too)\n\n"
-        "      --store PATH    the store\n"
-        "  -c, --config FILE   the configuration that names the store\n"
-        "  -h, --help          this text\n",
-        out);
-}
+static const char help[] =
+    "usage: driftd store info|verify|migrate   [--store PATH | -c FILE]\n"
+    "       driftd store backup FILE           [--store PATH | -c FILE]\n"
+    "       driftd store export --to FILE      [--store PATH | -c FILE]\n\n"
+    "info     what is in it and how large it is\n"
+    "verify   reads all of it: pages, indexes, panes, views, audit log; status 1 when damaged\n"
+    "backup   a consistent copy while the agent runs; an existing FILE is an error. Copying the file\n"
+    "         itself without its -wal loses data\n"
+    "export   the same for dashboards on other hosts: replaces FILE at once, needs no files beside it\n"
+    "migrate  brings the store to this version's schema, after a backup beside it (run does it too)\n\n"
+    "  -s, --store PATH    the store (default: the configuration's, else driftd.db)\n"
+    "  -c, --config FILE   the configuration that names the store\n"
+    "  -h, --help          this text\n";
+
+enum action { ACTION_INFO, ACTION_VERIFY, ACTION_MIGRATE, ACTION_BACKUP, ACTION_EXPORT };
 
 struct store_options {
-    const char *store, *config, *action, *to;
+    struct cli_source source;
+    int action; /* enum action */
+    const char *to;
 };
 
-/* −1: go on; else an exit status. */
 static int parse(int argc, char **argv, struct store_options *options)
 {
-    static const struct option long_options[] = {
-        {"store", required_argument, NULL, OPTION_STORE},
-        {"config", required_argument, NULL, 'c'},
-        {"to", required_argument, NULL, OPTION_TO},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    optind = 0;
-    while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
-        if (option == OPTION_STORE) {
-            options->store = optarg;
-        } else if (option == 'c') {
-            options->config = optarg;
-        } else if (option == OPTION_TO) {
-            options->to = optarg;
-        } else if (option == 'h') {
-            usage(stdout);
-            return EXIT_OK;
-        } else {
-            return EXIT_USAGE;
-        }
-    }
-    int left = argc - optind;
-    options->action = left > 0 ? argv[optind] : "";
-    bool backup = strcmp(options->action, "backup") == 0, export = strcmp(options->action, "export") == 0;
-    if (backup && left == 2)
-        options->to = argv[optind + 1];
-    if (options->action[0] && left == (backup ? 2 : 1) && (options->to != NULL) == (backup || export))
-        return -1;
-    usage(stderr);
-    return EXIT_USAGE;
+    static const char *const actions[] = {"info", "verify", "migrate", "backup", "export", NULL};
+    const char *to = NULL;
+    const struct cli_option rows[] = {CLI_SOURCE_OPTIONS(options->source), {.name = "to", .text = &to}};
+    struct cli_operands operands;
+    const struct cli_command words = {
+        .name = command, .help = help, CLI_ROWS(rows), .actions = actions, .operands_most = 1};
+    int status = cli_parse(&words, argc, argv, &operands);
+    if (status != CLI_GO_ON)
+        return status;
+    const char *file = operands.count ? operands.items[0] : NULL;
+    options->action = operands.action;
+    if (to && options->action != ACTION_EXPORT)
+        return cli_usage(command, "only export takes --to");
+    if (file && options->action != ACTION_BACKUP)
+        return cli_usage(command, "unexpected argument `%s`", file);
+    options->to = file ? file : to;
+    if (!options->to && options->action == ACTION_BACKUP)
+        return cli_usage(command, "say where to: backup FILE");
+    if (!options->to && options->action == ACTION_EXPORT)
+        return cli_usage(command, "say where to: export --to FILE");
+    return CLI_GO_ON;
 }
 
 static double file_mb(const char *path, const char *suffix)
@@ -105,7 +91,7 @@ static int info(const char *path)
         " UNION ALL SELECT 'audit entries', count(*) FROM audit)";
     struct reader *reader;
     char holder[32] = "";
-    int status = cli_open_reader(command, path, NULL, &reader);
+    int status = cli_open_path(command, path, &reader);
     if (status != EXIT_OK)
         return status;
     (void)printf("%s: %.1f MB, log %.1f MB, ", path, file_mb(path, ""), file_mb(path, "-wal"));
@@ -113,7 +99,7 @@ static int info(const char *path)
         (void)printf("written by process %s\n", holder);
     else
         (void)puts("not in use");
-    status = cli_print(command, reader, query, NULL, NULL, 0, OUTPUT_TABLE, NULL, NULL);
+    status = cli_print(command, reader, &(struct cli_query){.select = query, .format = OUTPUT_TABLE});
     reader_close(reader);
     return status;
 }
@@ -158,19 +144,21 @@ int command_store(int argc, char **argv)
     struct store_options options = {.to = NULL};
     char path[CLI_PATH_BYTES];
     int status = parse(argc, argv, &options);
-    if (status >= 0)
+    if (status != CLI_GO_ON)
         return status;
-    status = cli_store_path(command, options.store, options.config, path);
+    status = cli_store_path(command, &options.source, path);
     if (status != EXIT_OK)
         return status;
-    if (strcmp(options.action, "info") == 0)
+    switch ((enum action)options.action) {
+    case ACTION_INFO:
         return info(path);
-    if (strcmp(options.action, "verify") == 0)
+    case ACTION_VERIFY:
         return verify(path);
-    if (strcmp(options.action, "migrate") == 0)
+    case ACTION_MIGRATE:
         return migrate(path);
-    if (strcmp(options.action, "backup") == 0 || strcmp(options.action, "export") == 0)
-        return copy(path, options.to, strcmp(options.action, "export") == 0);
-    usage(stderr);
-    return EXIT_USAGE;
+    case ACTION_BACKUP:
+    case ACTION_EXPORT:
+    default:
+        return copy(path, options.to, options.action == ACTION_EXPORT);
+    }
 }

@@ -6,6 +6,8 @@
  * itself on standard output with status 0.
  */
 
+#include <stdlib.h> /* EXIT_FAILURE */
+
 enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_TEMPORARY = 75, EXIT_CONFIGURATION = 78 };
 
 int command_run(int argc, char **argv);
@@ -14,7 +16,8 @@ int command_check(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_reference(int argc, char **argv);
-/* Parts of command_reference that read a store. */
+/* Parts of command_reference that read a store, and the help of all. */
+extern const char command_reference_help[];
 int command_reference_list(int argc, char **argv);
 int command_reference_show(int argc, char **argv);
 int command_results(int argc, char **argv);
@@ -24,6 +27,5 @@ int command_outbox(int argc, char **argv);
 int command_map(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_store(int argc, char **argv);
-int command_audit(int argc, char **argv);
 
 #endif

@@ -148,7 +148,9 @@ int engine_add_partition(struct engine *engine, uint32_t input, uint32_t worker,
     struct engine_partition *partition = new_partition(engine);
     if (!partition)
         return ERR_NOMEM;
-    const struct stored_offset *stored = stored_offset_of(engine, topic, number, fingerprint);
+    /* What comes through a pipe is never what came through it before. */
+    const struct stored_offset *stored =
+        strcmp(topic, "file:-") == 0 ? NULL : stored_offset_of(engine, topic, number, fingerprint);
     partition->input = input;
     partition->worker = worker;
     partition->partition = number;
@@ -336,6 +338,15 @@ int engine_merge(struct engine *engine, uint32_t worker, const struct delta *del
 
 /* ---- limits ---- */
 
+static int64_t first_open_ms(const struct engine *engine)
+{
+    int64_t first_ms = INT64_MAX;
+    for (uint32_t i = 0; i < engine->series_count; i++)
+        if (engine->series[i]->open && engine->series[i]->open->start_ms < first_ms)
+            first_ms = engine->series[i]->open->start_ms;
+    return first_ms;
+}
+
 /* Hold back what runs ahead while open panes take more than their share; let go at half of it (DESIGN §6). */
 static int64_t ahead_limit(struct engine *engine)
 {
@@ -349,6 +360,8 @@ static int64_t ahead_limit(struct engine *engine)
     int64_t base_ms = engine->closed_until_ms;
     if (engine->watermark_ms > base_ms)
         base_ms = engine->watermark_ms;
+    if (base_ms == INT64_MIN) /* no watermark yet: a partition or a topic is still awaited */
+        base_ms = first_open_ms(engine);
     if (base_ms == INT64_MIN || base_ms == INT64_MAX)
         return INT64_MAX;
     return pane_end(&engine->times, 0, base_ms + engine->times.tiers_ms[0] + engine->times.lateness_ms);

@@ -149,9 +149,12 @@ struct series *engine_series(struct engine *engine, const char *model, const cha
     struct version *version = engine_version(engine, model, version_name);
     if (!version)
         return NULL;
-    /* "(other)" of each key is let in above the cap: it takes what the cap refuses. */
-    if (segment[0] && !restoring && !strstr(segment, "=(other)") &&
-        count_segments(engine, version) >= engine->config->limits.segments) {
+    /* "(other)" of each key is let in above the cap: it takes what the cap refuses. Where there is one, a
+     * worker has refused something. */
+    bool other = strstr(segment, "=(other)") != NULL;
+    version->capped |= other;
+    uint64_t limit = engine->config->limits.segments;
+    if (segment[0] && !restoring && count_segments(engine, version) >= (other ? 2 * limit + 1 : limit)) {
         version->capped = true;
         return NULL;
     }

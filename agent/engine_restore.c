@@ -220,14 +220,12 @@ int engine_book_add(struct engine *engine, const char *model, const char *versio
     if (!grown)
         return ERR_NOMEM;
     engine->book.entries = engine->book_entries = grown;
-    char *model_copy = strdup(model), *version_copy = strdup(version);
-    if (!model_copy || !version_copy) {
-        free(model_copy);
-        free(version_copy);
-        return ERR_NOMEM;
-    }
-    grown[engine->book.count++] = (struct profile_entry){model_copy, version_copy, profile};
-    return 0;
+    struct profile_entry *entry = &grown[engine->book.count];
+    entry->model = strdup(model);
+    entry->version = strdup(version);
+    entry->profile = profile;
+    engine->book.count++; /* half an entry is freed with the book, too; the caller gives up */
+    return entry->model && entry->version ? 0 : ERR_NOMEM;
 }
 
 /* Captured references of earlier runs, for (model, version) that still want a captured one. */

@@ -31,6 +31,7 @@ struct version_state {
     uint32_t series; /* of the whole model */
     const struct profile *profile;
     const struct model_config *config;
+    uint64_t identity_seeds[EVENT_KIND_COUNT]; /* of the hash of an id */
     struct feature_binding **bindings; /* by input: name ids belong to a decoder; for profile's grid */
     struct intern *segments;           /* "key=value" */
     uint32_t *segment_series;          /* by id of `segments` */
@@ -353,15 +354,29 @@ static uint32_t new_series(struct ingest *ingest, struct text model, struct text
     return ingest->series_count++;
 }
 
+/* Ids are unique within a model and kind. */
+static uint64_t identity_seed(struct text model, enum event_kind kind)
+{
+    return hash_text(model, (uint64_t)kind + 1);
+}
+
+/* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
+static uint32_t segments_and_others(uint32_t limit)
+{
+    return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
+}
+
 static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
 {
     struct version_state *state = calloc(1, sizeof(*state));
     if (!state)
         return NULL;
     state->config = config_model(ingest->config, model);
+    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
+        state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
-    state->segments = intern_new(ingest->config->limits.segments);
+    state->segments = intern_new(segments_and_others(ingest->config->limits.segments));
     state->series =
         state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
     if (state->series == UINT32_MAX) {
@@ -482,8 +497,9 @@ static bool segment_wanted(const struct version_state *state, struct text key)
     return false;
 }
 
+/* At most `limit` segments; UINT32_MAX beyond. */
 static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
-                                    const struct event *ev, struct text name)
+                                    const struct event *ev, struct text name, uint32_t limit)
 {
     uint32_t id = intern_find(state->segments, name);
     if (id != INTERN_NONE)
@@ -497,7 +513,7 @@ static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state 
         state->segment_series = grown;
         state->segment_capacity = capacity;
     }
-    if (id >= ingest->config->limits.segments)
+    if (id >= limit)
         return UINT32_MAX;
     uint32_t series = new_series(ingest, ev->model, ev->version, name);
     if (series == UINT32_MAX || intern_add(state->segments, name) != id)
@@ -517,18 +533,20 @@ static uint32_t segment_series(struct ingest *ingest, struct version_state *stat
     size_t prefix = (size_t)segment->name.len + 1;
     if (prefix + sizeof(SEGMENT_OTHER) > sizeof(bytes))
         return UINT32_MAX;
+    uint32_t limit = ingest->config->limits.segments;
     memcpy(bytes, segment->name.ptr, segment->name.len);
     bytes[segment->name.len] = '=';
     if (prefix + value->text.len <= sizeof(bytes)) {
         memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series = segment_find_or_add(ingest, state, ev,
-                                              (struct text){bytes, (uint32_t)(prefix + value->text.len)});
+        uint32_t series = segment_find_or_add(
+            ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)}, limit);
         if (series != UINT32_MAX)
             return series;
     }
     memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
     return segment_find_or_add(ingest, state, ev,
-                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)});
+                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)},
+                               segments_and_others(limit));
 }
 
 /* ---- one event ---- */
@@ -580,15 +598,21 @@ static int take_sample(struct delta_cell *cell, const struct event *ev)
     return sample_add(cell->sample, ev);
 }
 
-/* Adds an accepted event to the cells of its series. */
-static int apply(struct ingest *ingest, struct version_state *state, uint32_t input, const struct event *ev,
-                 int64_t pane_ms, bool late)
+static bool has_features(const struct event *ev)
+{
+    return ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
+}
+
+static bool is_binned(const struct profile *profile, const struct event *ev)
+{
+    return has_features(ev) && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
+}
+
+/* Adds an accepted event to the cells of its series; a binned one is in `row` already. */
+static int apply(struct ingest *ingest, struct version_state *state, const struct event *ev, int64_t pane_ms,
+                 bool late, bool binned)
 {
     const struct profile *profile = state->profile;
-    bool has_features = ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
-    bool binned = has_features && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
-    if (binned && resolve_row(ingest, state, input, ev) != 0)
-        return ERR_NOMEM;
     struct delta_cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
     if (!cell)
         return ERR_NOMEM;
@@ -596,7 +620,7 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
     int code = 0;
     if (binned)
         code = count_features(ingest, cell, GRID_FINE);
-    else if (has_features && !late &&
+    else if (has_features(ev) && !late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
@@ -611,12 +635,6 @@ static int apply(struct ingest *ingest, struct version_state *state, uint32_t in
             code = count_features(ingest, cell, GRID_COARSE);
     }
     return code;
-}
-
-static uint64_t event_identity(const struct event *ev)
-{
-    uint64_t seed = hash_text(ev->model, (uint64_t)ev->kind + 1);
-    return hash_text(ev->id, seed);
 }
 
 static bool is_future(const struct ingest *ingest, const struct record *record, int64_t ts_ms)
@@ -639,7 +657,29 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
     int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, event_identity(&ev), record->offset);
+        (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
+                          record->offset);
+}
+
+/* The set of ids is the one large table here: its line is on its way while the features are looked up. */
+static enum fate count_event(struct ingest *ingest, struct partition *partition, const struct record *record,
+                             struct version_state *state, const struct event *ev, int64_t pane_ms, bool late,
+                             enum reject *out_reject)
+{
+    bool identified = !late && partition->dedup && ev->id.ptr;
+    uint64_t identity = identified ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
+    if (identified)
+        dedup_prefetch(partition->dedup, pane_ms, identity);
+    bool binned = is_binned(state->profile, ev);
+    int code = binned ? resolve_row(ingest, state, partition->origin.input, ev) : 0;
+    if (code == 0 && identified &&
+        dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
+        return FATE_DUPLICATE;
+    if (code != 0 || apply(ingest, state, ev, pane_ms, late, binned) != 0) {
+        *out_reject = REJECT_MEMORY;
+        return FATE_REJECTED;
+    }
+    return late ? FATE_LATE : FATE_APPLIED;
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */
@@ -672,14 +712,7 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     }
     if (beyond)
         return FATE_BEYOND_HORIZON;
-    if (!late && partition->dedup && ev->id.ptr &&
-        dedup_check(partition->dedup, start_ms, event_identity(ev), record->offset) == DEDUP_DUPLICATE)
-        return FATE_DUPLICATE;
-    if (apply(ingest, state, partition->origin.input, ev, start_ms, late) != 0) {
-        *out_reject = REJECT_MEMORY;
-        return FATE_REJECTED;
-    }
-    return late ? FATE_LATE : FATE_APPLIED;
+    return count_event(ingest, partition, record, state, ev, start_ms, late, out_reject);
 }
 
 static enum source_verdict deliver(void *context, uint32_t slot, const struct record *record)

@@ -286,7 +286,7 @@ int inputs_dead_letter(void *context, uint32_t input, const struct record *recor
 /* ---- loop's thread ---- */
 
 static int take_files(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
-                      void *context)
+                      void *context, struct err *err)
 {
     inputs->files_taken = true;
     for (uint32_t i = 0; i < inputs->settings.file_count; i++) {
@@ -301,20 +301,21 @@ static int take_files(struct inputs *inputs, int (*fn)(void *context, const stru
                                   .end_offset = INT64_MAX,
                                   .worker_hint = i,
                                   .csv = inputs->config->inputs[file->input].mapping.format == INPUT_CSV};
-        struct err err = {0};
-        int code = strcmp(file->path, "-") == 0 ? 0 : file_fingerprint(file->path, &slot.fingerprint, &err);
-        if (code == 0)
-            code = fn(context, &slot);
+        int code = strcmp(file->path, "-") == 0 ? 0 : file_fingerprint(file->path, &slot.fingerprint, err);
         if (code != 0)
             return code;
+        code = fn(context, &slot);
+        if (code != 0)
+            return err_set(err, code, "cannot assign %s to a worker", file->path);
     }
     return 0;
 }
 
-int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context)
+int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context,
+                struct err *err)
 {
     if (inputs->settings.files)
-        return inputs->files_taken ? 0 : take_files(inputs, fn, context);
+        return inputs->files_taken ? 0 : take_files(inputs, fn, context, err);
     (void)pthread_mutex_lock(&inputs->lock);
     struct found *found = inputs->found;
     inputs->found = inputs->found_tail = NULL;
@@ -334,7 +335,7 @@ int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct inp
             code = fn(context, &slot);
         free(found);
     }
-    return code;
+    return code ? err_set(err, code, "cannot assign a partition to a worker") : 0;
 }
 
 enum inputs_state inputs_state(struct inputs *inputs, char *reason, size_t size)

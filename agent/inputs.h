@@ -28,8 +28,8 @@ int inputs_new_source(struct inputs *inputs, struct source **out, struct err *er
 /* Readable when inputs_take has something. */
 int inputs_fd(const struct inputs *inputs);
 /* Calls fn for every slot that is new; stops at its first error. */
-int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot),
-                void *context) MUST_USE;
+int inputs_take(struct inputs *inputs, int (*fn)(void *context, const struct input_slot *slot), void *context,
+                struct err *err) MUST_USE;
 enum inputs_state {
     INPUTS_PENDING,
     INPUTS_COMPLETE, /* every topic is known and its partitions were taken */

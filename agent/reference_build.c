@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/timestamp.h"
-#include "agent/config.h"
 #include "collectors/file.h"
 
 enum { EVENT_BYTES_DEFAULT = 65536, SAMPLE_DEFAULT = 1000000, NAME_MAX_BYTES = 256 };
@@ -134,52 +132,19 @@ static bool names_columns(const struct reference_build *build)
            build->id_column;
 }
 
-static bool is_csv(const struct reference_build *build)
-{
-    bool csv = build->csv;
-    for (uint32_t i = 0; i < build->file_count; i++) {
-        const char *dot = strstr(build->files[i], ".csv");
-        csv |= dot && (dot[4] == '\0' || strcmp(dot + 4, ".gz") == 0);
-    }
-    return csv;
-}
-
-static int configured_mapping(const struct reference_build *build, struct config **out_config,
-                              struct mapping_spec **out_spec, struct err *err)
-{
-    struct strbuf messages;
-    strbuf_init(&messages, 1 << 16);
-    int code = config_load(out_config, build->config_path, &messages);
-    if (code != 0)
-        err_set(err, ERR_CONFIG, "%s", messages.bytes);
-    strbuf_release(&messages);
-    if (code != 0)
-        return code;
-    for (uint32_t i = 0; i < (*out_config)->input_count; i++)
-        if (!build->input || strcmp((*out_config)->inputs[i].name, build->input) == 0) {
-            *out_spec = &(*out_config)->inputs[i].mapping;
-            return 0;
-        }
-    return err_set(err, ERR_CONFIG, "the configuration has no input `%s`", build->input ? build->input : "");
-}
-
 static int make_mapping(const struct reference_build *build, struct mapping **out, struct err *err)
 {
-    struct config *config = NULL;
-    struct mapping_spec own = {0}, *spec = &own;
+    struct mapping_spec own = {0}, spec;
     int code = 0;
-    bool csv = is_csv(build);
-    if (build->config_path)
-        code = configured_mapping(build, &config, &spec, err);
-    else if (csv || names_columns(build))
+    if (!build->mapping && (build->csv || names_columns(build)))
         code = columns_mapping(build, &own);
     if (code == 0) {
-        if (csv)
-            spec->format = INPUT_CSV;
-        code = mapping_compile(out, spec, "reference build", err);
+        spec = build->mapping ? *build->mapping : own; /* borrowed: its owner frees the strings */
+        if (build->csv)
+            spec.format = INPUT_CSV;
+        code = mapping_compile(out, &spec, "reference build", err);
     }
     mapping_spec_release(&own);
-    config_free(config);
     return code;
 }
 

@@ -6,14 +6,15 @@
 #include <stdint.h>
 
 #include "agent/base/err.h"
+#include "collectors/mapping.h"
 #include "detectors/reference.h"
 
 struct reference_build {
     const char *const *files;
     uint32_t file_count;
     const char *name, *model, *version; /* NULL: see `driftd reference --help` */
-    const char *config_path, *input;    /* NULL: canonical events, or the columns below */
-    bool csv;                           /* else by the file's name */
+    const struct mapping_spec *mapping; /* NULL: canonical events, or the columns below */
+    bool csv;                           /* the files are CSV, whatever the mapping says */
     const char *time_column, *score_column, *prediction_column, *label_column, *id_column; /* NULL: none */
     const char *const *categorical, *const *numeric, *const *exclude; /* NULL-terminated or NULL */
     uint32_t sample_max;                                              /* 0: 1,000,000 */

@@ -113,18 +113,6 @@ static const struct value *resolve_list(struct decoder *decoder, const struct re
     return best;
 }
 
-static inline const struct value *resolve(struct decoder *decoder, const struct record *record,
-                                          const struct map_field *field, struct value *made,
-                                          const struct map_accessor **out_from)
-{
-    if (UNLIKELY(field->count != 1 || field->accessors[0].type != ACCESS_POINTER))
-        return resolve_list(decoder, record, field, made, out_from);
-    /* The usual field: one place in the payload. */
-    const struct value *value = &decoder->slots[field->accessors[0].slot];
-    *out_from = value->type == VALUE_ABSENT ? NULL : &field->accessors[0];
-    return value;
-}
-
 static bool is_textual(const struct decoder *decoder, const struct map_accessor *from)
 {
     return from && (from->type != ACCESS_POINTER || decoder->mapping->format == INPUT_CSV);
@@ -136,7 +124,7 @@ struct value field_resolve(struct decoder *decoder, const struct record *record,
 {
     struct value made = {.type = VALUE_ABSENT};
     const struct map_accessor *from = NULL;
-    const struct value *value = resolve(decoder, record, field, &made, &from);
+    const struct value *value = resolve_list(decoder, record, field, &made, &from);
     if (out_from)
         *out_from = from;
     if (out_textual)
@@ -144,12 +132,25 @@ struct value field_resolve(struct decoder *decoder, const struct record *record,
     return *value;
 }
 
-/* `made` is used when the value is not a slot's. */
-static const struct value *target_value(struct decoder *decoder, const struct record *record,
-                                        enum map_target target, struct value *made, bool *out_textual)
+/* The field's value, made in *made when it is not a slot's, and the accessor that hit. */
+static inline const struct value *target_from(struct decoder *decoder, const struct record *record,
+                                              enum map_target target, struct value *made,
+                                              const struct map_accessor **out_from)
 {
-    const struct map_accessor *from = NULL;
-    const struct value *value = resolve(decoder, record, &decoder->mapping->fields[target], made, &from);
+    const struct value *value = decoder->targets[target];
+    *out_from = NULL;
+    if (UNLIKELY(!value))
+        return resolve_list(decoder, record, &decoder->mapping->fields[target], made, out_from);
+    if (value->type != VALUE_ABSENT)
+        *out_from = &decoder->mapping->fields[target].accessors[0];
+    return value;
+}
+
+static inline const struct value *target_value(struct decoder *decoder, const struct record *record,
+                                               enum map_target target, struct value *made, bool *out_textual)
+{
+    const struct map_accessor *from;
+    const struct value *value = target_from(decoder, record, target, made, &from);
     if (out_textual)
         *out_textual = is_textual(decoder, from);
     return value;
@@ -329,8 +330,8 @@ static bool number_to_ms(const struct value *value, enum time_unit unit, int64_t
 
 static bool value_to_ms(const struct value *value, bool textual, enum time_unit unit, int64_t *out_ms)
 {
-    struct value number = *value;
     if (value->type == VALUE_STRING) {
+        struct value number = *value;
         if (unit == TIME_AUTO || unit == TIME_RFC3339) {
             if (timestamp_parse(value->text, out_ms))
                 return true;
@@ -338,26 +339,25 @@ static bool value_to_ms(const struct value *value, bool textual, enum time_unit 
                 return false;
         }
         /* Digits in quotes are digits. */
-        if (number_parse_json(value->text, &number.number) != NUMBER_OK)
-            return false;
-    } else if (value->type != VALUE_NUMBER || (unit == TIME_RFC3339 && !textual)) {
-        return false;
+        return number_parse_json(value->text, &number.number) == NUMBER_OK &&
+               number_to_ms(&number, unit, out_ms);
     }
-    return unit != TIME_RFC3339 && number_to_ms(&number, unit, out_ms);
+    if (value->type != VALUE_NUMBER || (unit == TIME_RFC3339 && !textual))
+        return false;
+    return unit != TIME_RFC3339 && number_to_ms(value, unit, out_ms);
 }
 
 static enum reject take_time(struct decoder *decoder, const struct record *record, struct event *ev)
 {
     const struct map_accessor *from;
-    bool textual;
-    struct value value =
-        field_resolve(decoder, record, &decoder->mapping->fields[TARGET_TIME], &from, &textual);
-    if (value.type <= VALUE_NULL) {
+    struct value made;
+    const struct value *value = target_from(decoder, record, TARGET_TIME, &made, &from);
+    if (value->type <= VALUE_NULL) {
         if (record->ts_ms == INT64_MIN)
             return refuse_type(decoder, REJECT_TIME, TARGET_TIME,
                                "the record has no time of its own, so the event needs one: RFC 3339 text or "
                                "epoch milliseconds",
-                               &value);
+                               value);
         if (record->ts_ms < TIME_MIN_MS || record->ts_ms > TIME_MAX_MS)
             return decoder_refuse(decoder, REJECT_TIME, "time: the record's timestamp %lld is out of range",
                                   (long long)record->ts_ms);
@@ -365,12 +365,12 @@ static enum reject take_time(struct decoder *decoder, const struct record *recor
         return REJECT_NONE;
     }
     enum time_unit unit = from->type == ACCESS_META ? TIME_MS : decoder->mapping->time_unit;
-    if (value_to_ms(&value, textual, unit, &ev->ts_ms))
+    if (value_to_ms(value, is_textual(decoder, from), unit, &ev->ts_ms))
         return REJECT_NONE;
-    if (value.type != VALUE_NUMBER && value.type != VALUE_STRING)
-        return refuse_type(decoder, REJECT_TIME, TARGET_TIME, "RFC 3339 text or an epoch number", &value);
+    if (value->type != VALUE_NUMBER && value->type != VALUE_STRING)
+        return refuse_type(decoder, REJECT_TIME, TARGET_TIME, "RFC 3339 text or an epoch number", value);
     return decoder_refuse(decoder, REJECT_TIME, "time: unreadable or out of range: \"%.*s\"",
-                          (int)(value.text.len < 80 ? value.text.len : 80), value.text.ptr);
+                          (int)(value->text.len < 80 ? value->text.len : 80), value->text.ptr);
 }
 
 /* ---- numbers and classes ---- */

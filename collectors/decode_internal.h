@@ -36,6 +36,8 @@ struct decoder {
 
     /* what a walk captured of the event at hand */
     struct value *slots;
+    const struct value
+        *targets[TARGET_COUNT]; /* the slot of a field with one place in the payload, or NULL */
     struct captured_group groups[GROUP_COUNT];
     double *vectors; /* numbers of arrays; fixed capacity: two bytes of payload a number */
     uint32_t vector_count;

@@ -12,24 +12,21 @@
 #include "agent/base/number.h"
 #include "collectors/decode_shape.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 /* The walk of one member is one function for the compiler; calls would cost a tenth of it. */
 #define HOT_INLINE static inline __attribute__((always_inline))
+#define NO_INLINE  __attribute__((noinline))
 
 struct scan {
     struct decoder *decoder;
     struct scanner *scanner;
-    const char *end;
+    const char *start, *end;
     uint32_t depth_max, members_max;
 };
 
 static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
                                  uint32_t depth);
 
-static const char *skip_space(const struct scan *scan, const char *at)
+static NO_INLINE const char *skip_space(const struct scan *scan, const char *at)
 {
     while (at < scan->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
@@ -43,16 +40,15 @@ HOT_INLINE const char *skip_space_rarely(const struct scan *scan, const char *at
 
 /* ---- strings and words ---- */
 
-/* Field by field: built elsewhere and copied whole, a value waits for its own stores. */
-static inline void set_value(struct value *out, enum value_type type, double number, const char *from,
-                             const char *end)
+/* Field by field: built elsewhere and copied whole, a value waits for its own stores. What only vectors have
+ * is left as it was. */
+HOT_INLINE void set_value(struct value *out, enum value_type type, double number, const char *from,
+                          const char *end)
 {
     out->type = type;
     out->number = number;
     out->text.ptr = from;
     out->text.len = (uint32_t)(end - from);
-    out->vector = NULL;
-    out->count = 0;
 }
 
 static bool is_hex(char c)
@@ -111,29 +107,34 @@ static const char *scan_string_rest(struct scan *scan, const char *from, const c
     return at + 1;
 }
 
-/* `at` is behind the opening quote. Returns the byte behind the closing one, NULL when in doubt. */
+#if defined(__SSE2__)
+/* A bit for each of the 16 bytes that is no plain character inside a string. */
+HOT_INLINE unsigned string_stops(__m128i bytes)
+{
+    /* The quote moved next to the control characters; as signed bytes, those from 0x80 on are below too. */
+    __m128i moved = _mm_xor_si128(bytes, _mm_set1_epi8('"' ^ ' '));
+    __m128i low = _mm_cmplt_epi8(moved, _mm_set1_epi8(' ' + 1));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), low));
+}
+#endif
+
+/* `at` is behind the opening quote and not behind the end. Returns the byte behind the closing quote, NULL
+ * when in doubt; a closing quote behind the end is for the caller to notice. */
 HOT_INLINE const char *scan_string(struct scan *scan, const char *at, struct value *out)
 {
     const char *from = at;
 #if defined(__SSE2__)
-    for (; at < scan->end; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        unsigned quotes = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-        /* As signed bytes, those from 0x80 on are below the space too. */
-        unsigned others = (unsigned)_mm_movemask_epi8(_mm_or_si128(
-            _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20))));
-        unsigned stops = quotes | others;
-        if (stops == 0)
-            continue;
-        unsigned first = stops & (0U - stops);
-        at += __builtin_ctz(stops);
-        if (UNLIKELY(!(first & quotes)))
-            return scan_string_rest(scan, from, at, out);
-        if (UNLIKELY(at >= scan->end))
-            return NULL;
-        set_value(out, VALUE_STRING, 0, from, at);
-        return at + 1;
-    }
+    do {
+        unsigned stops = string_stops(number_load16(at));
+        if (stops != 0) {
+            at += __builtin_ctz(stops);
+            if (UNLIKELY(*at != '"'))
+                return scan_string_rest(scan, from, at, out);
+            set_value(out, VALUE_STRING, 0, from, at);
+            return at + 1;
+        }
+        at += 16;
+    } while (at < scan->end);
     return NULL;
 #else
     return scan_string_rest(scan, from, at, out);
@@ -157,49 +158,80 @@ static const char *scan_word(const char *at, struct value *out)
 
 /* ---- keys ---- */
 
-/* Whether the bytes at `at` spell the key. Reads KEY_RAW_BYTES. */
-HOT_INLINE bool key_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
+/* The spelling of a key goes on behind KEY_RAW_BYTES. */
+static NO_INLINE bool key_rest_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
 {
-#if defined(__SSE2__)
-    const __m128i *text = (const __m128i *)(const void *)at, *raw = (const __m128i *)(const void *)key->raw;
-    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(text), _mm_load_si128(raw)));
-    if (UNLIKELY(key->raw_bits > 0xffff))
-        same |=
-            (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(text + 1), _mm_load_si128(raw + 1)))
-            << 16;
-    if (UNLIKELY(key->raw_bits & ~same))
-        return false;
-#else
-    size_t head = key->raw_len < KEY_RAW_BYTES ? key->raw_len : KEY_RAW_BYTES;
-    if (head == 0 || memcmp(at, key->raw, head) != 0)
-        return false;
-#endif
-    if (LIKELY(!(key->flags & KEY_LONG)))
-        return true;
     return scan->end - at >= (int64_t)key->raw_len &&
            memcmp(at + KEY_RAW_BYTES, key->raw_rest, key->raw_len - KEY_RAW_BYTES) == 0;
 }
 
-/* Reads the key at `at` (at its quote) the long way. Returns the byte behind the colon. */
-static const char *scan_key(struct scan *scan, struct shape *shape, const char *at,
-                            struct shape_key **out_key)
+/* Whether the bytes at `at` spell the key. Reads KEY_RAW_BYTES. */
+HOT_INLINE bool key_is_at(const struct scan *scan, const struct shape_key *key, const char *at)
+{
+#if defined(__SSE2__)
+    const __m128i *raw = (const __m128i *)(const void *)key->raw;
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(number_load16(at), _mm_load_si128(raw)));
+    if (UNLIKELY((uint16_t)(same | key->raw_free) != 0xffff))
+        return false;
+    if (key->raw_len <= 16)
+        return true;
+    same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(number_load16(at + 16), _mm_load_si128(raw + 1)));
+    if (UNLIKELY((same | key->raw_free >> 16) != 0xffff))
+        return false;
+#else
+    size_t head = key->raw_len < KEY_RAW_BYTES ? key->raw_len : KEY_RAW_BYTES;
+    if (memcmp(at, key->raw, head) != 0)
+        return false;
+#endif
+    return LIKELY(key->raw_len <= KEY_RAW_BYTES) || key_rest_is_at(scan, key, at);
+}
+
+/* The learned key at `at` (its quote), if it is a short one without escapes. */
+static struct shape_key *find_short_key(const struct scan *scan, const struct shape *shape, const char *at,
+                                        const char **out_end)
+{
+#if defined(__SSE2__)
+    static const unsigned char keep[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                           255, 255, 255, 255, 255, 255, 255, 255};
+    __m128i bytes = number_load16(at + 1);
+    unsigned len = (unsigned)__builtin_ctz(string_stops(bytes) | 0x10000);
+    *out_end = at + len + 2;
+    if (at[len + 1] != '"' || *out_end >= scan->end)
+        return NULL;
+    __m128i name = _mm_and_si128(bytes, number_load16((const char *)keep + 16 - len));
+    return shape_key_find_short(scan->scanner, shape, name);
+#else
+    (void)scan, (void)shape, (void)at, (void)out_end;
+    return NULL;
+#endif
+}
+
+/* Reads the key at `at`, behind a brace or comma, the long way. Returns where its value begins. */
+static NO_INLINE const char *scan_key(struct scan *scan, struct shape *shape, const char *at,
+                                      struct shape_key **out_key)
 {
     const char *raw = at;
-    struct value name;
-    if (*at != '"')
+    at = skip_space_rarely(scan, at);
+    if (*at != '"' || at >= scan->end)
         return NULL;
-    at = scan_string(scan, at + 1, &name);
-    if (!at || at >= scan->end)
-        return NULL;
-    bool tight = *at == ':';
-    at = skip_space(scan, at);
+    const char *end;
+    struct shape_key *key = find_short_key(scan, shape, at, &end);
+    if (!key) {
+        struct value name;
+        end = scan_string(scan, at + 1, &name);
+        if (!end || end >= scan->end)
+            return NULL;
+        key = shape_key_find(scan->decoder, shape, name.text);
+        if (!key)
+            return NULL;
+    }
+    at = skip_space_rarely(scan, end);
     if (*at != ':')
         return NULL;
-    at++;
-    struct shape_key *key = shape_key_find(scan->decoder, shape, name.text);
-    if (!key)
+    at = skip_space_rarely(scan, at + 1);
+    if (at >= scan->end)
         return NULL;
-    if (tight && !key_is_at(scan, key, raw))
+    if (!key_is_at(scan, key, raw))
         shape_key_spell(scan->scanner, key, raw, (size_t)(at - raw));
     *out_key = key;
     return at;
@@ -212,12 +244,33 @@ static bool starts_number(char c)
     return c == '-' || (unsigned char)(c - '0') <= 9;
 }
 
+/* A value that is neither number nor string, or has blanks before it. */
+static NO_INLINE const char *scan_other(struct scan *scan, const char *at, struct shape_key *key,
+                                        struct value *out, uint32_t depth)
+{
+    at = skip_space_rarely(scan, at);
+    if (at >= scan->end)
+        return NULL;
+    if (*at == '{' || *at == '[')
+        return scan_compound(scan, at, key, out, depth);
+    if (*at == '"')
+        return scan_string(scan, at + 1, out);
+    if (!starts_number(*at))
+        return scan_word(at, out);
+    double number;
+    const char *end = number_scan(scan->start, at, &number);
+    if (end)
+        set_value(out, VALUE_NUMBER, number, at, end);
+    return end;
+}
+
+/* `at` is before the end. */
 HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
                                   uint32_t depth)
 {
     if (starts_number(*at)) {
         double number;
-        const char *end = number_scan(at, &number);
+        const char *end = number_scan(scan->start, at, &number);
         if (UNLIKELY(!end))
             return NULL;
         set_value(out, VALUE_NUMBER, number, at, end);
@@ -225,9 +278,7 @@ HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shap
     }
     if (LIKELY(*at == '"'))
         return scan_string(scan, at + 1, out);
-    if (*at == '{' || *at == '[')
-        return scan_compound(scan, at, key, out, depth);
-    return scan_word(at, out);
+    return scan_other(scan, at, key, out, depth);
 }
 
 /* ---- objects ---- */
@@ -255,26 +306,50 @@ static void note_groups(struct decoder *decoder, unsigned groups, char c)
         decoder->groups[__builtin_ctz(groups)].state = state;
 }
 
-HOT_INLINE const char *scan_member(struct scan *scan, const char *at, struct shape_key *key, uint32_t depth)
+/* The place of a further member of the group, NULL when it is full. */
+HOT_INLINE struct value *group_take(const struct decoder *decoder, const struct shape_key *key)
+{
+    struct captured_group *group = key->group;
+    if (UNLIKELY(group->count >= decoder->limits.features))
+        return NULL;
+    struct field *field = &group->items[group->count++];
+    field->name = key->name;
+    field->name_id = key->name_id;
+    return &field->value;
+}
+
+/* The value of a key that has more to it than one target. */
+static NO_INLINE const char *scan_member_rest(struct scan *scan, const char *at, struct shape_key *key,
+                                              uint32_t depth)
 {
     struct decoder *decoder = scan->decoder;
-    struct value *value = key->target;
-    if (key->flags & KEY_GROUPED) {
-        struct captured_group *group = &decoder->groups[key->group];
-        if (UNLIKELY(group->count >= decoder->limits.features))
-            return NULL;
-        struct field *field = &group->items[group->count++];
-        field->name = key->name;
-        field->name_id = key->name_id;
-        value = &field->value;
-    }
-    if (UNLIKELY(key->flags & KEY_PLACE))
+    struct value *value = key->flags & KEY_GROUPED ? group_take(decoder, key) : key->target;
+    at = skip_space_rarely(scan, at);
+    if (!value || at >= scan->end)
+        return NULL;
+    if (key->flags & KEY_PLACE)
         note_groups(decoder, key->place_groups, *at);
-    at = scan_value(scan, at, key, value, depth);
-    if (UNLIKELY(key->flags & KEY_SHARED) && at && !value_share(decoder, key, value))
+    at = scan_other(scan, at, key, value, depth);
+    if ((key->flags & KEY_SHARED) && at && !value_share(decoder, key, value))
         return NULL;
     if (key->flags & KEY_GROUPED)
         value_bound(decoder, value);
+    return at;
+}
+
+HOT_INLINE const char *scan_member(struct scan *scan, const char *at, struct shape_key *key, uint32_t depth)
+{
+    struct value *value = key->target;
+    if (key->flags) {
+        if (UNLIKELY(key->flags != KEY_GROUPED))
+            return scan_member_rest(scan, at, key, depth);
+        value = group_take(scan->decoder, key);
+        if (UNLIKELY(!value))
+            return NULL;
+    }
+    at = scan_value(scan, at, key, value, depth);
+    if (key->flags)
+        value_bound(scan->decoder, value);
     return at;
 }
 
@@ -286,10 +361,10 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
     uint64_t serial = ++scan->scanner->serial;
     struct shape_key **guess = &shape->first, *key;
     uint32_t members = 0;
-    at = skip_space_rarely(scan, at);
-    if (*at == '}')
-        return at + 1;
-    for (;;) {
+    const char *inside = skip_space_rarely(scan, at);
+    if (UNLIKELY(*inside == '}'))
+        return inside + 1;
+    for (;; at++) {
         key = *guess;
         if (LIKELY(key_is_at(scan, key, at))) {
             at += key->raw_len;
@@ -299,18 +374,21 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
                 return NULL;
             *guess = key;
         }
-        if (UNLIKELY(key->stamp == serial || ++members > scan->members_max || at >= scan->end))
+        if (UNLIKELY(key->stamp == serial || at >= scan->end))
             return NULL;
         key->stamp = serial;
-        at = scan_member(scan, skip_space_rarely(scan, at), key, depth);
+        members++;
+        at = scan_member(scan, at, key, depth);
         if (UNLIKELY(!at))
             return NULL;
         guess = &key->next;
-        at = skip_space_rarely(scan, at);
-        if (*at != ',')
-            return *at == '}' ? at + 1 : NULL;
-        at = skip_space_rarely(scan, at + 1);
+        if (UNLIKELY(*at != ',')) {
+            at = skip_space_rarely(scan, at);
+            if (*at != ',')
+                break;
+        }
     }
+    return *at == '}' && members <= scan->members_max ? at + 1 : NULL;
 }
 
 /* ---- arrays and scalars ---- */
@@ -343,7 +421,7 @@ static const char *scan_item(struct scan *scan, const char *at, struct shape_key
                              bool *numbers)
 {
     struct decoder *decoder = scan->decoder;
-    struct value value;
+    struct value value = {.type = VALUE_NULL};
     if (!place)
         return NULL;
     if (place->place_groups)
@@ -374,7 +452,7 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
         if (UNLIKELY(items >= scan->members_max))
             return NULL;
         if (starts_number(*at) && !places)
-            at = number_scan(at, &decoder->vectors[decoder->vector_count++]);
+            at = number_scan(scan->start, at, &decoder->vectors[decoder->vector_count++]);
         else
             at = scan_item(scan, at, item_place(scan, key, items), depth, &numbers);
         items++;
@@ -416,7 +494,7 @@ bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
         end--;
     if (end - at < 2 || end[-1] != '}')
         return false;
-    struct scan scan = {decoder, decoder->scanner, end, decoder->limits.depth, decoder->limits.members};
+    struct scan scan = {decoder, decoder->scanner, at, end, decoder->limits.depth, decoder->limits.members};
     at = skip_space(&scan, at);
     if (*at != '{')
         return false;

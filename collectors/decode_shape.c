@@ -20,7 +20,9 @@ static struct shape_key *key_new(struct scanner *scanner)
     if (!key)
         return NULL;
     key->raw[0] = 0xff;
-    key->raw_bits = 1;
+    key->raw_free = UINT32_MAX - 1;
+    key->raw_len = 1;
+    memset(key->short_name, 0xff, sizeof(key->short_name));
     key->next = scanner->nothing ? scanner->nothing : key;
     key->target = &scanner->nowhere;
     key->slot = key->node = MAP_NONE;
@@ -55,8 +57,13 @@ struct scanner *scanner_new(const struct decoder *decoder)
     if (!scanner)
         return NULL;
     /* The seed changes how long look-ups take, never what they find. */
-    if (getrandom(&scanner->seed, sizeof(scanner->seed), GRND_NONBLOCK) != (ssize_t)sizeof(scanner->seed))
-        scanner->seed = hash_mix((uint64_t)(uintptr_t)scanner ^ (uint64_t)time(NULL));
+    uint64_t seeds[2];
+    if (getrandom(seeds, sizeof(seeds), GRND_NONBLOCK) != (ssize_t)sizeof(seeds)) {
+        seeds[0] = hash_mix((uint64_t)(uintptr_t)scanner ^ (uint64_t)time(NULL));
+        seeds[1] = hash_mix(seeds[0]);
+    }
+    scanner->seed = seeds[0];
+    scanner->seed_high = seeds[1];
     scanner->arena = arena_new(16384, SCANNER_BYTES_MAX);
     scanner->nothing = scanner->arena ? key_new(scanner) : NULL;
     scanner->root = scanner->nothing ? shape_new(scanner, 0) : NULL;
@@ -143,15 +150,24 @@ static bool key_place(struct decoder *decoder, const struct shape *shape, struct
     if (key->name_id == INTERN_NONE)
         return false;
     key->name = intern_text(decoder->names, key->name_id);
-    key->group = (uint8_t)__builtin_ctz(groups);
+    key->group = &decoder->groups[__builtin_ctz(groups)];
     key->more_groups = groups & (uint8_t)(groups - 1);
     key->flags |= KEY_GROUPED | (key->more_groups || key->slot != MAP_NONE ? KEY_SHARED : 0);
     return true;
 }
 
+static uint64_t name_hash(const struct scanner *scanner, struct text name)
+{
+    if (name.len > KEY_NAME_BYTES)
+        return hash_text(name, scanner->seed);
+    uint64_t words[2] = {0, 0};
+    memcpy(words, name.ptr, name.len);
+    return shape_hash_short(scanner, words[0], words[1]);
+}
+
 struct shape_key *shape_key_find(struct decoder *decoder, struct shape *shape, struct text name)
 {
-    uint64_t hash = hash_text(name, decoder->scanner->seed);
+    uint64_t hash = name_hash(decoder->scanner, name);
     struct shape_key *key = shape->table[table_slot(shape, name, hash)];
     if (key)
         return key;
@@ -161,6 +177,10 @@ struct shape_key *shape_key_find(struct decoder *decoder, struct shape *shape, s
     key = key_new(decoder->scanner);
     if (!key)
         return NULL;
+    if (name.len <= KEY_NAME_BYTES) {
+        memset(key->short_name, 0, sizeof(key->short_name));
+        memcpy(key->short_name, name.ptr, name.len);
+    }
     key->hash = hash;
     key->name = place.name;
     key->name_id = place.name_id;
@@ -190,9 +210,8 @@ void shape_key_spell(struct scanner *scanner, struct shape_key *key, const char 
     }
     memset(key->raw, 0, sizeof(key->raw));
     memcpy(key->raw, raw, head);
-    key->raw_bits = head == KEY_RAW_BYTES ? UINT32_MAX : (UINT32_C(1) << head) - 1;
+    key->raw_free = head == KEY_RAW_BYTES ? 0 : UINT32_MAX << head;
     key->raw_len = (uint32_t)len;
-    key->flags = (uint8_t)(len > KEY_RAW_BYTES ? key->flags | KEY_LONG : key->flags & ~KEY_LONG);
 }
 
 struct shape *shape_child(struct scanner *scanner, struct shape_key *key)

@@ -32,81 +32,100 @@ static unsigned count_below(const double *block, double x)
     return (unsigned)(at - block) + (*at < x);
 }
 
-static uint8_t select_slot(unsigned old, unsigned found, double x)
+static inline unsigned lookup_portable(const double *pivots, double x)
 {
-    return (uint8_t)(old ^ ((old ^ found) & (0u - (unsigned)(x == x))));
+    unsigned first = count_below(pivots, x) * BIN_BLOCK;
+    return first + count_below(pivots + BIN_BLOCK + first, x);
 }
 
-static void lookup_portable(const struct bin_plan *plan, const double *x, uint8_t *slot)
+/* The entry of a field that put_numbers takes, or NULL. */
+static inline const struct bin_name *number_name(const struct bin_name *names, uint32_t name_count,
+                                                 const struct field *field)
 {
-    for (uint32_t i = 0; i < plan->table_count; i++) {
-        const struct bin_table *table = &plan->tables[i];
-        double value = x[table->feature];
-        unsigned block = i < plan->single_count ? 0 : count_below(table->pivots, value);
-        unsigned found = block * BIN_BLOCK + count_below(table->blocks + (size_t)block * BIN_BLOCK, value);
-        slot[table->feature] = select_slot(slot[table->feature], found, value);
+    if (UNLIKELY(field->name_id >= name_count || field->value.type != VALUE_NUMBER ||
+                 field->value.number != field->value.number))
+        return NULL;
+    const struct bin_name *name = &names[field->name_id];
+    return LIKELY(name->pivots != NULL) ? name : NULL;
+}
+
+static uint32_t put_numbers_portable(const struct bin_plan *plan, const struct field *fields, uint32_t count,
+                                     double *x, uint8_t *slot)
+{
+    const struct bin_name *names = plan->names, *name;
+    uint32_t name_count = plan->name_count, taken = 0;
+    for (; taken < count && (name = number_name(names, name_count, &fields[taken])) != NULL; taken++) {
+        double number = fields[taken].value.number;
+        x[name->feature] = number;
+        slot[name->feature] = (uint8_t)lookup_portable(name->pivots, number);
     }
+    return taken;
 }
 
 static void standardise_portable(const struct bin_plan *plan, const double *x, int64_t *out_z,
-                                 int64_t *out_z2, uint8_t *clipped)
+                                 int64_t *out_z2, uint8_t *outside)
 {
+    memset(outside, 0, plan->padded / BIN_LANES);
     for (uint32_t i = 0; i < plan->padded; i++) {
-        int64_t number = -(int64_t)(x[i] == x[i]);
-        double raw = (x[i] - plan->location[i]) / plan->scale[i];
-        double z = raw < Z_CLIP ? raw : Z_CLIP;
+        double z = (x[i] - plan->location[i]) / plan->scale[i];
+        z = z < Z_CLIP ? z : Z_CLIP;
         z = z > -Z_CLIP ? z : -Z_CLIP;
-        out_z[i] = round_half_even(z * Z_UNIT) & number;
-        out_z2[i] = round_half_even(z * z * Z2_UNIT) & number;
-        clipped[i] = (raw > Z_CLIP) | (raw < -Z_CLIP);
+        out_z[i] = round_half_even(z * Z_UNIT);
+        out_z2[i] = round_half_even(z * z * Z2_UNIT);
+        unsigned beyond = (x[i] <= plan->low[i]) | (x[i] > plan->high[i]);
+        outside[i / BIN_LANES] |= (uint8_t)(beyond << i % BIN_LANES);
     }
 }
 
-static void add_sums_portable(uint32_t padded, const uint8_t *slot, const int64_t *z, const int64_t *z2,
-                              const int64_t *above, int64_t *sums)
+static void add_sums_portable(uint32_t padded, const int64_t *z, const int64_t *z2, int64_t *sums)
 {
-    int64_t *squares = sums + padded, *below = squares + padded, *beyond = below + padded;
+    int64_t *squares = sums + padded;
     for (uint32_t i = 0; i < padded; i++) {
         sums[i] += z[i];
         squares[i] += z2[i];
-        below[i] += z[i] & -(int64_t)(slot[i] == 0);
-        beyond[i] += z[i] & -(int64_t)(slot[i] == above[i]);
     }
 }
 
-const struct bin_kernels bin_kernels_portable = {"portable", lookup_portable, standardise_portable,
-                                                 add_sums_portable};
+const struct bin_kernels bin_kernels_portable = {"portable", lookup_portable, put_numbers_portable,
+                                                 standardise_portable, add_sums_portable};
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2,popcnt")))
 
-/* All 16 at once; each lane below x leaves two bits in the mask. */
-AVX2 static inline unsigned count_below_avx2(const double *block, __m256d x)
+/* Twice the number of edges below x: all 16 at once, and each lane leaves two bits in the mask. */
+AVX2 static inline unsigned twice_below_avx2(const double *block, __m256d x)
 {
-    __m256i a = _mm256_castpd_si256(_mm256_cmp_pd(_mm256_load_pd(block), x, _CMP_LT_OQ));
-    __m256i b = _mm256_castpd_si256(_mm256_cmp_pd(_mm256_load_pd(block + 4), x, _CMP_LT_OQ));
-    __m256i c = _mm256_castpd_si256(_mm256_cmp_pd(_mm256_load_pd(block + 8), x, _CMP_LT_OQ));
-    __m256i d = _mm256_castpd_si256(_mm256_cmp_pd(_mm256_load_pd(block + 12), x, _CMP_LT_OQ));
+    __m256i a = _mm256_castpd_si256(_mm256_cmp_pd(x, _mm256_load_pd(block), _CMP_GT_OQ));
+    __m256i b = _mm256_castpd_si256(_mm256_cmp_pd(x, _mm256_load_pd(block + 4), _CMP_GT_OQ));
+    __m256i c = _mm256_castpd_si256(_mm256_cmp_pd(x, _mm256_load_pd(block + 8), _CMP_GT_OQ));
+    __m256i d = _mm256_castpd_si256(_mm256_cmp_pd(x, _mm256_load_pd(block + 12), _CMP_GT_OQ));
     __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
-    return (unsigned)__builtin_popcount((unsigned)_mm256_movemask_epi8(packed)) / 2;
+    return (unsigned)__builtin_popcount((unsigned)_mm256_movemask_epi8(packed));
 }
 
-AVX2 static void lookup_avx2(const struct bin_plan *plan, const double *x, uint8_t *slot)
+AVX2 static inline unsigned lookup_lanes(const double *pivots, __m256d x)
 {
-    const struct bin_table *table = plan->tables, *end = table + plan->single_count;
-    for (; table < end; table++) {
-        double value = x[table->feature];
-        unsigned found = count_below_avx2(table->blocks, _mm256_set1_pd(value));
-        slot[table->feature] = select_slot(slot[table->feature], found, value);
+    size_t first = (size_t)twice_below_avx2(pivots, x) * (BIN_BLOCK / 2);
+    return (unsigned)first + twice_below_avx2(pivots + BIN_BLOCK + first, x) / 2;
+}
+
+AVX2 static unsigned lookup_avx2(const double *pivots, double x)
+{
+    return lookup_lanes(pivots, _mm256_set1_pd(x));
+}
+
+AVX2 static uint32_t put_numbers_avx2(const struct bin_plan *plan, const struct field *fields, uint32_t count,
+                                      double *x, uint8_t *slot)
+{
+    const struct bin_name *names = plan->names, *name;
+    uint32_t name_count = plan->name_count, taken = 0;
+    for (; taken < count && (name = number_name(names, name_count, &fields[taken])) != NULL; taken++) {
+        double number = fields[taken].value.number;
+        x[name->feature] = number;
+        slot[name->feature] = (uint8_t)lookup_lanes(name->pivots, _mm256_set1_pd(number));
     }
-    for (end = plan->tables + plan->table_count; table < end; table++) {
-        double value = x[table->feature];
-        __m256d lanes = _mm256_set1_pd(value);
-        unsigned first = count_below_avx2(table->pivots, lanes) * BIN_BLOCK;
-        unsigned found = first + count_below_avx2(table->blocks + first, lanes);
-        slot[table->feature] = select_slot(slot[table->feature], found, value);
-    }
+    return taken;
 }
 
 AVX2 static inline __m256i round_avx2(__m256d x)
@@ -115,26 +134,30 @@ AVX2 static inline __m256i round_avx2(__m256d x)
     return _mm256_sub_epi64(bits, _mm256_set1_epi64x(ROUND_BITS));
 }
 
-AVX2 static void standardise_avx2(const struct bin_plan *plan, const double *x, int64_t *out_z,
-                                  int64_t *out_z2, uint8_t *clipped)
+/* Four lanes from i on; a bit for each that is outside. */
+AVX2 static inline unsigned standardise_four(const struct bin_plan *plan, const double *x, uint32_t i,
+                                             int64_t *out_z, int64_t *out_z2)
 {
-    const __m256d high = _mm256_set1_pd(Z_CLIP), low = _mm256_set1_pd(-Z_CLIP);
-    for (uint32_t i = 0; i < plan->padded; i += 4) {
-        __m256d value = _mm256_loadu_pd(x + i);
-        __m256i number = _mm256_castpd_si256(_mm256_cmp_pd(value, value, _CMP_ORD_Q));
-        __m256d raw = _mm256_div_pd(_mm256_sub_pd(value, _mm256_loadu_pd(plan->location + i)),
-                                    _mm256_loadu_pd(plan->scale + i));
-        __m256d z = _mm256_max_pd(_mm256_min_pd(raw, high), low);
-        __m256d squares = _mm256_mul_pd(_mm256_mul_pd(z, z), _mm256_set1_pd(Z2_UNIT));
-        __m256i rounded = round_avx2(_mm256_mul_pd(z, _mm256_set1_pd(Z_UNIT)));
-        _mm256_storeu_si256((__m256i *)(void *)(out_z + i), _mm256_and_si256(rounded, number));
-        _mm256_storeu_si256((__m256i *)(void *)(out_z2 + i), _mm256_and_si256(round_avx2(squares), number));
-        __m256d outside =
-            _mm256_or_pd(_mm256_cmp_pd(raw, high, _CMP_GT_OQ), _mm256_cmp_pd(raw, low, _CMP_LT_OQ));
-        /* One bit a lane to one byte a lane. */
-        uint32_t bytes =
-            ((uint32_t)_mm256_movemask_pd(outside) * UINT32_C(0x00204081)) & UINT32_C(0x01010101);
-        memcpy(clipped + i, &bytes, sizeof(bytes));
+    __m256d value = _mm256_loadu_pd(x + i);
+    __m256d z = _mm256_div_pd(_mm256_sub_pd(value, _mm256_loadu_pd(plan->location + i)),
+                              _mm256_loadu_pd(plan->scale + i));
+    z = _mm256_max_pd(_mm256_min_pd(z, _mm256_set1_pd(Z_CLIP)), _mm256_set1_pd(-Z_CLIP));
+    __m256d squares = _mm256_mul_pd(_mm256_mul_pd(z, z), _mm256_set1_pd(Z2_UNIT));
+    _mm256_storeu_si256((__m256i *)(void *)(out_z + i), round_avx2(_mm256_mul_pd(z, _mm256_set1_pd(Z_UNIT))));
+    _mm256_storeu_si256((__m256i *)(void *)(out_z2 + i), round_avx2(squares));
+    __m256d low = _mm256_cmp_pd(value, _mm256_loadu_pd(plan->low + i), _CMP_LE_OQ);
+    __m256d high = _mm256_cmp_pd(value, _mm256_loadu_pd(plan->high + i), _CMP_GT_OQ);
+    return (unsigned)_mm256_movemask_pd(_mm256_or_pd(low, high));
+}
+
+AVX2 static void standardise_avx2(const struct bin_plan *plan, const double *x, int64_t *out_z,
+                                  int64_t *out_z2, uint8_t *outside)
+{
+    const struct bin_plan own = *plan; /* stores of bytes might change the caller's, for all gcc knows */
+    for (uint32_t i = 0; i < own.padded; i += BIN_LANES) {
+        unsigned first = standardise_four(&own, x, i, out_z, out_z2);
+        unsigned second = standardise_four(&own, x, i + 4, out_z, out_z2);
+        outside[i / BIN_LANES] = (uint8_t)(first | second << 4);
     }
 }
 
@@ -144,24 +167,16 @@ AVX2 static inline void add_lanes(int64_t *sums, __m256i more)
     _mm256_storeu_si256(at, _mm256_add_epi64(_mm256_loadu_si256(at), more));
 }
 
-AVX2 static void add_sums_avx2(uint32_t padded, const uint8_t *slot, const int64_t *z, const int64_t *z2,
-                               const int64_t *above, int64_t *sums)
+AVX2 static void add_sums_avx2(uint32_t padded, const int64_t *z, const int64_t *z2, int64_t *sums)
 {
     for (uint32_t i = 0; i < padded; i += 4) {
-        int32_t four_slots;
-        memcpy(&four_slots, slot + i, sizeof(four_slots));
-        __m256i slots = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four_slots));
-        __m256i value = _mm256_loadu_si256((const __m256i *)(const void *)(z + i));
-        __m256i limit = _mm256_loadu_si256((const __m256i *)(const void *)(above + i));
-        add_lanes(sums + i, value);
+        add_lanes(sums + i, _mm256_loadu_si256((const __m256i *)(const void *)(z + i)));
         add_lanes(sums + padded + i, _mm256_loadu_si256((const __m256i *)(const void *)(z2 + i)));
-        add_lanes(sums + 2 * (size_t)padded + i,
-                  _mm256_and_si256(value, _mm256_cmpeq_epi64(slots, _mm256_setzero_si256())));
-        add_lanes(sums + 3 * (size_t)padded + i, _mm256_and_si256(value, _mm256_cmpeq_epi64(slots, limit)));
     }
 }
 
-static const struct bin_kernels bin_kernels_avx2 = {"avx2", lookup_avx2, standardise_avx2, add_sums_avx2};
+static const struct bin_kernels bin_kernels_avx2 = {"avx2", lookup_avx2, put_numbers_avx2, standardise_avx2,
+                                                    add_sums_avx2};
 
 const struct bin_kernels *bin_kernels_best(void)
 {

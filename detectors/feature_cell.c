@@ -9,7 +9,7 @@
  * Few events: rows of slots, as they came. From the (ROWS_MAX + 1)th on: counters. Sums are lanes of 64 bits
  * in both states: 2^13 additions of at most 2^48 leave room to spare, then they spill.
  */
-enum { ROWS_FIRST = 8, ROWS_MAX = 64, SPILL_EVENTS = 1 << 13 };
+enum { ROWS_FIRST = 8, ROWS_MAX = 64, SPILL_EVENTS = 1 << 13, ALIGNMENT = 64 };
 
 struct feature_cell {
     const struct layout *layout;
@@ -34,10 +34,13 @@ struct feature_cell *feature_cell_new(const struct feature_layout *face)
 {
     const struct layout *layout = layout_of(face);
     size_t lanes_bytes = (size_t)layout->padded * BIN_SUMS * sizeof(int64_t);
-    size_t head_bytes = (sizeof(struct feature_cell) + 15) / 16 * 16;
-    char *memory = calloc(1, head_bytes + lanes_bytes + layout->padded * sizeof(uint32_t));
+    size_t head_bytes = (sizeof(struct feature_cell) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t bytes = head_bytes + lanes_bytes + layout->padded * sizeof(uint32_t);
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    char *memory = aligned_alloc(ALIGNMENT, bytes);
     if (!memory)
         return NULL;
+    memset(memory, 0, bytes);
     struct feature_cell *cell = (struct feature_cell *)(void *)memory;
     cell->layout = layout;
     cell->lanes = (int64_t *)(void *)(memory + head_bytes);
@@ -88,23 +91,35 @@ size_t feature_cell_bytes(const struct feature_cell *cell)
            (cell->spilled ? padded * BIN_SUMS * sizeof(*cell->spilled) : 0);
 }
 
-/* SLOT_NONE becomes index 0, without a branch. */
-static uint32_t place_of(uint32_t slot_at, uint32_t here, uint8_t slot)
-{
-    return (slot_at + here) & (0u - (uint32_t)(slot != SLOT_NONE));
-}
-
-static void count_slots(const struct layout *layout, const uint8_t *slot, uint32_t feature_count,
-                        uint32_t *counters)
+static void count_coarse(const struct layout *layout, const uint8_t *slot, uint32_t feature_count,
+                         uint32_t *counters)
 {
     const uint32_t *slot_at = layout->face.slot_at;
     const uint8_t *map = layout->coarse_map;
-    if (map) {
-        for (uint32_t f = 0; f < feature_count; f++, map += 256)
-            counters[place_of(slot_at[f], map[slot[f]], slot[f])]++;
+    for (uint32_t f = 0; f < feature_count; f++, map += 256)
+        counters[slot_at[f] + map[slot[f]]]++;
+}
+
+static void count_fine(const struct layout *layout, const uint8_t *slot, uint32_t feature_count,
+                       uint32_t *counters)
+{
+    const uint32_t *slot_at = layout->face.slot_at;
+    for (uint32_t f = 0; f < feature_count; f++)
+        counters[slot_at[f] + slot[f]]++;
+}
+
+static void count_slots(const struct layout *layout, const uint8_t *slot, bool complete,
+                        uint32_t feature_count, uint32_t *counters)
+{
+    const uint8_t *map = layout->coarse_map;
+    if (complete && map) {
+        count_coarse(layout, slot, feature_count, counters);
+    } else if (complete) {
+        count_fine(layout, slot, feature_count, counters);
     } else {
         for (uint32_t f = 0; f < feature_count; f++)
-            counters[place_of(slot_at[f], slot[f], slot[f])]++;
+            if (slot[f] != SLOT_NONE)
+                counters[layout->face.slot_at[f] + (map ? map[256 * (size_t)f + slot[f]] : slot[f])]++;
     }
 }
 
@@ -118,7 +133,7 @@ static int make_dense(struct feature_cell *cell)
     memset(cell->counters, 0, cell->counter_count * sizeof(*cell->counters));
     uint32_t count = feature_count_of(cell);
     for (uint32_t i = 0; i < cell->events; i++)
-        count_slots(cell->layout, cell->rows + (size_t)i * count, count, cell->counters);
+        count_slots(cell->layout, cell->rows + (size_t)i * count, false, count, cell->counters);
     cell->dense = true;
     return 0;
 }
@@ -157,16 +172,19 @@ static int spill(struct feature_cell *cell)
     return 0;
 }
 
-/* Clipping is rare: eight features are dismissed at a time. */
-static void add_clipped(uint32_t *clipped, const uint8_t *flags, uint32_t padded)
+/* Values outside the range and clipped ones are rare: eight features are dismissed at a time. */
+static void add_outside(struct feature_cell *cell, const struct feature_row *row)
 {
-    for (uint32_t f = 0; f < padded; f += 8) {
-        uint64_t eight;
-        memcpy(&eight, flags + f, sizeof(eight));
-        if (LIKELY(eight == 0))
-            continue;
-        for (uint32_t i = f; i < f + 8; i++)
-            clipped[i] += flags[i];
+    const struct feature_grid *features = cell->layout->face.grid->features;
+    size_t padded = cell->layout->padded;
+    int64_t *below = cell->lanes + 2 * padded, *above = below + padded;
+    for (size_t block = 0; block < padded / BIN_LANES; block++) {
+        for (unsigned bits = row->outside[block]; UNLIKELY(bits); bits &= bits - 1) {
+            size_t f = block * BIN_LANES + (unsigned)__builtin_ctz(bits);
+            cell->clipped[f] += row->clipped[f];
+            below[f] += row->slot[f] == 0 ? row->z[f] : 0;
+            above[f] += feature_slot_is_above(&features[f], row->slot[f]) ? row->z[f] : 0;
+        }
     }
 }
 
@@ -180,11 +198,11 @@ int feature_cell_add(struct feature_cell *cell, const struct feature_row *row)
     if (UNLIKELY(cell->lane_events == SPILL_EVENTS) && spill(cell) != 0)
         return ERR_NOMEM;
     if (cell->dense)
-        count_slots(layout, row->slot, count, cell->counters);
+        count_slots(layout, row->slot, row->complete, count, cell->counters);
     else
         memcpy(cell->rows + (size_t)cell->events * count, row->slot, count);
-    layout->kernels->add_sums(layout->padded, row->slot, row->z, row->z2, layout->above, cell->lanes);
-    add_clipped(cell->clipped, row->clipped, layout->padded);
+    layout->kernels->add_sums(layout->padded, row->z, row->z2, cell->lanes);
+    add_outside(cell, row);
     cell->events++;
     cell->lane_events++;
     return 0;

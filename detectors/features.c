@@ -7,12 +7,6 @@
 #include "agent/base/err.h"
 #include "detectors/features_private.h"
 
-/* What a name id stands for: the index of a numeric feature, that of a categorical one with the highest bit
- * set, or neither. */
-#define NAME_CATEGORICAL (UINT32_C(1) << 31)
-#define NAME_UNBOUND     (UINT32_MAX - 1) /* not looked up yet */
-#define NAME_FOREIGN     UINT32_MAX       /* not in the grid */
-
 enum { ALIGNMENT = 64 };
 
 /* ------------------------------------------------------------------ layout */
@@ -31,10 +25,9 @@ struct feature_layout *feature_layout_new_with(const struct grid *grid, enum gri
     face->resolution = resolution;
     uint32_t *places = malloc(3 * ((size_t)count + 1) * sizeof(*places));
     face->slot_at = places;
-    layout->above = malloc(((size_t)layout->padded + 1) * sizeof(*layout->above));
     if (resolution == GRID_COARSE)
         layout->coarse_map = malloc(256 * ((size_t)count + 1));
-    if (!places || !layout->above || (resolution == GRID_COARSE && !layout->coarse_map)) {
+    if (!places || (resolution == GRID_COARSE && !layout->coarse_map)) {
         feature_layout_free(face);
         return NULL;
     }
@@ -45,16 +38,12 @@ struct feature_layout *feature_layout_new_with(const struct grid *grid, enum gri
         face->slot_at[f] = counters;
         counters += grid->features[f].slot_count[resolution];
     }
-    for (uint32_t f = 0; f < layout->padded; f++)
-        layout->above[f] = INT64_MAX;
     for (uint32_t f = 0; f < count; f++) {
         const struct feature_grid *feature = &grid->features[f];
         bool numeric = feature->type == FEATURE_NUMERIC;
         face->clipped_at[f] = numeric ? counters++ : UINT32_MAX;
         face->sums_at[f] = numeric ? sums : UINT32_MAX;
         sums += numeric ? FEATURE_SUMS : 0;
-        if (numeric && feature->edge_count)
-            layout->above[f] = feature->edge_count;
         if (layout->coarse_map)
             memcpy(layout->coarse_map + 256 * (size_t)f, feature->coarse_slot, 256);
     }
@@ -73,7 +62,6 @@ void feature_layout_free(struct feature_layout *face)
         return;
     struct layout *layout = (struct layout *)(void *)face;
     free(layout->coarse_map);
-    free(layout->above);
     free(face->slot_at);
     free(layout);
 }
@@ -85,7 +73,7 @@ struct feature_row *feature_row_new(uint32_t feature_count)
 {
     size_t padded = feature_padded(feature_count);
     size_t head_bytes = (sizeof(struct feature_row) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t bytes = head_bytes + padded * (2 * sizeof(int64_t) + 2);
+    size_t bytes = head_bytes + padded * (2 * sizeof(int64_t) + 3);
     char *memory = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     if (!memory)
         return NULL;
@@ -95,6 +83,7 @@ struct feature_row *feature_row_new(uint32_t feature_count)
     row->z2 = row->z + padded;
     row->slot = (uint8_t *)(row->z2 + padded);
     row->clipped = row->slot + padded;
+    row->outside = row->clipped + padded;
     row->count = feature_count;
     memset(row->slot, SLOT_NONE, padded);
     return row;
@@ -124,7 +113,7 @@ void feature_row_tally(const struct feature_layout *face, const struct feature_r
         sums[0] += z;
         sums[1] += (int128)row->z2[f] * (int128)times;
         sums[2] += slot == 0 ? z : 0;
-        sums[3] += slot == layout->above[f] ? z : 0;
+        sums[3] += feature_slot_is_above(&face->grid->features[f], slot) ? z : 0;
     }
 }
 
@@ -139,14 +128,13 @@ struct feature_binding {
     const struct grid *grid;
     const struct bin_kernels *kernels;
     struct bin_plan plan;
-    double *numbers;         /* by feature: this event's value, NaN when there is no number; padded */
-    double *no_numbers;      /* all NaN */
+    double *numbers;         /* by feature, padded: this event's value; z is 0 when there is no number */
     uint8_t *absent;         /* by feature: the slot when the event lacks it; SLOT_NONE for reserved names */
     struct target *targets;  /* by feature */
     uint32_t score, outcome; /* the features @score and @prediction, or NAME_FOREIGN */
-    uint32_t *feature_of;    /* by name id */
-    uint32_t name_count;
-    void *memory; /* of location, scale, numbers, no_numbers, absent */
+    const double **pivots;   /* by feature: its table, NULL for categorical */
+    struct bin_name *names;  /* the plan's */
+    void *memory;            /* of the plan's arrays, numbers, no_numbers, absent */
     double *tables_memory;
 };
 
@@ -155,27 +143,20 @@ static bool is_reserved(struct text name)
     return text_equal(name, text_of(FEATURE_SCORE)) || text_equal(name, text_of(FEATURE_PREDICTION));
 }
 
-/* Doubles of one table: pivots unless a single block will do, and blocks with at least one +inf at the end.
- */
+/* Doubles of one table: pivots, and blocks with at least one +inf at the end. */
 static size_t table_doubles(const struct feature_grid *feature)
 {
-    size_t blocks = feature->edge_count / BIN_BLOCK + 1u;
-    return BIN_BLOCK * (blocks == 1 ? 1 : blocks + 1);
+    return BIN_BLOCK * (feature->edge_count / BIN_BLOCK + 2u);
 }
 
-static void fill_table(struct bin_table *table, const struct feature_grid *feature, double *memory)
+static void fill_table(const struct feature_grid *feature, double *memory)
 {
     uint32_t blocks = feature->edge_count / BIN_BLOCK + 1u;
-    table->pivots = NULL;
-    if (blocks > 1) {
-        table->pivots = memory;
-        for (uint32_t i = 0; i < BIN_BLOCK; i++) {
-            uint32_t last = i * BIN_BLOCK + BIN_BLOCK - 1;
-            memory[i] = last < feature->edge_count ? feature->edges[last] : (double)INFINITY;
-        }
-        memory += BIN_BLOCK;
+    for (uint32_t i = 0; i < BIN_BLOCK; i++) {
+        uint32_t last = i * BIN_BLOCK + BIN_BLOCK - 1;
+        memory[i] = last < feature->edge_count ? feature->edges[last] : (double)INFINITY;
     }
-    table->blocks = memory;
+    memory += BIN_BLOCK;
     for (uint32_t i = 0; i < blocks * BIN_BLOCK; i++)
         memory[i] = i < feature->edge_count ? feature->edges[i] : (double)INFINITY;
 }
@@ -184,63 +165,70 @@ static int make_tables(struct feature_binding *binding)
 {
     const struct grid *grid = binding->grid;
     size_t doubles = 0;
-    uint32_t singles = 0, tables = 0;
-    for (uint32_t f = 0; f < grid->feature_count; f++) {
-        const struct feature_grid *feature = &grid->features[f];
-        if (feature->type != FEATURE_NUMERIC)
-            continue;
-        doubles += table_doubles(feature);
-        tables++;
-        singles += feature->edge_count < BIN_BLOCK;
-    }
-    struct bin_table *list = calloc((size_t)tables + 1, sizeof(*list));
-    binding->plan.tables = list;
+    for (uint32_t f = 0; f < grid->feature_count; f++)
+        if (grid->features[f].type == FEATURE_NUMERIC)
+            doubles += table_doubles(&grid->features[f]);
+    binding->pivots = calloc((size_t)grid->feature_count + 1, sizeof(const double *));
     binding->tables_memory = aligned_alloc(ALIGNMENT, (doubles + BIN_BLOCK) * sizeof(double));
-    if (!list || !binding->tables_memory)
+    if (!binding->pivots || !binding->tables_memory)
         return ERR_NOMEM;
     double *at = binding->tables_memory;
-    uint32_t next[2] = {0, singles};
     for (uint32_t f = 0; f < grid->feature_count; f++) {
         const struct feature_grid *feature = &grid->features[f];
         if (feature->type != FEATURE_NUMERIC)
             continue;
-        struct bin_table *table = &list[next[feature->edge_count >= BIN_BLOCK]++];
-        table->feature = f;
-        fill_table(table, feature, at);
+        binding->pivots[f] = at;
+        fill_table(feature, at);
         at += table_doubles(feature);
     }
-    binding->plan.single_count = singles;
-    binding->plan.table_count = tables;
     return 0;
+}
+
+/* Between low and high a number has neither an outer slot nor a clipped z; what is not there may have both.
+ */
+static void set_inside(const struct feature_grid *feature, double *low, double *high)
+{
+    *low = *high = (double)INFINITY;
+    if (feature->edge_count == 0)
+        return; /* every value is out of range */
+    double first = feature->edges[0], last = feature->edges[feature->edge_count - 1];
+    if (isinf(first - feature->location) || isinf(last - feature->location))
+        return;                                   /* z may be infinite in the midst */
+    double reach = (Z_CLIP - 1) * feature->scale; /* less than where z is clipped, whatever is rounded how */
+    *low = fmax(first, feature->location - reach);
+    *high = fmin(last, feature->location + reach);
 }
 
 static int make_arrays(struct feature_binding *binding)
 {
     const struct grid *grid = binding->grid;
     size_t padded = feature_padded(grid->feature_count);
-    double *doubles = aligned_alloc(ALIGNMENT, (padded * (4 * sizeof(double) + 1) + 2 * ALIGNMENT - 1) /
+    double *doubles = aligned_alloc(ALIGNMENT, (padded * (5 * sizeof(double) + 1) + 2 * ALIGNMENT - 1) /
                                                    ALIGNMENT * ALIGNMENT);
     binding->memory = doubles;
     binding->targets = calloc(padded + 1, sizeof(*binding->targets));
     if (!doubles || !binding->targets)
         return ERR_NOMEM;
-    double *location = doubles, *scale = location + padded;
-    binding->numbers = scale + padded;
-    binding->no_numbers = binding->numbers + padded;
-    binding->absent = (uint8_t *)(binding->no_numbers + padded);
-    binding->plan.location = location;
-    binding->plan.scale = scale;
-    binding->plan.padded = (uint32_t)padded;
+    double *location = doubles, *scale = location + padded, *low = scale + padded, *high = low + padded;
+    binding->numbers = high + padded;
+    binding->absent = (uint8_t *)(binding->numbers + padded);
+    binding->plan = (struct bin_plan){
+        .padded = (uint32_t)padded, .location = location, .scale = scale, .low = low, .high = high};
     for (uint32_t f = 0; f < padded; f++) {
-        bool real = f < grid->feature_count;
-        const struct feature_grid *feature = real ? &grid->features[f] : NULL;
-        bool numeric = real && feature->type == FEATURE_NUMERIC;
-        location[f] = numeric ? feature->location : 0;
-        scale[f] = numeric ? feature->scale : 1;
-        binding->numbers[f] = binding->no_numbers[f] = (double)NAN;
+        location[f] = 0;
+        scale[f] = 1;
+        low[f] = -(double)INFINITY;
+        high[f] = (double)INFINITY;
         binding->absent[f] = SLOT_NONE;
-        if (!real)
-            continue;
+    }
+    for (uint32_t f = 0; f < grid->feature_count; f++) {
+        const struct feature_grid *feature = &grid->features[f];
+        bool numeric = feature->type == FEATURE_NUMERIC;
+        if (numeric) {
+            location[f] = feature->location;
+            scale[f] = feature->scale;
+            set_inside(feature, &low[f], &high[f]);
+        }
         binding->targets[f] = (struct target){numeric, (uint8_t)feature_slot_missing(feature, GRID_FINE),
                                               (uint8_t)feature_slot_invalid(feature, GRID_FINE)};
         if (!is_reserved(text_of(feature->name)))
@@ -258,7 +246,7 @@ struct feature_binding *feature_binding_new_with(const struct grid *grid, const 
     binding->kernels = kernels;
     binding->score = grid_find(grid, text_of(FEATURE_SCORE));
     binding->outcome = grid_find(grid, text_of(FEATURE_PREDICTION));
-    if (make_tables(binding) != 0 || make_arrays(binding) != 0) {
+    if (make_arrays(binding) != 0 || make_tables(binding) != 0) {
         feature_binding_free(binding);
         return NULL;
     }
@@ -274,37 +262,37 @@ void feature_binding_free(struct feature_binding *binding)
 {
     if (!binding)
         return;
-    free((struct bin_table *)(uintptr_t)binding->plan.tables);
+    free(binding->pivots);
     free(binding->tables_memory);
     free(binding->memory);
     free(binding->targets);
-    free(binding->feature_of);
+    free(binding->names);
     free(binding);
 }
 
 static uint32_t find_feature(const struct feature_binding *binding, struct text name)
 {
-    uint32_t f = is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
-    return f == NAME_FOREIGN || binding->targets[f].numeric ? f : f | NAME_CATEGORICAL;
+    return is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
 }
 
 /* A name for the first time: remembers its feature. */
 static int bind_name(struct feature_binding *binding, const struct field *field)
 {
-    uint32_t id = field->name_id;
-    if (id >= binding->name_count) {
-        size_t count = binding->name_count ? binding->name_count : 32;
+    uint32_t id = field->name_id, known = binding->plan.name_count;
+    if (id >= known) {
+        size_t count = known ? known : 32;
         while (count <= id)
             count *= 2;
-        uint32_t *feature_of = realloc(binding->feature_of, count * sizeof(*feature_of));
-        if (!feature_of)
+        struct bin_name *names = realloc(binding->names, count * sizeof(*names));
+        if (!names)
             return ERR_NOMEM;
-        for (size_t i = binding->name_count; i < count; i++)
-            feature_of[i] = NAME_UNBOUND;
-        binding->feature_of = feature_of;
-        binding->name_count = (uint32_t)count;
+        for (size_t i = known; i < count; i++)
+            names[i] = (struct bin_name){NULL, NAME_UNBOUND};
+        binding->plan.names = binding->names = names;
+        binding->plan.name_count = (uint32_t)count;
     }
-    binding->feature_of[id] = find_feature(binding, field->name);
+    uint32_t f = find_feature(binding, field->name);
+    binding->names[id] = (struct bin_name){f == NAME_FOREIGN ? NULL : binding->pivots[f], f};
     return 0;
 }
 
@@ -358,6 +346,14 @@ static void put_other(const struct feature_binding *binding, uint32_t f, const s
         slot[f] = (uint8_t)grid_category_slot(&binding->grid->features[f], category);
 }
 
+static void put_number(struct feature_binding *binding, uint32_t f, double number, uint8_t *slot)
+{
+    if (isnan(number))
+        return; /* as if it were not there */
+    binding->numbers[f] = number;
+    slot[f] = (uint8_t)binding->kernels->lookup(binding->pivots[f], number);
+}
+
 static void put_reserved(struct feature_binding *binding, uint32_t f, const struct value *value,
                          uint8_t *slot)
 {
@@ -368,21 +364,37 @@ static void put_reserved(struct feature_binding *binding, uint32_t f, const stru
         return;
     }
     slot[f] = binding->targets[f].missing; /* stays only if the number is NaN */
-    binding->numbers[f] = value->number;
+    put_number(binding, f, value->number, slot);
 }
 
-/* The feature of a name that is not known to be a numeric one. */
-static int look_up(struct feature_binding *binding, const struct field *field, uint32_t *out)
+static int feature_of_field(struct feature_binding *binding, const struct field *field, uint32_t *out)
 {
-    if (field->name_id == UINT32_MAX) { /* the decoder gave it no number */
+    uint32_t id = field->name_id;
+    if (id == UINT32_MAX) { /* the decoder gave it no number */
         *out = find_feature(binding, field->name);
         return 0;
     }
-    bool unbound =
-        field->name_id >= binding->name_count || binding->feature_of[field->name_id] == NAME_UNBOUND;
-    if (unbound && bind_name(binding, field) != 0)
+    bool unbound = id >= binding->plan.name_count || binding->names[id].feature == NAME_UNBOUND;
+    if (UNLIKELY(unbound) && bind_name(binding, field) != 0)
         return ERR_NOMEM;
-    *out = binding->feature_of[field->name_id];
+    *out = binding->names[id].feature;
+    return 0;
+}
+
+static int put_field(struct feature_binding *binding, const struct field *field, uint8_t *slot)
+{
+    uint32_t f;
+    if (feature_of_field(binding, field, &f) != 0)
+        return ERR_NOMEM;
+    if (f == NAME_FOREIGN)
+        return 0;
+    bool numeric = binding->targets[f].numeric;
+    if (LIKELY(!numeric && field->value.type == VALUE_STRING))
+        slot[f] = (uint8_t)grid_category_slot(&binding->grid->features[f], field->value.text);
+    else if (numeric && field->value.type == VALUE_NUMBER)
+        put_number(binding, f, field->value.number, slot);
+    else
+        put_other(binding, f, &field->value, slot);
     return 0;
 }
 
@@ -390,44 +402,49 @@ static int look_up(struct feature_binding *binding, const struct field *field, u
 static int put_fields(struct feature_binding *binding, const struct fields *fields, uint8_t *slot)
 {
     const struct field *field = fields->items, *end = field + fields->count;
-    for (; field < end; field++) {
-        uint32_t f = NAME_UNBOUND;
-        if (LIKELY(field->name_id < binding->name_count))
-            f = binding->feature_of[field->name_id];
-        if (LIKELY(f < NAME_CATEGORICAL && field->value.type == VALUE_NUMBER)) {
-            binding->numbers[f] = field->value.number;
-            continue;
-        }
-        if (f >= NAME_UNBOUND && look_up(binding, field, &f) != 0)
+    while (field < end) {
+        if (field->value.type == VALUE_NUMBER)
+            field += binding->kernels->put_numbers(&binding->plan, field, (uint32_t)(end - field),
+                                                   binding->numbers, slot);
+        if (field < end && put_field(binding, field++, slot) != 0)
             return ERR_NOMEM;
-        if (f == NAME_FOREIGN)
-            continue;
-        f &= ~NAME_CATEGORICAL;
-        if (binding->targets[f].numeric && field->value.type == VALUE_NUMBER)
-            binding->numbers[f] = field->value.number;
-        else
-            put_other(binding, f, &field->value, slot);
     }
     return 0;
+}
+
+/* Which of the few that are outside are clipped? */
+static void find_clipped(const struct feature_binding *binding, struct feature_row *row)
+{
+    const struct bin_plan *plan = &binding->plan;
+    memset(row->clipped, 0, plan->padded);
+    for (uint32_t block = 0; block < plan->padded / BIN_LANES; block++) {
+        for (unsigned bits = row->outside[block]; UNLIKELY(bits); bits &= bits - 1) {
+            uint32_t f = block * BIN_LANES + (uint32_t)__builtin_ctz(bits);
+            double z = (binding->numbers[f] - plan->location[f]) / plan->scale[f];
+            row->clipped[f] = z > Z_CLIP || z < -Z_CLIP;
+        }
+    }
 }
 
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding, const struct event *ev)
 {
     BUG_ON(row->count != binding->grid->feature_count);
     size_t padded = binding->plan.padded;
-    memcpy(binding->numbers, binding->no_numbers, padded * sizeof(*binding->numbers));
-    if (ev->features.count) {
+    bool prediction = ev->kind == EVENT_PREDICTION;
+    bool has_reserved = binding->score != NAME_FOREIGN || binding->outcome != NAME_FOREIGN;
+    row->complete = ev->features.count > 0 && (prediction || !has_reserved);
+    memcpy(binding->numbers, binding->plan.location, padded * sizeof(*binding->numbers));
+    if (ev->features.count)
         memcpy(row->slot, binding->absent, padded);
-        if (put_fields(binding, &ev->features, row->slot) != 0)
-            return ERR_NOMEM;
-    } else {
+    else
         memset(row->slot, SLOT_NONE, padded);
-    }
-    if (ev->kind == EVENT_PREDICTION) {
+    if (prediction) { /* first: their slots are then stored when wide loads want them */
         put_reserved(binding, binding->score, &ev->score, row->slot);
         put_reserved(binding, binding->outcome, &ev->prediction, row->slot);
     }
-    binding->kernels->lookup(&binding->plan, binding->numbers, row->slot);
-    binding->kernels->standardise(&binding->plan, binding->numbers, row->z, row->z2, row->clipped);
+    if (put_fields(binding, &ev->features, row->slot) != 0)
+        return ERR_NOMEM;
+    binding->kernels->standardise(&binding->plan, binding->numbers, row->z, row->z2, row->outside);
+    find_clipped(binding, row);
     return 0;
 }

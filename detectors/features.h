@@ -33,10 +33,12 @@ void feature_layout_free(struct feature_layout *layout);
 
 /* One event on one grid. Arrays have grid->feature_count entries. */
 struct feature_row {
-    uint8_t *slot; /* fine slot or SLOT_NONE */
-    int64_t *z;    /* rne(z·2^40); 0 when not a number */
-    int64_t *z2;   /* rne(z²·2^32) */
+    uint8_t *slot;    /* fine slot or SLOT_NONE */
+    int64_t *z;       /* rne(z·2^40); 0 when not a number */
+    int64_t *z2;      /* rne(z²·2^32) */
+    uint8_t *outside; /* eight features a byte: bits of those that may be below, above or clipped */
     uint8_t *clipped;
+    bool complete;  /* no slot is SLOT_NONE */
     uint32_t count; /* features */
 };
 struct feature_row *feature_row_new(uint32_t feature_count);

@@ -9,7 +9,6 @@ struct layout {
     struct feature_layout face;
     const struct bin_kernels *kernels;
     uint32_t padded;
-    int64_t *above; /* by feature, padded: the fine slot above the range; never a slot when there is none */
     uint8_t *coarse_map; /* 256 per feature: fine slot → slot of this layout; NULL when fine */
 };
 
@@ -21,6 +20,12 @@ static inline const struct layout *layout_of(const struct feature_layout *face)
 static inline uint32_t feature_padded(uint32_t feature_count)
 {
     return (feature_count + BIN_LANES - 1) / BIN_LANES * BIN_LANES;
+}
+
+/* Is it the fine slot of numbers above the range? */
+static inline bool feature_slot_is_above(const struct feature_grid *feature, uint32_t slot)
+{
+    return feature->edge_count > 0 && slot == feature->edge_count;
 }
 
 enum { CATEGORY_TEXT_MAX = 24 };

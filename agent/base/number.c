@@ -3,20 +3,31 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/base/number_powers.h"
 
-const double number_exact_powers[NUMBER_POWER_EXACT_MAX + 1] = {
-    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-};
-const uint64_t number_integer_powers[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
-
 enum {
+    POWER_EXACT_MAX = 22,       /* 10^22 is the last power of ten that a double holds exactly */
     EXPONENT_CLAMP = 100000000, /* beyond it every number is 0 or infinite, however many digits it has */
     DIGITS_EXACT_MAX = 19,      /* fit 64 bits */
     DIGITS_DECIDE = 800,        /* no double, and no midpoint of two, has more than 768 */
 };
+
+static const double exact_powers[POWER_EXACT_MAX + 1] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+static const uint64_t integer_powers[9] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+
+#if defined(__SSE2__)
+const double number_signed_powers[2 * (NUMBER_DIGITS_SHORT + 1)] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,  1e11,  1e12,  1e13,  1e14,  1e15,
+    -1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13, -1e14, -1e15,
+};
+const unsigned char number_last_digits[32] = {[16] = 15, 15, 15, 15, 15, 15, 15, 15,
+                                              15,        15, 15, 15, 15, 15, 15, 15};
+#endif
 
 static uint64_t high_of_product(uint64_t a, uint64_t b, uint64_t *low)
 {
@@ -148,7 +159,9 @@ static bool compose_by_strtod(const char *at, const char *end, double *out)
     return true;
 }
 
-bool number_compose(uint64_t digits, int64_t exponent10, bool negative, bool truncated, const char *at,
+/* digits·10^exponent10, `digits` exact when !truncated, else the 19 leading ones. The literal is
+ * [at, end): it decides when all else fails. False when not finite. */
+static bool compose(uint64_t digits, int64_t exponent10, bool negative, bool truncated, const char *at,
                     const char *end, double *out)
 {
     double value, above;
@@ -156,10 +169,10 @@ bool number_compose(uint64_t digits, int64_t exponent10, bool negative, bool tru
         *out = negative ? -0.0 : 0.0;
         return true;
     }
-    if (!truncated && digits <= (UINT64_C(1) << 53) && exponent10 >= -NUMBER_POWER_EXACT_MAX &&
-        exponent10 <= NUMBER_POWER_EXACT_MAX) {
-        value = exponent10 < 0 ? (double)digits / number_exact_powers[-exponent10]
-                               : (double)digits * number_exact_powers[exponent10];
+    if (!truncated && digits <= (UINT64_C(1) << 53) && exponent10 >= -POWER_EXACT_MAX &&
+        exponent10 <= POWER_EXACT_MAX) {
+        value = exponent10 < 0 ? (double)digits / exact_powers[-exponent10]
+                               : (double)digits * exact_powers[exponent10];
     } else if (!multiply_by_power(digits, exponent10, &value)) {
         return compose_by_strtod(at, end, out);
     } else if (truncated && (!multiply_by_power(digits + 1, exponent10, &above) || above != value)) {
@@ -203,10 +216,11 @@ static bool compose_literal(const char *start, const char *digits_end, const cha
     if (digits_end - at > DIGITS_EXACT_MAX)
         digits = leading_digits(at, digits_end, &exponent10, &truncated);
     exponent10 += read_exponent(digits_end, end);
-    return number_compose(digits, exponent10, negative, truncated, start, end, out);
+    return compose(digits, exponent10, negative, truncated, start, end, out);
 }
 
-const char *number_scan_rest(const char *start, const char *at, uint64_t digits, int64_t exponent10,
+/* The exponent and what is left. */
+static const char *scan_rest(const char *start, const char *at, uint64_t digits, int64_t exponent10,
                              double *out)
 {
     const char *digits_end = at;
@@ -221,6 +235,122 @@ const char *number_scan_rest(const char *start, const char *at, uint64_t digits,
     }
     return compose_literal(start, digits_end, at, digits, exponent10, out) ? at : NULL;
 }
+
+/* ---- digits, eight at a time ---- */
+
+static uint64_t load8(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+/* How many of the eight bytes, from the first, are digits. */
+static unsigned digit_run(uint64_t word)
+{
+    uint64_t shifted = word ^ UINT64_C(0x3030303030303030);
+    uint64_t others = ((shifted + UINT64_C(0x7676767676767676)) | shifted) & UINT64_C(0x8080808080808080);
+    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
+/* The value of the first `count` (1 to 8) bytes, which are digits. */
+static uint64_t digits_value(uint64_t word, unsigned count)
+{
+    word = (word - UINT64_C(0x3030303030303030)) << (64 - 8 * count);
+    word = word * 10 + (word >> 8);
+    return (((word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064)) +
+            (((word >> 16) & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001))) >>
+           32;
+}
+
+/* Appends a run of digits to *value (modulo 2^64: the caller checks the number of digits). */
+static const char *take_digits(const char *at, uint64_t *value)
+{
+    for (;;) {
+        uint64_t word = load8(at);
+        unsigned run = digit_run(word);
+        if (run == 0)
+            return at;
+        *value = *value * integer_powers[run] + digits_value(word, run);
+        at += run;
+        if (run < 8)
+            return at;
+    }
+}
+
+const char *number_scan_any(const char *start, double *out)
+{
+    const char *at = start + (*start == '-');
+    const char *integer = at;
+    uint64_t digits = 0;
+    at = take_digits(at, &digits);
+    int64_t integer_len = at - integer;
+    if (integer_len == 0 || (*integer == '0' && integer_len > 1))
+        return NULL;
+    int64_t fraction_len = 0;
+    if (*at == '.') {
+        const char *fraction = ++at;
+        at = take_digits(at, &digits);
+        fraction_len = at - fraction;
+        if (fraction_len == 0)
+            return NULL;
+    }
+    return scan_rest(start, at, digits, -fraction_len, out);
+}
+
+#if defined(__SSE2__)
+
+/* The digits that precede the last 16 before `end`, at most 3; as in number_last_around. Reads 21 bytes. */
+static uint64_t leading_before(const char *end, unsigned count, unsigned fraction)
+{
+    unsigned in_fraction = fraction > 16 ? fraction - 16 : 0;
+    uint32_t behind = ~(UINT32_MAX >> (8 * in_fraction)), all = ~(UINT32_MAX >> (8 * count)), ahead, word;
+    memcpy(&word, end - 20, sizeof(word));
+    memcpy(&ahead, end - 21, sizeof(ahead));
+    word = ((word & behind) | (ahead & all & ~behind)) & UINT32_C(0x0f0f0f0f);
+    word = (word * 10 + (word >> 8)) & UINT32_C(0x00ff00ff);
+    return (word & 0xff) * 100 + (word >> 16);
+}
+
+/* What usually is written: the shortest decimal of a double, 16 or 17 digits. */
+const char *number_scan_long(const char *floor, const char *start, double *out)
+{
+    /* Sixteen bytes are of the number, so sixteen behind them may be read. */
+    uint64_t others = ((uint64_t)number_others(start + 16) << 16 | number_others(start)) & ~UINT64_C(1);
+    others |= UINT64_C(3) << 32;
+    unsigned negative = *start == '-', integer_end = (unsigned)__builtin_ctzll(others), end = integer_end;
+    unsigned fraction = 0;
+    bool point = start[integer_end] == '.';
+    if (point) {
+        end = (unsigned)__builtin_ctzll(others & (others - 1));
+        fraction = end - integer_end - 1;
+    }
+    unsigned count = end - negative - point, last = count < 16 ? count : 16;
+    unsigned first = (unsigned char)start[negative] - (unsigned)'0';
+    if (count > DIGITS_EXACT_MAX || (point && fraction == 0) || first > 9 ||
+        (first == 0 && integer_end - negative > 1) || (start[end] | 0x20) == 'e' || start + end - floor < 21)
+        return number_scan_any(start, out);
+    const char *behind = start + end;
+    uint64_t digits;
+    if (point)
+        digits = number_last_around(behind, last, fraction < 16 ? fraction : 16);
+    else
+        digits = number_last(behind, last);
+    if (count > 16)
+        digits += leading_before(behind, count - 16, point ? fraction : count) * UINT64_C(10000000000000000);
+    double value = 0;
+    if (digits != 0 && !multiply_by_power(digits, -(int64_t)fraction, &value))
+        return number_scan_any(start, out);
+    *out = negative ? -value : value;
+    return behind;
+}
+
+#endif
+
+/* ---- text of known length ---- */
 
 static const char *skip_digits(const char *at, const char *end)
 {
@@ -266,7 +396,7 @@ static enum number_result parse_bounded(struct text text, bool strict, double *o
     bool truncated;
     uint64_t digits = leading_digits(integer, digits_end, &exponent10, &truncated);
     exponent10 += read_exponent(digits_end, end);
-    bool finite = number_compose(digits, exponent10, *text.ptr == '-', truncated, text.ptr, end, out);
+    bool finite = compose(digits, exponent10, *text.ptr == '-', truncated, text.ptr, end, out);
     return finite ? NUMBER_OK : NUMBER_RANGE;
 }
 

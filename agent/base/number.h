@@ -9,7 +9,6 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -32,123 +31,104 @@ enum number_result number_parse_plain(struct text text, double *out) MUST_USE;
 /*
  * For scanners: the JSON number that starts at `at`. Returns its end, or NULL when there is none or it is not
  * finite (ask number_parse_json which). The caller guarantees that a byte which no number contains follows
- * the text, and that 16 bytes behind that byte are readable. O(length).
+ * the text, that 16 bytes behind that byte are readable, and everything from `floor` (at most `at`) on.
+ * O(length).
  */
-static inline __attribute__((always_inline)) const char *number_scan(const char *at, double *out);
+static inline __attribute__((always_inline)) const char *number_scan(const char *floor, const char *at,
+                                                                     double *out);
 
 /* ---- what number_scan needs in the open ---- */
 
-/* digits·10^exponent10, `digits` exact when !truncated, else the 19 leading ones. The literal is
- * [at, end): it decides when all else fails. False when not finite. */
-bool number_compose(uint64_t digits, int64_t exponent10, bool negative, bool truncated, const char *at,
-                    const char *end, double *out);
+/* Any number: eight digits at a time. */
+const char *number_scan_any(const char *start, double *out);
 
-#define NUMBER_POWER_EXACT_MAX 22
-extern const double number_exact_powers[NUMBER_POWER_EXACT_MAX + 1];
-extern const uint64_t number_integer_powers[9];
+#if defined(__SSE2__)
 
-/* How many of the eight bytes, from the first, are digits. */
-static inline unsigned number_digit_run(uint64_t word)
+/* Up to 19 digits without an exponent, the rest is handed on. */
+const char *number_scan_long(const char *floor, const char *start, double *out);
+
+enum { NUMBER_DIGITS_SHORT = 15 /* of a number that fits 16 bytes with its point */ };
+/* ±10^n: of positive numbers, then of negative ones. */
+extern const double number_signed_powers[2 * (NUMBER_DIGITS_SHORT + 1)];
+/* 16 bytes at + n keep the values of the last n digits of 16 and clear what precedes them. */
+extern const unsigned char number_last_digits[32];
+
+static inline __m128i number_load16(const char *at)
 {
-    uint64_t shifted = word ^ UINT64_C(0x3030303030303030);
-    uint64_t others = ((shifted + UINT64_C(0x7676767676767676)) | shifted) & UINT64_C(0x8080808080808080);
-    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* The value of the first `count` (1 to 8) bytes, which are digits. */
-static inline uint64_t number_digits_value(uint64_t word, unsigned count)
+/* A bit for each of 16 bytes that is no digit. */
+static inline unsigned number_others(const char *at)
 {
-    word = (word - UINT64_C(0x3030303030303030)) << (64 - 8 * count);
-    word = word * 10 + (word >> 8);
-    return (((word & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064)) +
-            (((word >> 16) & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x0000271000000001))) >>
-           32;
+    /* Shifted so that the digits are the smallest signed bytes. */
+    __m128i shifted = _mm_add_epi8(number_load16(at), _mm_set1_epi8(0x80 - '0'));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(shifted, _mm_set1_epi8(-128 + 9)));
 }
 
-static inline uint64_t number_load(const char *at)
+/* The value of 16 decimal digits, the first of the highest order: pairs, fours, eights. */
+static inline uint64_t number_of_digits(__m128i digits)
 {
-    uint64_t word;
-    memcpy(&word, at, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
+    __m128i pairs = _mm_srli_epi16(_mm_mullo_epi16(digits, _mm_set1_epi16(10 * 256 + 1)), 8);
+    __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
+    __m128i eights = _mm_madd_epi16(_mm_packs_epi32(fours, fours), _mm_set1_epi32(1 << 16 | 10000));
+    uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
+    return (both & UINT32_MAX) * 100000000 + (both >> 32);
+}
+
+/* The last `count` digits before `end`, at most 16. */
+static inline uint64_t number_last(const char *end, unsigned count)
+{
+    return number_of_digits(
+        _mm_and_si128(number_load16(end - 16), number_load16((const char *)number_last_digits + count)));
+}
+
+/* The same with a point between them: `fraction` digits are behind it, those before it are read from one byte
+ * further ahead. */
+static inline uint64_t number_last_around(const char *end, unsigned count, unsigned fraction)
+{
+    __m128i behind = number_load16((const char *)number_last_digits + fraction);
+    __m128i all = number_load16((const char *)number_last_digits + count);
+    __m128i ahead = _mm_andnot_si128(behind, _mm_and_si128(number_load16(end - 17), all));
+    return number_of_digits(_mm_or_si128(_mm_and_si128(number_load16(end - 16), behind), ahead));
+}
+
 #endif
-    return word;
-}
 
-/* Appends a run of digits to *value (modulo 2^64: the caller checks the number of digits). */
-static inline const char *number_take_digits(const char *at, uint64_t *value)
-{
-    for (;;) {
-        uint64_t word = number_load(at);
-        unsigned run = number_digit_run(word);
-        if (run == 0)
-            return at;
-        *value = *value * number_integer_powers[run] + number_digits_value(word, run);
-        at += run;
-        if (run < 8)
-            return at;
-    }
-}
-
-const char *number_scan_rest(const char *start, const char *at, uint64_t digits, int64_t exponent10,
-                             double *out);
-
-/* Any number: eight digits at a time, the exponent and what is left to number_scan_rest. */
-static inline const char *number_scan_any(const char *start, double *out)
-{
-    const char *at = start + (*start == '-');
-    const char *integer = at;
-    uint64_t digits = 0;
-    at = number_take_digits(at, &digits);
-    int64_t integer_len = at - integer;
-    if (integer_len == 0 || (*integer == '0' && integer_len > 1))
-        return NULL;
-    int64_t fraction_len = 0;
-    if (*at == '.') {
-        const char *fraction = ++at;
-        at = number_take_digits(at, &digits);
-        fraction_len = at - fraction;
-        if (fraction_len == 0)
-            return NULL;
-    }
-    if (LIKELY((*at | 0x20) != 'e' && integer_len + fraction_len <= 19 && digits <= (UINT64_C(1) << 53) &&
-               fraction_len <= NUMBER_POWER_EXACT_MAX)) {
-        double value = (double)digits / number_exact_powers[fraction_len];
-        *out = *start == '-' ? -value : value;
-        return at;
-    }
-    return number_scan_rest(start, at, digits, -fraction_len, out);
-}
-
-static inline __attribute__((always_inline)) const char *number_scan(const char *start, double *out)
+static inline __attribute__((always_inline)) const char *number_scan(const char *floor, const char *start,
+                                                                     double *out)
 {
 #if defined(__SSE2__)
-    /* The usual numbers, at most eight digits before and behind the point: where their digits end is read off
-     * sixteen bytes at once, without a loop to mispredict. */
-    const char *at = start + (*start == '-');
-    __m128i digits16 = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8('0'));
-    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits16, _mm_set1_epi8(9)), digits16);
-    unsigned others = ~(unsigned)_mm_movemask_epi8(is_digit); /* bits from 16 on are set */
-    unsigned integer_len = (unsigned)__builtin_ctz(others), end = integer_len;
-    uint64_t digits = number_digits_value(number_load(at), ((integer_len - 1) & 7) + 1);
-    double value;
-    if (at[integer_len] == '.') {
+    /* Numbers within 16 bytes: where their digits end is read off all at once, without a loop to mispredict
+     * and without waiting for the sign; then they are taken from behind, where they stand aligned. */
+    unsigned others = (number_others(start) & ~1U) | 0x30000;
+    unsigned negative = *start == '-', integer_end = (unsigned)__builtin_ctz(others), end = integer_end;
+    unsigned first = (unsigned char)start[negative] - (unsigned)'0', leading_zeros;
+    unsigned fraction = 0;
+    bool point = start[integer_end] == '.';
+    if (point) {
         end = (unsigned)__builtin_ctz(others & (others - 1));
-        unsigned fraction_len = end - integer_len - 1;
-        if (UNLIKELY(fraction_len - 1 >= 8 || end > 15))
-            return number_scan_any(start, out);
-        digits = digits * number_integer_powers[fraction_len] +
-                 number_digits_value(number_load(at + integer_len + 1), fraction_len);
-        value = (double)(int64_t)digits / number_exact_powers[fraction_len];
-    } else {
-        value = (double)(int64_t)digits;
+        fraction = end - integer_end - 1;
     }
-    if (UNLIKELY(integer_len - 1 >= 8 || (at[end] | 0x20) == 'e' || digits > (UINT64_C(1) << 53) ||
-                 (*at == '0' && integer_len > 1)))
+    if (UNLIKELY(end > 15))
+        return number_scan_long(floor, start, out);
+    leading_zeros = (first == 0) & (integer_end - negative > 1);
+    if (UNLIKELY(first > 9 || leading_zeros))
+        return NULL;
+    if (UNLIKELY((start[end] | 0x20) == 'e' || start + end - floor < 17))
         return number_scan_any(start, out);
-    *out = at != start ? -value : value;
-    return at + end;
+    uint64_t digits;
+    if (point) {
+        if (UNLIKELY(fraction == 0))
+            return NULL;
+        digits = number_last_around(start + end, end - 1 - negative, fraction);
+    } else {
+        digits = number_last(start + end, end - negative);
+    }
+    *out = (double)(int64_t)digits / number_signed_powers[negative * (NUMBER_DIGITS_SHORT + 1) + fraction];
+    return start + end;
 #else
+    (void)floor;
     return number_scan_any(start, out);
 #endif
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "agent/base/hash.h"
 #include "tests/fuzz/decode_compare.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -62,17 +63,12 @@ static struct mapping *make_mapping(unsigned which)
     return mapping;
 }
 
-static void check_event(struct decoder *fast, struct decoder *slow, const char *bytes, size_t len, bool csv)
+static void check_record(struct decoder *fast, struct decoder *slow, const struct record *record, bool csv)
 {
     struct event by_fast, by_slow;
-    char *exact = malloc(len ? len : 1);
-    if (!exact)
-        abort();
-    memcpy(exact, bytes, len);
-    struct record record = {.payload = {exact, (uint32_t)len}, .ts_ms = 1};
-    enum reject fast_reject = decoder_decode(fast, &record, &by_fast);
+    enum reject fast_reject = decoder_decode(fast, record, &by_fast);
     if (!csv) {
-        enum reject slow_reject = decoder_decode_slowly(slow, &record, &by_slow);
+        enum reject slow_reject = decoder_decode_slowly(slow, record, &by_slow);
         const char *difference =
             fast_reject || slow_reject ? NULL : event_difference(fast, &by_fast, slow, &by_slow);
         if (fast_reject != slow_reject || difference) {
@@ -83,7 +79,48 @@ static void check_event(struct decoder *fast, struct decoder *slow, const char *
     } else if (fast_reject == REJECT_NONE && event_difference(fast, &by_fast, fast, &by_fast)) {
         abort();
     }
+}
+
+/* The first `len` bytes of a line of `whole` bytes. From an exact copy; and with as much behind it as a
+ * source promises, of which the first are what the decoder has seen to follow: the rest of the line. */
+static void check_event(struct decoder *fast, struct decoder *slow, const char *bytes, size_t len,
+                        size_t whole, bool csv)
+{
+    char *exact = malloc(len ? len : 1), *padded = malloc(len + RECORD_PADDING);
+    if (!exact || !padded)
+        abort();
+    memcpy(exact, bytes, len);
+    memcpy(padded, bytes, len);
+    for (size_t i = 0; i < RECORD_PADDING; i++)
+        padded[len + i] = whole ? bytes[(len + i) % whole] : '}';
+    struct record record = {.payload = {exact, (uint32_t)len}, .ts_ms = 1};
+    check_record(fast, slow, &record, csv);
+    record.payload.ptr = padded;
+    record.padded = true;
+    check_record(fast, slow, &record, csv);
+    free(padded);
     free(exact);
+}
+
+/* The line, what is left of it when it is cut, one that begins like the line before, and the line again: what
+ * was learned from one must not show in another. */
+static void check_line(struct decoder *fast, struct decoder *slow, struct text line, struct text before,
+                       bool csv)
+{
+    check_event(fast, slow, line.ptr, line.len, line.len, csv);
+    if (line.len > 0 && !csv) {
+        uint64_t random = hash_text(line, 1);
+        check_event(fast, slow, line.ptr, random % line.len, line.len, csv);
+        char *mixed = malloc(line.len + before.len + 1);
+        if (!mixed)
+            abort();
+        size_t head = (random >> 32) % (before.len + 1), tail = (random >> 48) % line.len;
+        memcpy(mixed, before.ptr, head);
+        memcpy(mixed + head, line.ptr + tail, line.len - tail);
+        check_event(fast, slow, mixed, head + line.len - tail, head + line.len - tail, csv);
+        free(mixed);
+    }
+    check_event(fast, slow, line.ptr, line.len, line.len, csv);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -99,14 +136,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (decoder_new(&fast, mapping, &limits) != 0 || decoder_new(&slow, mapping, &limits) != 0)
         abort();
     const char *at = (const char *)bytes + 1, *end = (const char *)bytes + len;
+    struct text before = text_of("");
     while (at <= end) {
         /* CSV records carry their header line: they end at an empty line. */
         const char *line_end =
             csv ? memmem(at, (size_t)(end - at), "\n\n", 2) : memchr(at, '\n', (size_t)(end - at));
         if (!line_end)
             line_end = end;
-        check_event(fast, slow, at, (size_t)(line_end - at), csv);
-        check_event(fast, slow, at, (size_t)(line_end - at), csv);
+        struct text line = {at, (uint32_t)(line_end - at)};
+        check_line(fast, slow, line, before, csv);
+        before = line;
         at = line_end + (csv ? 2 : 1);
     }
     decoder_free(fast);

@@ -118,7 +118,6 @@ static void test_results(void **state)
         {"results --store STORE --limit -1", 2, NULL, "--limit"},
         {"results --store STORE --from yesterday", 2, NULL, "--from"},
         {"results --store STORE surplus", 2, NULL, "surplus"},
-        {"results", 2, NULL, "which store"},
         {"results --store /nonexistent.db", 78, NULL, "No such file"},
         {"results --config /nonexistent.yaml", 78, NULL, "/nonexistent.yaml"},
         {"results --help", 0, "usage: driftd results", NULL},
@@ -131,6 +130,23 @@ static void test_results(void **state)
         if (answer.status != cases[i].status || !out || !err)
             fail_msg("%s: status %d\n%s\n%s", cases[i].line, answer.status, answer.out, answer.err);
     }
+}
+
+static void test_default_store(void **state)
+{
+    const struct fixture *fixture = *state;
+    char here[4096];
+    fill(fixture);
+    assert_non_null(getcwd(here, sizeof(here)));
+    assert_int_equal(chdir("/"), 0);
+    struct answer answer = run(fixture, command_results, "results");
+    assert_int_equal(answer.status, 78);
+    assert_non_null(strstr(answer.err, "there is no store driftd.db in the current directory"));
+    assert_int_equal(chdir(fixture->directory), 0);
+    answer = run(fixture, command_results, "results --metric psi -m credit");
+    assert_int_equal(chdir(here), 0);
+    assert_int_equal(answer.status, 0);
+    assert_non_null(strstr(answer.out, "income"));
 }
 
 static void test_status_and_alerts(void **state)
@@ -220,10 +236,8 @@ static void test_store_and_audit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_STORE(test_results),
-        WITH_STORE(test_status_and_alerts),
-        WITH_STORE(test_outbox),
-        WITH_STORE(test_store_and_audit),
+        WITH_STORE(test_results), WITH_STORE(test_default_store),   WITH_STORE(test_status_and_alerts),
+        WITH_STORE(test_outbox),  WITH_STORE(test_store_and_audit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,18 +40,24 @@ static void check_text(const char *text)
     if (result == NUMBER_OK)
         check_equal(text, expected, value);
 
+    /* With little room ahead, with much, and misleading bytes on both sides. */
+    static const char ahead[] = "1.9e9-0.9999999999999999999999999\"", behind[] = ",9999999.99e99999";
     char padded[4096];
     size_t len = strlen(text);
-    assert_true(len + 16 < sizeof(padded));
-    memcpy(padded, text, len);
-    memcpy(padded + len, ",9999999.99e99", 15);
-    value = 77;
-    const char *end = number_scan(padded, &value);
-    if (result == NUMBER_RANGE) {
-        assert_null(end);
-    } else {
-        assert_ptr_equal(end, padded + len);
-        check_equal(text, expected, value);
+    assert_true(sizeof(ahead) + len + sizeof(behind) < sizeof(padded));
+    for (size_t room = 0; room < sizeof(ahead); room += 11) {
+        char *at = padded + room;
+        memcpy(padded, ahead + sizeof(ahead) - 1 - room, room);
+        memcpy(at, text, len);
+        memcpy(at + len, behind, sizeof(behind));
+        value = 77;
+        const char *end = number_scan(padded, at, &value);
+        if (result == NUMBER_RANGE) {
+            assert_null(end);
+        } else {
+            assert_ptr_equal(end, at + len);
+            check_equal(text, expected, value);
+        }
     }
 }
 
@@ -215,6 +221,36 @@ static const char *const not_json[] = {
     "NaN", "nan", "inf", "-inf", "1 ", " 1", "1_000", "1,5", "--1", "-.5", "1e5.5", "e5",    "-e5",  "1ee5",
 };
 
+/* Wherever the point is: the boundaries of 8, 16 and 19 digits, of 16 and 32 bytes. */
+static void every_length(void **state)
+{
+    (void)state;
+    for (unsigned integer = 1; integer <= 36; integer++) {
+        for (unsigned fraction = 0; fraction <= 36; fraction++) {
+            for (unsigned i = 0; i < 8; i++) {
+                char text[96];
+                size_t len = 0;
+                uint64_t random = hash_mix(integer * 1000 + fraction * 10 + i + 1);
+                if (i & 1)
+                    text[len++] = '-';
+                for (unsigned k = 0; k < integer + fraction; k++, random = hash_mix(random)) {
+                    if (k == integer)
+                        text[len++] = '.';
+                    char digit = (char)('0' + random % 10);
+                    /* No leading zeros; runs of nines and zeros now and then. */
+                    text[len++] = k == 0           ? (char)('1' + random % 9)
+                                  : i & 4 && k % 7 ? (i & 2 ? '9' : '0')
+                                                   : digit;
+                }
+                text[len] = '\0';
+                if (integer == 1 && (i & 2))
+                    text[i & 1] = '0';
+                check_text(text);
+            }
+        }
+    }
+}
+
 static void refuses_what_is_no_number(void **state)
 {
     (void)state;
@@ -256,25 +292,39 @@ static void plain_grammar(void **state)
 static void scan_stops_at_errors(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"01,", "-,", ".5,", "1.,", "1e,", "1e+,", "-01,", "x,", "1e400,"};
+    static const char *const bad[] = {"01,",
+                                      "-,",
+                                      ".5,",
+                                      "1.,",
+                                      "1e,",
+                                      "1e+,",
+                                      "-01,",
+                                      "x,",
+                                      "1e400,",
+                                      "-.5,",
+                                      "--1,",
+                                      "-x,",
+                                      "00,",
+                                      "1.e5,",
+                                      "1234567890123456.,",
+                                      "01234567890123456,",
+                                      "-01.23456789012345678,"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        char padded[32] = {0};
-        memcpy(padded, bad[i], strlen(bad[i]));
+        char padded[96] = "12345678901234567890123456789012";
+        memcpy(padded + 32, bad[i], strlen(bad[i]));
         double value;
-        assert_null(number_scan(padded, &value));
+        assert_null(number_scan(padded + 32, padded + 32, &value));
+        assert_null(number_scan(padded, padded + 32, &value));
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hard_cases),
-        cmocka_unit_test(midpoints),
-        cmocka_unit_test(random_doubles),
-        cmocka_unit_test(random_texts),
-        cmocka_unit_test(refuses_what_is_no_number),
-        cmocka_unit_test(plain_grammar),
-        cmocka_unit_test(scan_stops_at_errors),
+        cmocka_unit_test(hard_cases),     cmocka_unit_test(midpoints),
+        cmocka_unit_test(random_doubles), cmocka_unit_test(random_texts),
+        cmocka_unit_test(every_length),   cmocka_unit_test(refuses_what_is_no_number),
+        cmocka_unit_test(plain_grammar),  cmocka_unit_test(scan_stops_at_errors),
     };
     return cmocka_run_group_tests_name("number", tests, NULL, NULL);
 }
