@@ -54,7 +54,7 @@ struct agent {
     enum phase phase;
     int64_t phase_since_ms;
     int stop_signals;
-    bool store_started, was_failing, was_missing;
+    bool was_failing, was_missing;
     bool limits_owed; /* a worker's ring was full */
     int result;
     struct err failure;
@@ -571,7 +571,6 @@ int agent_run(struct agent *agent, struct err *err)
     int code = store_start(agent->store, err);
     if (code != 0)
         return code;
-    agent->store_started = true;
     code = start_workers(agent, err);
     if (code == 0)
         code = inputs_start(agent->inputs, err);
@@ -587,14 +586,19 @@ int agent_run(struct agent *agent, struct err *err)
     return 0;
 }
 
-/* Without a broker every Kafka client takes seconds to close: they do so side by side. */
-static void close_inputs(struct agent *agent)
+/*
+ * Without a broker every Kafka client takes seconds to close: they do so side by side, and the store is
+ * closed meanwhile. A client that is left behind eats time that the store should not have to wait for.
+ */
+static void close_ends(struct agent *agent)
 {
     for (uint32_t i = 0; i < agent->worker_count; i++)
         worker_request_close(agent->workers[i]);
     for (uint32_t i = 0; i < agent->worker_count; i++)
         while (!worker_is_done(agent->workers[i])) /* it may still use `inputs`; a poll takes 20 ms */
             (void)usleep(1000);
+    webhook_free(agent->webhook);
+    store_close(agent->store);
     inputs_free(agent->inputs);
     for (uint32_t i = 0; i < agent->worker_count; i++)
         worker_free(agent->workers[i]);
@@ -605,13 +609,9 @@ void agent_free(struct agent *agent)
 {
     if (!agent)
         return;
-    close_inputs(agent);
-    webhook_free(agent->webhook);
-    if (agent->store_started)
-        store_stop(agent->store);
+    close_ends(agent);
     engine_free(agent->engine);
     alerting_free(agent->alerting);
-    store_close(agent->store);
     for (uint32_t i = 0; agent->mappings && i < agent->config->input_count; i++)
         mapping_free(agent->mappings[i]);
     free(agent->mappings);

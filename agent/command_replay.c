@@ -194,15 +194,15 @@ int command_replay(int argc, char **argv)
     int status = parse(argc, argv, &options, &files);
     if (status != CLI_GO_ON)
         return status;
-    status = check_files(&files);
-    if (status == EXIT_OK)
-        status = cli_load_config(command, options.source.config, &config);
+    status = cli_load_config(command, options.source.config, &config);
     if (status != EXIT_OK)
         return status;
     if (ensure_input(config) != 0)
         status = cli_fail(command, EXIT_FAILURE, "out of memory");
     else
         status = cli_find_input(command, config, options.input, INPUT_FIRST, &input);
+    if (status == EXIT_OK)
+        status = check_files(&files);
     if (status == EXIT_OK) {
         override(config, &options, &files);
         status = replay(config, &options, (uint32_t)(input - config->inputs), &files);

@@ -27,25 +27,6 @@ static void definition(struct json *json, const char *name, const char *type, co
     json_object_end(json);
 }
 
-/* A value of this JSON type, or a text with a variable in it. */
-static void definition_or_variable(struct json *json, const char *name, const char *type)
-{
-    json_key(json, name);
-    json_object_begin(json);
-    json_key(json, "anyOf");
-    json_array_begin(json);
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, type);
-    json_object_end(json);
-    json_object_begin(json);
-    json_key(json, "$ref");
-    json_string(json, "#/$defs/variable");
-    json_object_end(json);
-    json_array_end(json);
-    json_object_end(json);
-}
-
 static void reference_to(struct json *json, const char *target)
 {
     json_object_begin(json);
@@ -54,21 +35,52 @@ static void reference_to(struct json *json, const char *target)
     json_object_end(json);
 }
 
-static void define_field(struct json *json)
+/* Members that say which type; the object stays open for more. */
+static void begin_type(struct json *json, const char *type)
 {
-    json_key(json, "place");
+    json_object_begin(json);
+    json_key(json, "type");
+    json_string(json, type);
+}
+
+static void text_like(struct json *json, const char *pattern)
+{
+    begin_type(json, "string");
+    json_key(json, "pattern");
+    json_string(json, pattern);
+    json_object_end(json);
+}
+
+/* A definition that is one of several. */
+static void begin_any_of(struct json *json, const char *name)
+{
+    json_key(json, name);
     json_object_begin(json);
     json_key(json, "anyOf");
     json_array_begin(json);
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "string");
-    json_key(json, "pattern");
-    json_string(json, "^(/|header:.|key:$|meta:(timestamp|topic|partition|offset)$)|\\$\\{");
+}
+
+static void end_any_of(struct json *json)
+{
+    json_array_end(json);
     json_object_end(json);
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "object");
+}
+
+/* A value of this JSON type, or a text with a variable in it. */
+static void definition_or_variable(struct json *json, const char *name, const char *type)
+{
+    begin_any_of(json, name);
+    begin_type(json, type);
+    json_object_end(json);
+    reference_to(json, "#/$defs/variable");
+    end_any_of(json);
+}
+
+static void define_field(struct json *json)
+{
+    begin_any_of(json, "place");
+    text_like(json, "^(/|header:.|key:$|meta:(timestamp|topic|partition|offset)$)|\\$\\{");
+    begin_type(json, "object");
     json_key(json, "additionalProperties");
     json_bool(json, false);
     json_key(json, "required");
@@ -81,17 +93,11 @@ static void define_field(struct json *json)
     reference_to(json, "#/$defs/text");
     json_object_end(json);
     json_object_end(json);
-    json_array_end(json);
-    json_object_end(json);
+    end_any_of(json);
 
-    json_key(json, "field");
-    json_object_begin(json);
-    json_key(json, "anyOf");
-    json_array_begin(json);
+    begin_any_of(json, "field");
     reference_to(json, "#/$defs/place");
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "array");
+    begin_type(json, "array");
     json_key(json, "minItems");
     json_integer(json, 1);
     json_key(json, "maxItems");
@@ -99,8 +105,7 @@ static void define_field(struct json *json)
     json_key(json, "items");
     reference_to(json, "#/$defs/place");
     json_object_end(json);
-    json_array_end(json);
-    json_object_end(json);
+    end_any_of(json);
 }
 
 /* A pointer, or a mapping of reserved keys and of names to places. */
@@ -108,19 +113,9 @@ static void define_group(struct json *json)
 {
     const struct option_table *fields = option_find(&config_input_table, "fields")->table;
     const struct option_table *group = option_find(fields, "features")->table;
-    json_key(json, "group");
-    json_object_begin(json);
-    json_key(json, "anyOf");
-    json_array_begin(json);
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "string");
-    json_key(json, "pattern");
-    json_string(json, "^(/.*)?$");
-    json_object_end(json);
-    json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "object");
+    begin_any_of(json, "group");
+    text_like(json, "^(/.*)?$");
+    begin_type(json, "object");
     json_key(json, "additionalProperties");
     reference_to(json, "#/$defs/field");
     json_key(json, "properties");
@@ -135,8 +130,7 @@ static void define_group(struct json *json)
     }
     json_object_end(json);
     json_object_end(json);
-    json_array_end(json);
-    json_object_end(json);
+    end_any_of(json);
 }
 
 static void define_all(struct json *json)

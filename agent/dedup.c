@@ -124,11 +124,11 @@ enum dedup_verdict dedup_check(struct dedup *dedup, int64_t pane_start_ms, uint6
 
 void dedup_prefetch(const struct dedup *dedup, int64_t pane_start_ms, uint64_t hash)
 {
-    const struct id_set *set = dedup->sets;
-    while (set && set->pane_start_ms != pane_start_ms)
-        set = set->next;
-    if (set && set->places)
-        __builtin_prefetch(&set->places[hash & set->mask], 1);
+    for (const struct id_set *set = dedup->sets; set; set = set->next)
+        if (set->pane_start_ms == pane_start_ms && set->places) {
+            __builtin_prefetch(&set->places[hash & set->mask], 1);
+            return;
+        }
 }
 
 void dedup_close_before(struct dedup *dedup, int64_t pane_start_ms)

@@ -20,7 +20,7 @@ enum dedup_verdict { DEDUP_NEW, DEDUP_DUPLICATE, DEDUP_OFF };
 /* Looks `hash` up in the set of the pane and adds it. `offset` is the record's: the earliest one of each set
  * is remembered. O(1) amortised. */
 enum dedup_verdict dedup_check(struct dedup *dedup, int64_t pane_start_ms, uint64_t hash, int64_t offset);
-/* Begins to load what dedup_check of the same hash will look at. */
+/* Fetches what dedup_check will read: at a distance of some 100 ns the table's size hardly costs. */
 void dedup_prefetch(const struct dedup *dedup, int64_t pane_start_ms, uint64_t hash);
 /* Drops the sets of panes that start before. */
 void dedup_close_before(struct dedup *dedup, int64_t pane_start_ms);

@@ -31,7 +31,7 @@ struct version_state {
     uint32_t series; /* of the whole model */
     const struct profile *profile;
     const struct model_config *config;
-    uint64_t identity_seeds[EVENT_KIND_COUNT]; /* of the hash of an id */
+    uint64_t identity_seeds[EVENT_KIND_COUNT];
     struct feature_binding **bindings; /* by input: name ids belong to a decoder; for profile's grid */
     struct intern *segments;           /* "key=value" */
     uint32_t *segment_series;          /* by id of `segments` */
@@ -41,6 +41,7 @@ struct version_state {
 struct ingest {
     const struct config *config;
     struct pane_times times;
+    int64_t event_pane_ms, open_pane_ms; /* finest panes of the event before, and of clock − lateness */
     struct profile_book book;
     struct decoder *decoders[DELTA_INPUTS_MAX];
     uint32_t input_count;
@@ -94,6 +95,8 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
     const struct config *config = settings->config;
     *ingest = (struct ingest){.config = config,
                               .times = pane_times_of(config),
+                              .event_pane_ms = config->origin_ms,
+                              .open_pane_ms = config->origin_ms,
                               .book = *settings->book,
                               .input_count = settings->input_count,
                               .files = settings->files,
@@ -354,16 +357,15 @@ static uint32_t new_series(struct ingest *ingest, struct text model, struct text
     return ingest->series_count++;
 }
 
-/* Ids are unique within a model and kind. */
-static uint64_t identity_seed(struct text model, enum event_kind kind)
-{
-    return hash_text(model, (uint64_t)kind + 1);
-}
-
 /* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
 static uint32_t segments_and_others(uint32_t limit)
 {
     return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
+}
+
+static uint64_t identity_seed(struct text model, enum event_kind kind)
+{
+    return hash_text(model, (uint64_t)kind + 1);
 }
 
 static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
@@ -372,7 +374,7 @@ static struct version_state *version_new(struct ingest *ingest, struct text mode
     if (!state)
         return NULL;
     state->config = config_model(ingest->config, model);
-    for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
+    for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
         state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(ingest, model, version);
     state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
@@ -603,14 +605,9 @@ static bool has_features(const struct event *ev)
     return ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
 }
 
-static bool is_binned(const struct profile *profile, const struct event *ev)
-{
-    return has_features(ev) && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
-}
-
-/* Adds an accepted event to the cells of its series; a binned one is in `row` already. */
-static int apply(struct ingest *ingest, struct version_state *state, const struct event *ev, int64_t pane_ms,
-                 bool late, bool binned)
+/* Adds an accepted event to the cells of its series; the row is resolved when it is `binned`. */
+static int apply(struct ingest *ingest, struct version_state *state, const struct event *ev, bool binned,
+                 int64_t pane_ms, bool late)
 {
     const struct profile *profile = state->profile;
     struct delta_cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
@@ -637,6 +634,39 @@ static int apply(struct ingest *ingest, struct version_state *state, const struc
     return code;
 }
 
+/* Nothing but memory is in the way of an event. Its row is resolved while the table of ids comes from afar,
+ * a duplicate's in vain. */
+static enum fate accept(struct ingest *ingest, struct partition *partition, struct version_state *state,
+                        const struct record *record, const struct event *ev, int64_t pane_ms, bool late,
+                        enum reject *out_reject)
+{
+    const struct profile *profile = state->profile;
+    bool binned =
+        has_features(ev) && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
+    bool once = !late && partition->dedup && ev->id.ptr;
+    uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
+    if (once)
+        dedup_prefetch(partition->dedup, pane_ms, identity);
+    int code = binned ? resolve_row(ingest, state, partition->origin.input, ev) : 0;
+    if (once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
+        return FATE_DUPLICATE;
+    if (code == 0)
+        code = apply(ingest, state, ev, binned, pane_ms, late);
+    if (code != 0) {
+        *out_reject = REJECT_MEMORY;
+        return FATE_REJECTED;
+    }
+    return late ? FATE_LATE : FATE_APPLIED;
+}
+
+/* Start of the finest pane that holds ts; `last` is that of the call before. Seldom a division. */
+static int64_t finest_pane(const struct pane_times *times, int64_t ts_ms, int64_t *last)
+{
+    if ((uint64_t)ts_ms - (uint64_t)*last >= (uint64_t)times->tiers_ms[0])
+        *last = pane_start(times, 0, ts_ms);
+    return *last;
+}
+
 static bool is_future(const struct ingest *ingest, const struct record *record, int64_t ts_ms)
 {
     int64_t now_ms = ingest->wall_ms;
@@ -654,32 +684,11 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
         is_future(ingest, record, ev.ts_ms))
         return;
     enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
-    int64_t start_ms = pane_start(&ingest->times, 0, ev.ts_ms);
+    int64_t start_ms = finest_pane(&ingest->times, ev.ts_ms, &ingest->event_pane_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
         (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
                           record->offset);
-}
-
-/* The set of ids is the one large table here: its line is on its way while the features are looked up. */
-static enum fate count_event(struct ingest *ingest, struct partition *partition, const struct record *record,
-                             struct version_state *state, const struct event *ev, int64_t pane_ms, bool late,
-                             enum reject *out_reject)
-{
-    bool identified = !late && partition->dedup && ev->id.ptr;
-    uint64_t identity = identified ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
-    if (identified)
-        dedup_prefetch(partition->dedup, pane_ms, identity);
-    bool binned = is_binned(state->profile, ev);
-    int code = binned ? resolve_row(ingest, state, partition->origin.input, ev) : 0;
-    if (code == 0 && identified &&
-        dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
-        return FATE_DUPLICATE;
-    if (code != 0 || apply(ingest, state, ev, pane_ms, late, binned) != 0) {
-        *out_reject = REJECT_MEMORY;
-        return FATE_REJECTED;
-    }
-    return late ? FATE_LATE : FATE_APPLIED;
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */
@@ -695,16 +704,16 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     }
     enum role role = ev->kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
     int64_t *clock_ms = &partition->clock_ms[role];
-    int64_t start_ms = pane_start(&ingest->times, 0, ev->ts_ms);
+    int64_t start_ms = finest_pane(&ingest->times, ev->ts_ms, &ingest->event_pane_ms);
     int64_t end_ms = time_plus(start_ms, ingest->times.tiers_ms[0]);
     bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);
     bool beyond = end_ms <= time_minus(*clock_ms, ingest->times.horizon_ms);
     if (ev->ts_ms > *clock_ms) {
         *clock_ms = ev->ts_ms; /* also of a held event: its place in the log is known */
         if (partition->dedup)
-            dedup_close_before(
-                partition->dedup,
-                pane_start(&ingest->times, 0, time_minus(*clock_ms, ingest->times.lateness_ms)));
+            dedup_close_before(partition->dedup,
+                               finest_pane(&ingest->times, time_minus(*clock_ms, ingest->times.lateness_ms),
+                                           &ingest->open_pane_ms));
     }
     if (must_hold(ingest, state, ev->ts_ms)) {
         *out_hold = true;
@@ -712,7 +721,7 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
     }
     if (beyond)
         return FATE_BEYOND_HORIZON;
-    return count_event(ingest, partition, record, state, ev, start_ms, late, out_reject);
+    return accept(ingest, partition, state, record, ev, start_ms, late, out_reject);
 }
 
 static enum source_verdict deliver(void *context, uint32_t slot, const struct record *record)

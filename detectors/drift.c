@@ -308,13 +308,13 @@ static struct ordered_pair refine(const struct ordered_pair *pair, const struct 
     return fine;
 }
 
-static void fill_by_value(const struct ordered_pair *pair, double spread, double *slots)
+static void fill_by_value(const struct ordered_pair *pair, const struct ordered_distances *d, double spread,
+                          double *slots)
 {
-    struct ordered_distances d = ordered_distances(pair);
-    slots[SLOT_W1] = d.w1;
-    slots[SLOT_W1_NORMALIZED] = normalised_distance(d.w1, spread);
+    slots[SLOT_W1] = d->w1;
+    slots[SLOT_W1_NORMALIZED] = normalised_distance(d->w1, spread);
     slots[SLOT_W1_NOISE] = normalised_distance(w1_noise(pair), spread);
-    slots[SLOT_ENERGY] = d.energy;
+    slots[SLOT_ENERGY] = d->energy;
 }
 
 static void fill_ordered(const struct subject *subject, struct side reference, struct side current,
@@ -332,9 +332,11 @@ static void fill_ordered(const struct subject *subject, struct side reference, s
     pair.current_tails = tails_of(current, feature, subject, subject->current, n);
     struct refined refined;
     struct ordered_pair by_value = refine(&pair, subject->grid, reference, current, feature, &refined);
-    fill_by_value(&by_value,
-                  reference_spread(subject, reference, feature, moments_of(reference, feature, M).sd), slots);
     struct ordered_distances d = ordered_distances(&pair);
+    bool refined_any = by_value.counts.reference != pair.counts.reference;
+    struct ordered_distances d_by_value = refined_any ? ordered_distances(&by_value) : d;
+    fill_by_value(&by_value, &d_by_value,
+                  reference_spread(subject, reference, feature, moments_of(reference, feature, M).sd), slots);
     slots[SLOT_KS] = d.ks;
     slots[SLOT_KS_P] = ks_p(d.ks, n, M, false);
     slots[SLOT_KS_FLOOR] = ks_critical(alpha, count_pair_variance(&pair.counts));

@@ -156,6 +156,8 @@ double fisher_exact_p(uint64_t k1, uint64_t n1, uint64_t k2, uint64_t n2)
     double observed = (double)k1;
     double mode = floor((h.drawn + 1) * (h.hits + 1) / (h.hits + h.misses + 2));
     mode = fmin(fmax(mode, h.low), h.high);
+    if (observed == mode)
+        return 1;
     /* As probable as the observed table up to rounding counts as «at most as probable». */
     double limit = hypergeometric_log(&h, observed) + 1e-7;
     if (limit >= hypergeometric_log(&h, mode))
@@ -251,15 +253,22 @@ static int rank_values(const double *values, uint32_t count, struct ranked **out
     return 0;
 }
 
+/* The same for p-values whose adjusted values go to `adjusted`: what is no number has none. */
+static int rank_to_adjust(const double *p, uint32_t count, double *adjusted, struct ranked **out,
+                          uint32_t *out_count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        adjusted[i] = NAN;
+    return rank_values(p, count, out, out_count);
+}
+
 int adjust_benjamini_hochberg(const double *p, uint32_t count, double *adjusted)
 {
     struct ranked *ranked;
     uint32_t used;
-    int rc = rank_values(p, count, &ranked, &used);
+    int rc = rank_to_adjust(p, count, adjusted, &ranked, &used);
     if (rc)
         return rc;
-    for (uint32_t i = 0; i < count; i++)
-        adjusted[i] = NAN;
     double smallest = 1;
     for (uint32_t k = used; k > 0; k--) {
         smallest = fmin(smallest, ranked[k - 1].value * used / k);
@@ -273,11 +282,9 @@ int adjust_holm(const double *p, uint32_t count, double *adjusted)
 {
     struct ranked *ranked;
     uint32_t used;
-    int rc = rank_values(p, count, &ranked, &used);
+    int rc = rank_to_adjust(p, count, adjusted, &ranked, &used);
     if (rc)
         return rc;
-    for (uint32_t i = 0; i < count; i++)
-        adjusted[i] = NAN;
     double largest = 0;
     for (uint32_t k = 0; k < used; k++) {
         largest = fmin(1, fmax(largest, ranked[k].value * (used - k)));

@@ -12,6 +12,17 @@ static bool undefined(const struct count_pair *pair)
     return pair->n == 0 || pair->M == 0;
 }
 
+/* As fmax and fmin without the call; `a` is not NaN. */
+static inline double larger(double a, double b)
+{
+    return b > a ? b : a;
+}
+
+static inline double smaller(double a, double b)
+{
+    return b < a ? b : a;
+}
+
 static bool is_singleton(double lower, double upper)
 {
     if (upper - lower > 1e-15 * fabs(upper) + DBL_MIN) /* nearly all bins: spares the call */
@@ -26,10 +37,10 @@ struct walk {
     double f_left, f, g_left, g;
 };
 
-static void walk_to(struct walk *w, uint32_t bin)
+static inline void walk_to(struct walk *w, uint32_t bin)
 {
-    w->f_left = (double)w->reference_left / (double)w->pair->M;
-    w->g_left = (double)w->current_left / (double)w->pair->n;
+    w->f_left = w->f;
+    w->g_left = w->g;
     w->reference_left += w->pair->reference[bin];
     w->current_left += w->pair->current[bin];
     w->f = (double)w->reference_left / (double)w->pair->M;
@@ -41,7 +52,7 @@ static double tail_square(double p, double a, double q, double b)
 {
     double mixed = p * b + q * a;
     double cross = mixed > 0 ? 2 * p * q * a * b / mixed : 0;
-    return fmax(0, p * a / 2 + q * b / 2 - cross);
+    return larger(0, p * a / 2 + q * b / 2 - cross);
 }
 
 static void add_tails(const struct ordered_pair *pair, struct ordered_distances *out, double *squares)
@@ -69,8 +80,8 @@ static void add_area(const struct walk *w, double width, bool single, struct ord
     double left = w->f_left - w->g_left, right = single ? left : w->f - w->g;
     double f = single ? w->f_left : w->f, g = single ? w->g_left : w->g;
     out->w1 += width * (fabs(right) + fabs(left)) / 2;
-    out->w1_lower += width * fmax(0, fmax(w->f_left - g, w->g_left - f));
-    out->w1_upper += width * fmax(f - w->g_left, g - w->f_left);
+    out->w1_lower += width * larger(0, larger(w->f_left - g, w->g_left - f));
+    out->w1_upper += width * larger(f - w->g_left, g - w->f_left);
     *squares += width * (right * right + right * left + left * left) / 3;
 }
 
@@ -86,8 +97,8 @@ struct ordered_distances ordered_distances(const struct ordered_pair *pair)
         double right = fabs(w.f - w.g);
         bool inner = b > 0 && b + 1 < pair->counts.bins;
         bool single = inner && is_singleton(pair->edges[b - 1], pair->edges[b]);
-        out.ks = fmax(out.ks, right);
-        out.ks_upper = fmax(out.ks_upper, single ? right : fmax(w.f - w.g_left, w.g - w.f_left));
+        out.ks = larger(out.ks, right);
+        out.ks_upper = larger(out.ks_upper, single ? right : larger(w.f - w.g_left, w.g - w.f_left));
         if (inner)
             add_area(&w, pair->edges[b] - pair->edges[b - 1], single, &out, &squares);
     }
@@ -106,7 +117,9 @@ void refine_counts(const uint64_t *merged, const uint8_t *map, const uint64_t *s
         for (uint32_t b = first; b < end; b++) {
             seen += total ? shape[b] : 1;
             uint64_t whole = total ? total : end - first;
-            uint64_t up_to = (uint64_t)(((uint128)count * seen + whole / 2) / whole);
+            uint64_t up_to = (count | seen) >> 31 /* 128-bit divisions are slow */
+                                 ? (uint64_t)(((uint128)count * seen + whole / 2) / whole)
+                                 : (count * seen + whole / 2) / whole;
             out[b] = up_to - given;
             given = up_to;
         }
@@ -171,14 +184,15 @@ double normalised_distance(double distance, double scale)
 double w1_noise(const struct ordered_pair *pair)
 {
     struct walk w = {.pair = &pair->counts};
-    double area = 0;
+    double area = 0, left = 0;
     if (undefined(&pair->counts))
         return NAN;
     for (uint32_t b = 0; b + 1 < pair->counts.bins; b++) {
         walk_to(&w, b);
+        double right = sqrt(w.f * (1 - w.f));
         if (b > 0)
-            area += (pair->edges[b] - pair->edges[b - 1]) *
-                    (sqrt(w.f * (1 - w.f)) + sqrt(w.f_left * (1 - w.f_left))) / 2;
+            area += (pair->edges[b] - pair->edges[b - 1]) * (right + left) / 2;
+        left = right;
     }
     return sqrt(2 * count_pair_variance(&pair->counts) / M_PI) * area;
 }
@@ -309,16 +323,22 @@ static void bin_bounds(const double *edges, uint32_t bins, uint32_t b, double *l
 
 static double binned_quantile(const uint64_t *counts, const double *edges, uint32_t bins, double rank)
 {
-    double below = 0, lower = edges[0], upper = edges[0];
+    double below = 0, lower, upper;
+    uint32_t last = UINT32_MAX; /* that is not empty */
     for (uint32_t b = 0; b < bins; b++) {
         double count = (double)counts[b];
         if (count == 0)
             continue;
-        bin_bounds(edges, bins, b, &lower, &upper);
-        if (below + count >= rank)
-            return lower + (upper - lower) * fmin(1, fmax(0, (rank - below) / count));
+        last = b;
+        if (below + count >= rank) {
+            bin_bounds(edges, bins, b, &lower, &upper);
+            return lower + (upper - lower) * smaller(1, larger(0, (rank - below) / count));
+        }
         below += count;
     }
+    if (last == UINT32_MAX)
+        return edges[0];
+    bin_bounds(edges, bins, last, &lower, &upper);
     return upper;
 }
 
@@ -341,13 +361,17 @@ static void add_clipped(struct moments *m, double mass, double lower, double upp
 {
     double width = upper - lower;
     if (!(width > 0) || upper <= low || lower >= high) {
-        double point = fmin(fmax(lower, low), high);
+        double point = smaller(larger(lower, low), high);
         add_uniform(m, mass, point, point);
         return;
     }
-    double under = fmax(0, (low - lower) / width), over = fmax(0, (upper - high) / width);
+    if (lower >= low && upper <= high) {
+        add_uniform(m, mass, lower, upper);
+        return;
+    }
+    double under = larger(0, (low - lower) / width), over = larger(0, (upper - high) / width);
     add_uniform(m, mass * under, low, low);
-    add_uniform(m, mass * (1 - under - over), fmax(lower, low), fmin(upper, high));
+    add_uniform(m, mass * (1 - under - over), larger(lower, low), smaller(upper, high));
     add_uniform(m, mass * over, high, high);
 }
 
@@ -367,5 +391,5 @@ double winsorised_sd(const uint64_t *counts, const double *edges, uint32_t bins,
         add_clipped(&m, (double)counts[b], lower - low, upper - low, 0, high - low);
     }
     double mean = m.first / m.mass;
-    return sqrt(fmax(0, m.second / m.mass - mean * mean));
+    return sqrt(larger(0, m.second / m.mass - mean * mean));
 }

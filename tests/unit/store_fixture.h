@@ -113,6 +113,7 @@ static inline const char *query_text(const struct fixture *fixture, const char *
     sqlite3_stmt *statement;
     out[0] = '\0';
     assert_int_equal(sqlite3_open_v2(fixture->path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    (void)sqlite3_busy_timeout(db, 10000); /* a checkpoint may hold the file for a moment */
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     size_t used = 0;

@@ -404,14 +404,53 @@ static void test_categories(void **unused)
     grid_free(grid);
 }
 
+/* Categories of 0–20 bytes that differ in length, in one byte, or in case only. */
+static void test_category_lengths(void **unused)
+{
+    (void)unused;
+    enum { LENGTHS = 21 };
+    static const char base[] = "aaaaaaaaaaaaaaaaaaaa";
+    struct text top[2 * LENGTHS];
+    char names[LENGTHS][LENGTHS + 1];
+    uint32_t count = 0;
+    for (uint32_t len = 0; len < LENGTHS; len++) {
+        top[count++] = (struct text){base, len};
+        memcpy(names[len], base, sizeof(base));
+        names[len][len / 2] = 'b';
+        if (len > 0)
+            top[count++] = (struct text){names[len], len};
+    }
+    struct grid *grid = grid_new(1);
+    struct feature_grid *f = &grid->features[0];
+    f->name = strdup("code");
+    assert_int_equal(feature_grid_set_categories(f, top, count, NULL, 0), 0);
+    assert_int_equal(grid_finish(grid), 0);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(grid_category_slot(f, top[i]), i);
+        for (uint32_t at = 0; at < top[i].len; at++) {
+            char other[LENGTHS];
+            memcpy(other, top[i].ptr, top[i].len);
+            other[at] = 'A';
+            assert_int_equal(grid_category_slot(f, (struct text){other, top[i].len}), feature_slot_unseen(f));
+        }
+    }
+    grid_free(grid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),       cmocka_unit_test(test_lower_bound),
-        cmocka_unit_test(test_edges),         cmocka_unit_test(test_edges_of_nothing),
-        cmocka_unit_test(test_moments),       cmocka_unit_test(test_weights_are_repetition),
-        cmocka_unit_test(test_groups),        cmocka_unit_test(test_even_groups),
-        cmocka_unit_test(test_numeric_slots), cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_category_lengths),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_lower_bound),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_edges_of_nothing),
+        cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_weights_are_repetition),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_even_groups),
+        cmocka_unit_test(test_numeric_slots),
+        cmocka_unit_test(test_categories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
