@@ -10,10 +10,8 @@
 #include "collectors/kafka_wake.h"
 
 enum {
-    BATCH_MESSAGES = 512,
-    PREFETCH_BYTES = 1024,
-    CACHE_LINE_BYTES = 64,
-    WAIT_SLICE_MS = 20, /* the batch call returns only when full or timed out */
+    BATCH_MESSAGES = 512, /* a batch and its payloads stay in the second cache until they are destroyed */
+    WAIT_SLICE_MS = 20,   /* the batch call returns only when full or timed out */
     HEADERS_MAX = 128,
     SLOT_NUMBER_MAX = 1 << 20,
     STASH_MESSAGES = 1000, /* above either the library is told to pause: that throws its prefetch away */
@@ -633,14 +631,6 @@ static void keep_house(struct kafka_source *kafka, const struct source_sink *sin
     }
 }
 
-/* Another thread has written it: it is on its way while the record before it is decoded. */
-static void prefetch_payload(const rd_kafka_message_t *message)
-{
-    const char *payload = message->payload;
-    for (size_t at = 0; at < message->len && at < PREFETCH_BYTES; at += CACHE_LINE_BYTES)
-        __builtin_prefetch(payload + at);
-}
-
 static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
                  const struct source_sink *sink, struct err *err)
 {
@@ -655,7 +645,7 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
     for (ssize_t i = 0; i < count; i++) {
         bytes += kafka->batch[i]->len;
         if (i + 1 < count)
-            prefetch_payload(kafka->batch[i + 1]);
+            kafka_record_prefetch(kafka->batch[i + 1]);
         delivered += receive(kafka, kafka->batch[i], sink);
     }
     kafka_waker_took(kafka->waker, bytes);

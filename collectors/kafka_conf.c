@@ -26,7 +26,7 @@ static const struct fixed_property fixed_properties[] = {
     {"fetch.max.bytes", "2000000", FOR_CONSUMER, NULL},
     {"fetch.wait.max.ms", "50", FOR_CONSUMER, NULL},
     {"queued.min.messages", "1000000", FOR_CONSUMER, NULL},
-    {"queued.max.messages.kbytes", "65536", FOR_CONSUMER, NULL},
+    {"queued.max.messages.kbytes", "16384", FOR_CONSUMER, NULL},
     {"isolation.level", "read_committed", FOR_CONSUMER, NULL},
     {"check.crcs", "true", FOR_CONSUMER, NULL},
     {"acks", "all", FOR_PRODUCER, NULL},
