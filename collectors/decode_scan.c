@@ -19,7 +19,7 @@
 struct scan {
     struct decoder *decoder;
     struct scanner *scanner;
-    const char *start, *end;
+    const char *room, *end; /* room: for number_scan */
     uint32_t depth_max, members_max;
 };
 
@@ -113,8 +113,9 @@ HOT_INLINE unsigned string_stops(__m128i bytes)
 {
     /* The quote moved next to the control characters; as signed bytes, those from 0x80 on are below too. */
     __m128i moved = _mm_xor_si128(bytes, _mm_set1_epi8('"' ^ ' '));
-    __m128i low = _mm_cmplt_epi8(moved, _mm_set1_epi8(' ' + 1));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), low));
+    __m128i above = _mm_cmpgt_epi8(moved, _mm_set1_epi8(' '));
+    __m128i plain = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), above);
+    return (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
 }
 #endif
 
@@ -258,7 +259,7 @@ static NO_INLINE const char *scan_other(struct scan *scan, const char *at, struc
     if (!starts_number(*at))
         return scan_word(at, out);
     double number;
-    const char *end = number_scan(scan->start, at, &number);
+    const char *end = number_scan(scan->room, at, &number);
     if (end)
         set_value(out, VALUE_NUMBER, number, at, end);
     return end;
@@ -270,7 +271,7 @@ HOT_INLINE const char *scan_value(struct scan *scan, const char *at, struct shap
 {
     if (starts_number(*at)) {
         double number;
-        const char *end = number_scan(scan->start, at, &number);
+        const char *end = number_scan(scan->room, at, &number);
         if (UNLIKELY(!end))
             return NULL;
         set_value(out, VALUE_NUMBER, number, at, end);
@@ -452,7 +453,7 @@ static const char *scan_array(struct scan *scan, const char *at, struct shape_ke
         if (UNLIKELY(items >= scan->members_max))
             return NULL;
         if (starts_number(*at) && !places)
-            at = number_scan(scan->start, at, &decoder->vectors[decoder->vector_count++]);
+            at = number_scan(scan->room, at, &decoder->vectors[decoder->vector_count++]);
         else
             at = scan_item(scan, at, item_place(scan, key, items), depth, &numbers);
         items++;
@@ -494,7 +495,8 @@ bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
         end--;
     if (end - at < 2 || end[-1] != '}')
         return false;
-    struct scan scan = {decoder, decoder->scanner, at, end, decoder->limits.depth, decoder->limits.members};
+    struct scan scan = {decoder, decoder->scanner,      at + NUMBER_ROOM,
+                        end,     decoder->limits.depth, decoder->limits.members};
     at = skip_space(&scan, at);
     if (*at != '{')
         return false;

@@ -25,6 +25,7 @@ const double number_signed_powers[2 * (NUMBER_DIGITS_SHORT + 1)] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,  1e11,  1e12,  1e13,  1e14,  1e15,
     -1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13, -1e14, -1e15,
 };
+const _Alignas(16) uint16_t number_pair_factors[8] = {2561, 2561, 2561, 2561, 2561, 2561, 2561, 2561};
 const unsigned char number_last_digits[32] = {[16] = 15, 15, 15, 15, 15, 15, 15, 15,
                                               15,        15, 15, 15, 15, 15, 15, 15};
 #endif
@@ -316,11 +317,15 @@ static uint64_t leading_before(const char *end, unsigned count, unsigned fractio
 }
 
 /* What usually is written: the shortest decimal of a double, 16 or 17 digits. */
-const char *number_scan_long(const char *floor, const char *start, double *out)
+const char *number_scan_long(const char *room, const char *start, double *out)
 {
-    /* Sixteen bytes are of the number, so sixteen behind them may be read. */
-    uint64_t others = ((uint64_t)number_others(start + 16) << 16 | number_others(start)) & ~UINT64_C(1);
-    others |= UINT64_C(3) << 32;
+    /* Short ones come here when they stand too near to the beginning. From here on sixteen bytes are of the
+     * number, so sixteen behind them may be read. */
+    unsigned low = number_digit_bits(start) | 1;
+    unsigned others16 = ~low & 0xffff;
+    if ((others16 & (others16 - 1)) != 0 || (others16 && start[__builtin_ctz(others16)] != '.'))
+        return number_scan_any(start, out);
+    uint64_t others = ~((uint64_t)number_digit_bits(start + 16) << 16 | low);
     unsigned negative = *start == '-', integer_end = (unsigned)__builtin_ctzll(others), end = integer_end;
     unsigned fraction = 0;
     bool point = start[integer_end] == '.';
@@ -330,8 +335,8 @@ const char *number_scan_long(const char *floor, const char *start, double *out)
     }
     unsigned count = end - negative - point, last = count < 16 ? count : 16;
     unsigned first = (unsigned char)start[negative] - (unsigned)'0';
-    if (count > DIGITS_EXACT_MAX || (point && fraction == 0) || first > 9 ||
-        (first == 0 && integer_end - negative > 1) || (start[end] | 0x20) == 'e' || start + end - floor < 21)
+    if (count > DIGITS_EXACT_MAX || (point && fraction == 0) ||
+        !number_may_begin(first, integer_end - negative) || (start[end] | 0x20) == 'e' || start + end < room)
         return number_scan_any(start, out);
     const char *behind = start + end;
     uint64_t digits;

@@ -77,12 +77,13 @@ def options_of(command):
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "version"])
-def test_options_that_help_names_exist(command):
-    """An option of the help is an option, or a value is missing: never "there is no option"."""
+def test_options_that_help_names_exist(command, tmp_path):
+    """An option of the help is an option, whatever is said of its value: never "there is no option"."""
     actions = {"map": ["test"], "reference": ["build", "list"]}.get(command, [None])
     for option in options_of(command):
-        said = [driftd.run(*filter(None, (command, action)), f"--{option}", "--help", check=False) for action in actions]
+        said = [driftd.run(*filter(None, (command, action)), f"--{option}=1", "--help", check=False, cwd=tmp_path) for action in actions]
         assert any("there is no option" not in done.stderr for done in said), (command, option)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("line, guess", (

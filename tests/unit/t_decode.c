@@ -1,6 +1,4 @@
 /* Verdicts, limits and values; what the fast path learns is in t_decode_shape.c. */
-#include <malloc.h>
-
 #include "agent/base/hash.h"
 #include "tests/unit/decode_judge.h"
 
@@ -635,59 +633,6 @@ static void confluent_framing(void **state)
 
 /* ---- how it works ---- */
 
-static void well_formed_events_take_the_fast_path(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    struct event ev;
-    fixture_open(&fixture, NULL, NULL);
-    for (int i = 0; i < 2000; i++) {
-        char payload[400];
-        /* Members come, go and change places; strings have escapes. */
-        int len = snprintf(payload, sizeof(payload),
-                           "{%s\"type\":\"prediction\",\"model\":\"m\",\"ts\":%d,\"features\":{\"a\":%d%s%s},"
-                           "\"n\\u00e9w\":\"caf\\u00e9 \xc3\xa9\",\"x\":{\"y\":[{\"z\":%d}]}}",
-                           i % 3 ? "" : "\"id\":7,", i, i, i % 5 ? "" : ",\"b\":null",
-                           i % 7 ? "" : ",\"long_feature_name_that_fills_more_than_32\":[1]", i);
-        struct record record = {.payload = {payload, (uint32_t)len}, .ts_ms = INT64_MIN};
-        assert_int_equal(decoder_decode(fixture.fast, &record, &ev), REJECT_NONE);
-        assert_true(ev.ts_ms == i);
-    }
-    assert_true(decoder_fallbacks(fixture.fast) == 0);
-    fixture_close(&fixture);
-}
-
-/* Bytes in use by the C library's allocator; 0 under sanitizers, which bring their own. */
-static size_t heap_bytes(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
-
-static void memory_does_not_grow(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    struct event ev;
-    size_t warm = 0;
-    fixture_open(&fixture, NULL, NULL);
-    for (int i = 0; i < 20000; i++) {
-        char payload[300];
-        /* Every third is refused, every fifth is refused by the tree of the slow path. */
-        int len =
-            snprintf(payload, sizeof(payload), E "\"features\":{\"a\":%d,\"b\":[%d,2]%s},\"x\":{\"y\":%d}%s}",
-                     i, i, i % 5 ? "" : ",\"\":1", i, i % 3 ? "" : ",");
-        struct record record = {.payload = {payload, (uint32_t)len}, .ts_ms = INT64_MIN};
-        enum reject reject = decoder_decode(fixture.fast, &record, &ev);
-        assert_int_equal(reject, i % 3 == 0 ? REJECT_SYNTAX : i % 5 == 0 ? REJECT_NAME : REJECT_NONE);
-        if (i == 1000)
-            warm = heap_bytes();
-    }
-    assert_int_equal(decoder_decode(fixture.fast, &plain_record, &ev), REJECT_EMPTY);
-    assert_true(heap_bytes() <= warm);
-    fixture_close(&fixture);
-}
-
 static void name_ids_are_dense_and_stay(void **state)
 {
     (void)state;
@@ -799,8 +744,6 @@ int main(void)
         cmocka_unit_test(a_mapped_event),
         cmocka_unit_test(root_members_that_nothing_names_are_features),
         cmocka_unit_test(confluent_framing),
-        cmocka_unit_test(well_formed_events_take_the_fast_path),
-        cmocka_unit_test(memory_does_not_grow),
         cmocka_unit_test(name_ids_are_dense_and_stay),
         cmocka_unit_test(explains_itself),
         cmocka_unit_test(random_events_agree),

@@ -51,7 +51,7 @@ static void check_text(const char *text)
         memcpy(at, text, len);
         memcpy(at + len, behind, sizeof(behind));
         value = 77;
-        const char *end = number_scan(padded, at, &value);
+        const char *end = number_scan(padded + NUMBER_ROOM, at, &value);
         if (result == NUMBER_RANGE) {
             assert_null(end);
         } else {
@@ -313,8 +313,8 @@ static void scan_stops_at_errors(void **state)
         char padded[96] = "12345678901234567890123456789012";
         memcpy(padded + 32, bad[i], strlen(bad[i]));
         double value;
-        assert_null(number_scan(padded + 32, padded + 32, &value));
-        assert_null(number_scan(padded, padded + 32, &value));
+        assert_null(number_scan(padded + 32 + NUMBER_ROOM, padded + 32, &value));
+        assert_null(number_scan(padded + NUMBER_ROOM, padded + 32, &value));
     }
 }
 
