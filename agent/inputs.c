@@ -50,6 +50,15 @@ static void wake(const struct inputs *inputs)
     (void)written;
 }
 
+/* Mappings may read them, and a dead letter carries those of its record. */
+static bool needs_headers(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->input_count; i++)
+        if (config->inputs[i].dead_letter_topic || mapping_spec_reads_headers(&config->inputs[i].mapping))
+            return true;
+    return false;
+}
+
 int inputs_new(struct inputs **out, const struct agent_settings *settings, struct err *err)
 {
     const struct config *config = settings->config;
@@ -64,6 +73,7 @@ int inputs_new(struct inputs **out, const struct agent_settings *settings, struc
                                             .property_count = config->kafka_count,
                                             .client_id = config->client_id ? config->client_id : "driftd",
                                             .on_offset_gap = config->on_offset_gap};
+    inputs->kafka.without_headers = !needs_headers(config);
     inputs->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     inputs->partitions_seen = calloc(config->input_count + 1u, sizeof(*inputs->partitions_seen));
     inputs->known = calloc(config->input_count + 1u, sizeof(*inputs->known));

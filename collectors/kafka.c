@@ -7,10 +7,11 @@
 #include "agent/base/clock.h"
 #include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
+#include "collectors/kafka_wake.h"
 
 enum {
-    BATCH_MESSAGES = 4096,
-    WAIT_SLICE_MS = 20, /* the batch call returns only when full or timed out */
+    BATCH_MESSAGES = 512, /* a batch and its payloads stay in the second cache until they are destroyed */
+    WAIT_SLICE_MS = 20,   /* the batch call returns only when full or timed out */
     HEADERS_MAX = 128,
     SLOT_NUMBER_MAX = 1 << 20,
     STASH_MESSAGES = 1000, /* above either the library is told to pause: that throws its prefetch away */
@@ -35,6 +36,7 @@ struct kafka_source {
     rd_kafka_queue_t *queue;
     enum offset_gap_policy policy;
     bool has_group;
+    uint32_t headers_max; /* 0: nobody reads them */
     bool commit_in_flight;
     bool attention; /* some slot may need attend() */
     int64_t now_ms; /* monotonic, of this poll */
@@ -45,6 +47,7 @@ struct kafka_source {
     uint32_t slot_count, slot_capacity;
     struct kafka_slot **by_number;
     uint32_t number_capacity;
+    struct kafka_waker *waker;
     struct record_header headers[HEADERS_MAX];
     rd_kafka_message_t *batch[BATCH_MESSAGES];
 };
@@ -269,7 +272,7 @@ static enum source_verdict deliver(struct kafka_source *kafka, const struct kafk
                                    const rd_kafka_message_t *message, const struct source_sink *sink)
 {
     struct record record;
-    kafka_record_of(&record, slot->topic->text, message, kafka->headers, HEADERS_MAX);
+    kafka_record_of(&record, slot->topic->text, message, kafka->headers, kafka->headers_max);
     return sink->deliver(sink->context, slot->number, &record);
 }
 
@@ -638,8 +641,14 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
     if (count < 0)
         return err_set(err, ERR_TEMPORARY, "the Kafka client cannot be read: %s",
                        rd_kafka_err2str(rd_kafka_last_error()));
-    for (ssize_t i = 0; i < count; i++)
+    size_t bytes = 0;
+    for (ssize_t i = 0; i < count; i++) {
+        bytes += kafka->batch[i]->len;
+        if (i + 1 < count)
+            kafka_record_prefetch(kafka->batch[i + 1]);
         delivered += receive(kafka, kafka->batch[i], sink);
+    }
+    kafka_waker_took(kafka->waker, bytes);
     return (int)delivered;
 }
 
@@ -739,6 +748,7 @@ static void kafka_free(struct source *source)
     free(kafka->topics);
     free(kafka->slots);
     free(kafka->by_number);
+    kafka_waker_free(kafka->waker);
     free(kafka);
 }
 
@@ -763,6 +773,7 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
     kafka->source.ops = &kafka_ops;
     kafka->policy = settings->on_offset_gap;
     kafka->has_group = group && *group;
+    kafka->headers_max = settings->without_headers ? 0 : HEADERS_MAX;
     int rc = kafka_handle_new(&kafka->handle, settings, KAFKA_CONSUMER, COMPONENT, &calls, log, err);
     if (rc < 0) {
         kafka_free(&kafka->source);
@@ -770,6 +781,11 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
     }
     kafka->rk = kafka_handle_rk(kafka->handle);
     kafka->queue = rd_kafka_queue_new(kafka->rk);
+    kafka->waker = kafka_waker_new(kafka->rk, settings);
+    if (!kafka->waker) {
+        kafka_free(&kafka->source);
+        return err_set(err, ERR_NOMEM, "out of memory setting up Kafka");
+    }
     *out = &kafka->source;
     return 0;
 }

@@ -26,6 +26,8 @@ struct kafka_settings {
     uint32_t property_count;
     const char *client_id;
     enum offset_gap_policy on_offset_gap;
+    bool without_headers; /* nobody reads the records' headers: librdkafka 2.0.2 allocates to find that there
+                             are none */
 };
 
 /* A consumer. `log` gets librdkafka's own lines and rate-limited warnings. Brokers need not be up. */

@@ -26,7 +26,7 @@ static const struct fixed_property fixed_properties[] = {
     {"fetch.max.bytes", "2000000", FOR_CONSUMER, NULL},
     {"fetch.wait.max.ms", "50", FOR_CONSUMER, NULL},
     {"queued.min.messages", "1000000", FOR_CONSUMER, NULL},
-    {"queued.max.messages.kbytes", "65536", FOR_CONSUMER, NULL},
+    {"queued.max.messages.kbytes", "16384", FOR_CONSUMER, NULL},
     {"isolation.level", "read_committed", FOR_CONSUMER, NULL},
     {"check.crcs", "true", FOR_CONSUMER, NULL},
     {"acks", "all", FOR_PRODUCER, NULL},
@@ -181,6 +181,10 @@ int kafka_conf_new(rd_kafka_conf_t **out, const struct kafka_settings *settings,
         return err_set(err, ERR_CONFIG,
                        "kafka.bootstrap.servers is empty: name at least one broker, host:port");
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    /* Not known before 2.2.0, where collectors/kafka_wake.h helps. */
+    char unknown[REASON_BYTES];
+    if (role == KAFKA_CONSUMER)
+        (void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", unknown, sizeof(unknown));
     int rc = set_ours(conf, role, true, err);
     if (rc == 0 && settings->client_id)
         rc = conf_set(conf, "client.id", settings->client_id, err);

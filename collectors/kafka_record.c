@@ -1,11 +1,13 @@
 #include "collectors/kafka_record.h"
 
+enum { PREFETCH_BYTES = 1024, CACHE_LINE_BYTES = 64 };
+
 static uint32_t read_headers(const rd_kafka_message_t *message, struct record_header *out, uint32_t max)
 {
     rd_kafka_headers_t *headers = NULL;
     uint32_t count = 0;
 
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (max == 0 || rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return 0;
     const char *name;
     const void *value;
@@ -34,4 +36,11 @@ void kafka_record_of(struct record *out, struct text topic, const rd_kafka_messa
         .headers = headers,
         .header_count = read_headers(message, headers, headers_max),
     };
+}
+
+void kafka_record_prefetch(const rd_kafka_message_t *message)
+{
+    const char *payload = message->payload;
+    for (size_t at = 0; at < message->len && at < PREFETCH_BYTES; at += CACHE_LINE_BYTES)
+        __builtin_prefetch(payload + at);
 }

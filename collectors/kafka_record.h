@@ -10,4 +10,7 @@
 void kafka_record_of(struct record *out, struct text topic, const rd_kafka_message_t *message,
                      struct record_header *headers, uint32_t headers_max);
 
+/* Another thread has written the payload: fetches its start while the record before it is decoded. */
+void kafka_record_prefetch(const rd_kafka_message_t *message);
+
 #endif

@@ -579,3 +579,28 @@ void mapping_spec_release(struct mapping_spec *spec)
     free(spec->select.equals);
     *spec = (struct mapping_spec){0};
 }
+
+static bool field_reads_headers(const struct field_spec *field)
+{
+    for (uint32_t i = 0; i < field->count; i++)
+        if (field->accessors[i].type == ACCESS_HEADER)
+            return true;
+    return false;
+}
+
+bool mapping_spec_reads_headers(const struct mapping_spec *spec)
+{
+    const struct field_spec *fields[] = {&spec->type,    &spec->id,    &spec->time,       &spec->model,
+                                         &spec->version, &spec->score, &spec->prediction, &spec->label,
+                                         &spec->latency, &spec->weight};
+    const struct group_spec *groups[] = {&spec->features, &spec->scores, &spec->segments,
+                                         &spec->groups,   &spec->kpis,   &spec->attributions};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (field_reads_headers(fields[i]))
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+        for (uint32_t k = 0; k < groups[i]->named_count; k++)
+            if (field_reads_headers(&groups[i]->accessors[k]))
+                return true;
+    return false;
+}

@@ -66,6 +66,8 @@ struct mapping_spec {
 
 /* Frees the strings a parser put in; the struct itself stays the caller's. */
 void mapping_spec_release(struct mapping_spec *spec);
+/* Does any accessor read a record's header? */
+bool mapping_spec_reads_headers(const struct mapping_spec *spec);
 
 /* Limits of one event: DESIGN §13. Zero fields take the defaults named here. */
 struct decode_limits {

@@ -83,6 +83,11 @@ class Running:
     def resident_mb(self):
         return int(self._proc("statm").split()[1]) * PAGE_MB
 
+    def anonymous_mb(self):
+        """Without the pages of shared libraries."""
+        found = re.search(r"RssAnon:\s+(\d+) kB", self._proc("status"))
+        return int(found.group(1)) * 1024 / 1e6 if found else 0.0
+
     def wait(self, timeout=600):
         deadline = time.monotonic() + timeout
         while True:
@@ -111,8 +116,7 @@ class Running:
         return self.wait(timeout)
 
 
-def process(arguments, cpu=None, environment=None, timeout=600, io=False):
-    del io  # always sampled
+def process(arguments, cpu=None, environment=None, timeout=600):
     return Running(arguments, cpu, environment).wait(timeout)
 
 

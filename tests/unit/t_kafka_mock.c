@@ -121,7 +121,10 @@ static struct broker *broker_new(void)
     broker->properties[0] =
         (struct kafka_property){bootstrap, strdup(rd_kafka_mock_cluster_bootstraps(broker->cluster))};
     broker->properties[1] = (struct kafka_property){backoff, some_ms};
-    broker->settings = (struct kafka_settings){broker->properties, 2, "driftd-test", OFFSET_GAP_HALT};
+    broker->settings = (struct kafka_settings){.properties = broker->properties,
+                                               .property_count = 2,
+                                               .client_id = "driftd-test",
+                                               .on_offset_gap = OFFSET_GAP_HALT};
     return broker;
 }
 

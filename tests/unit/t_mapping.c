@@ -222,6 +222,24 @@ static void sound_names(void **state)
     assert_true(mapping_name_is_sound(text_of("a\xc2\xa0"), 256));
 }
 
+static void header_accessors_are_found(void **state)
+{
+    (void)state;
+    struct mapping_spec spec = {0};
+    add(&spec.score, ACCESS_POINTER, "/p");
+    assert_false(mapping_spec_reads_headers(&spec));
+    add(&spec.score, ACCESS_HEADER, "score");
+    assert_true(mapping_spec_reads_headers(&spec));
+    mapping_spec_release(&spec);
+    spec.segments.set = true;
+    spec.segments.names[0] = strdup("tenant");
+    spec.segments.named_count = 1;
+    assert_false(mapping_spec_reads_headers(&spec));
+    add(&spec.segments.accessors[0], ACCESS_HEADER, "tenant");
+    assert_true(mapping_spec_reads_headers(&spec));
+    mapping_spec_release(&spec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +248,7 @@ int main(void)
         cmocka_unit_test(group_members),
         cmocka_unit_test(wrong_specs_are_refused),
         cmocka_unit_test(sound_names),
+        cmocka_unit_test(header_accessors_are_found),
     };
     return cmocka_run_group_tests_name("mapping", tests, NULL, NULL);
 }
