@@ -21,14 +21,14 @@ static int64_t round_half_even(double x)
     return bits - ROUND_BITS;
 }
 
-/* Products instead of choices, and no loop: gcc makes branches of `?:`. */
+/* Never all of them: the last one of the pivots is +inf, that of a block its pivot, which is not below x.
+ * Products instead of choices, and no loop: gcc makes branches of `?:`. */
 static unsigned count_below(const double *block, double x)
 {
     const double *at = block;
     at += (size_t)(at[7] < x) * 8;
     at += (size_t)(at[3] < x) * 4;
     at += (size_t)(at[1] < x) * 2;
-    at += at[0] < x;
     return (unsigned)(at - block) + (*at < x);
 }
 
