@@ -32,6 +32,8 @@ struct window_config {
     uint8_t tier;                /* that tier */
 };
 
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
+
 enum reference_kind { REFERENCE_CAPTURE, REFERENCE_FILE, REFERENCE_NAME, REFERENCE_NONE };
 
 struct reference_config {
@@ -58,11 +60,17 @@ struct model_config {
     char **numeric;
     char **exclude; /* globs of features to leave out */
     uint64_t n_min; /* 200 */
+    enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
+    int64_t label_delay_ms; /* results with labels are final so long after their panes end */
+    double threshold;       /* of the score, for events without a prediction */
+    char *positive;         /* what a label or prediction of the positive class says; NULL: 1 or true */
+    double unit;            /* of regression targets */
 };
 
 struct limits_config {
     uint32_t models, versions, segments, features,
         categories;            /* 100; 20 per model; 100 per version; 1024 per model; 64 */
+    uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */
     uint64_t dedup_bytes;      /* 16 MiB per worker */

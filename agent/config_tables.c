@@ -14,6 +14,11 @@ enum { INPUTS_MAX = 64, MODELS_MAX = 1000, VERSIONS_MAX = 256, RULES_MAX = 500, 
 static const struct choice bool_of_synchronous[] = {{"normal", false}, {"full", true}, {NULL, 0}};
 static const struct choice offset_gap_choices[] = {
     {"halt", OFFSET_GAP_HALT}, {"earliest", OFFSET_GAP_EARLIEST}, {"latest", OFFSET_GAP_LATEST}, {NULL, 0}};
+static const struct choice task_choices[] = {{"auto", TASK_AUTO},
+                                             {"binary", TASK_BINARY},
+                                             {"regression", TASK_REGRESSION},
+                                             {"none", TASK_NONE},
+                                             {NULL, 0}};
 static const struct choice level_choices[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct choice log_format_choices[] = {
@@ -299,6 +304,39 @@ static const struct config_option model_options[] = {
      .minimum = 1,
      .maximum = 1e12,
      .help = "Windows with fewer values say `insufficient` and do not alert."},
+    {.key = "task",
+     .type = &option_choice,
+     OPTION_AT(struct model_config, task),
+     .initial = "auto",
+     .choices = task_choices,
+     .help =
+         "How labels are judged: `auto` is `binary` for predictions with a score, a text or a boolean and "
+         "`regression` for a number alone; with `none` predictions do not wait for labels."},
+    {.key = "label_delay",
+     .type = &option_duration,
+     OPTION_AT(struct model_config, label_delay_ms),
+     .initial = "0s",
+     .maximum = YEARS,
+     .help = "How long after a pane its labels may come and still count for alerts; later ones revise."},
+    {.key = "threshold",
+     .type = &option_number,
+     OPTION_AT(struct model_config, threshold),
+     .initial = "0.5",
+     .minimum = -1e300,
+     .help = "Scores from here on are positive where the event has no prediction."},
+    {.key = "positive",
+     .type = &option_string,
+     OPTION_AT(struct model_config, positive),
+     .flags = OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "What labels and predictions of the positive class say; 1 or true when absent."},
+    {.key = "unit",
+     .type = &option_number,
+     OPTION_AT(struct model_config, unit),
+     .initial = "1",
+     .minimum = 1e-12,
+     .maximum = 1e12,
+     .help = "Of regression targets: sums resolve 1e-12 of it and hold values up to 2e9 of it."},
 };
 static const struct option_table model_table = {TABLE(model_options, struct model_config),
                                                 .title = "What is particular to a model."};
@@ -492,6 +530,8 @@ static const struct config_option limits_options[] = {
     COUNT("segments", limits.segments, "100", 0, 1e5, "Segments of a version."),
     COUNT("features", limits.features, "1024", 1, 65536, "Features of a model."),
     COUNT("categories", limits.categories, "64", 2, 200, "Categories of a feature; the others are one."),
+    COUNT("waiting", limits.waiting, "1000000", 0, 1e9,
+          "Predictions that wait for labels, and as many labels; 40 to 100 bytes each."),
     BYTES("open_pane_bytes", limits.open_pane_bytes, "64MiB", 1 * MIB, 64 * GIB,
           "Panes not yet closed: partitions that run ahead are held back."),
     BYTES("delta_bytes", limits.delta_bytes, "8MiB", 64 * KIB, 1 * GIB,

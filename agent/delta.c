@@ -20,6 +20,11 @@ struct delta {
     struct delta_series *series;
     uint32_t series_count, series_capacity;
 
+    struct delta_combo *combos;
+    uint32_t combo_count, combo_capacity;
+    struct delta_waiting *waiting;
+    size_t waiting_count, waiting_capacity;
+
     struct delta_partition *partitions;
     uint32_t partition_count, partition_capacity;
 
@@ -65,6 +70,8 @@ void delta_free(struct delta *delta)
     free(delta->table);
     arena_free(delta->names);
     free(delta->series);
+    free(delta->combos);
+    free(delta->waiting);
     free(delta->partitions);
     free(delta);
 }
@@ -105,6 +112,8 @@ void delta_reset(struct delta *delta)
     memset(delta->table, 0, ((size_t)delta->table_mask + 1) * sizeof(struct delta_cell *));
     arena_reset(delta->names);
     delta->series_count = 0;
+    delta->combo_count = 0;
+    delta->waiting_count = 0;
     delta->partition_count = 0;
     memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
     delta->inputs_used = 0;
@@ -203,6 +212,52 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
     return 0;
 }
 
+static int copy_groups(struct delta *delta, const struct delta_combo *combo, const char *const **out)
+{
+    const char **groups = arena_alloc(delta->names, (combo->group_count + 1) * sizeof(char *));
+    if (!groups)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < combo->group_count; i++)
+        if (!(groups[i] = arena_strdup(delta->names, combo->groups[i])))
+            return ERR_NOMEM;
+    *out = groups;
+    return 0;
+}
+
+int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
+{
+    if (delta->combo_count == delta->combo_capacity) {
+        uint32_t capacity = delta->combo_capacity ? delta->combo_capacity * 2 : 16;
+        struct delta_combo *grown = realloc(delta->combos, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->combos = grown;
+        delta->combo_capacity = capacity;
+    }
+    struct delta_combo entry = *combo;
+    uint32_t *series = arena_alloc(delta->names, combo->series_count * sizeof(*series));
+    if (!series || copy_groups(delta, combo, &entry.groups) != 0)
+        return ERR_NOMEM;
+    memcpy(series, combo->series, combo->series_count * sizeof(*series));
+    entry.series = series;
+    delta->combos[delta->combo_count++] = entry;
+    return 0;
+}
+
+int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting)
+{
+    if (delta->waiting_count == delta->waiting_capacity) {
+        size_t capacity = delta->waiting_capacity ? delta->waiting_capacity * 2 : 64;
+        struct delta_waiting *grown = realloc(delta->waiting, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->waiting = grown;
+        delta->waiting_capacity = capacity;
+    }
+    delta->waiting[delta->waiting_count++] = *waiting;
+    return 0;
+}
+
 int delta_set_partition(struct delta *delta, const struct delta_partition *partition)
 {
     if (delta->partition_count == delta->partition_capacity) {
@@ -242,7 +297,7 @@ void delta_each_count(const struct delta *delta, void (*fn)(void *context, const
 
 size_t delta_bytes(const struct delta *delta)
 {
-    size_t bytes = arena_bytes(delta->names);
+    size_t bytes = arena_bytes(delta->names) + delta->waiting_count * sizeof(*delta->waiting);
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + (cell->features ? feature_cell_bytes(cell->features) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
@@ -251,7 +306,8 @@ size_t delta_bytes(const struct delta *delta)
 
 bool delta_is_empty(const struct delta *delta)
 {
-    return !delta->cells && delta->series_count == 0 && delta->partition_count == 0 && !delta->counted;
+    return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 &&
+           delta->waiting_count == 0 && delta->partition_count == 0 && !delta->counted;
 }
 
 const struct delta_cell *delta_cells(const struct delta *delta)
@@ -263,6 +319,18 @@ const struct delta_series *delta_new_series(const struct delta *delta, uint32_t 
 {
     *out_count = delta->series_count;
     return delta->series;
+}
+
+const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->combo_count;
+    return delta->combos;
+}
+
+const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count)
+{
+    *out_count = delta->waiting_count;
+    return delta->waiting;
 }
 
 const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/join.h"
 #include "agent/profile.h"
 #include "collectors/event.h"
 #include "detectors/reference.h"
@@ -44,6 +45,26 @@ struct delta_partition {
     char detail[512]; /* why it failed, or what was skipped */
 };
 
+/* What a prediction counts for, numbered by the worker, ascending from 0 over the worker's life. */
+struct delta_combo {
+    uint32_t combo;
+    const uint32_t *series; /* worker's numbers: the whole model, then its segments */
+    uint32_t series_count;
+    const char *const *groups; /* "attribute=value" */
+    uint32_t group_count;
+};
+
+enum waiting_kind {
+    WAITING_PREDICTION,
+    WAITING_LABEL,
+    WAITING_OUTCOME /* a prediction that brought its label: `truth` */
+};
+struct delta_waiting {
+    struct join_entry entry; /* combo: worker's number */
+    enum waiting_kind kind;
+    double truth;
+};
+
 struct delta_count {
     uint32_t input;
     enum fate fate;
@@ -62,6 +83,8 @@ struct delta_cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane
                               const struct profile *profile);
 int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version,
                      struct text segment) MUST_USE;
+int delta_add_combo(struct delta *delta, const struct delta_combo *combo) MUST_USE;
+int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting) MUST_USE;
 int delta_set_partition(struct delta *delta, const struct delta_partition *partition) MUST_USE;
 void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum reject reject);
 
@@ -72,6 +95,8 @@ bool delta_is_empty(const struct delta *delta);
 /* Reading side. */
 const struct delta_cell *delta_cells(const struct delta *delta);
 const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count);
+const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *out_count);
+const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count);
 const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count);
 /* Calls fn for every count that is not zero. */
 void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count),

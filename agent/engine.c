@@ -8,6 +8,7 @@
 
 #include "agent/base/json.h"
 #include "agent/engine_internal.h"
+#include "agent/engine_outcomes.h"
 
 enum { SUBJECTS_MAX = 1 << 20, SCRATCH_BYTES_MAX = 64 << 20 };
 
@@ -61,7 +62,8 @@ int engine_new(struct engine **out, const struct engine_settings *settings, stru
     for (uint32_t i = 0; i < WINDOW_MAX; i++)
         engine->window_low_ms[i] = INT64_MIN;
     strbuf_init(&engine->scratch, SCRATCH_BYTES_MAX);
-    if (!engine->subjects || !engine->batch || make_all_waiting(engine) != 0) {
+    if (!engine->subjects || !engine->batch || make_all_waiting(engine) != 0 ||
+        engine_outcomes_new(engine) != 0) {
         engine_free(engine);
         return err_set(err, ERR_NOMEM, "no memory for the engine");
     }
@@ -83,6 +85,7 @@ void engine_free(struct engine *engine)
         free(engine->outbox_current->memory);
         free(engine->outbox_current);
     }
+    engine_outcomes_free(engine);
     engine_groups_free(engine);
     engine_names_free(engine);
     for (uint32_t i = 0; i < engine->stored_offset_count; i++)
@@ -326,6 +329,8 @@ int engine_merge(struct engine *engine, uint32_t worker, const struct delta *del
         if (series)
             code = merge_cell(engine, series, cell);
     }
+    if (code == 0)
+        code = engine_outcomes_merge(engine, worker, delta);
     if (code != 0) {
         engine->failed = code;
         return code;
@@ -393,7 +398,8 @@ bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *ou
 
 bool engine_is_finished(const struct engine *engine)
 {
-    return engine->endless && !engine->step.running && engine->stale_count == 0 && !engine->revising;
+    return engine->endless && !engine->step.running && engine->stale_count == 0 && !engine->revising &&
+           engine_outcomes_is_idle(engine);
 }
 
 void engine_get_stats(const struct engine *engine, struct engine_stats *out)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_outcomes.h"
 
 static int64_t now_us(void)
 {
@@ -290,6 +290,8 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
             if (!next_end(engine, &end_ms)) {
                 if (engine_capture_check(engine))
                     continue;
+                if (engine_outcomes_advance(engine, deadline_us))
+                    return ENGINE_MORE;
                 return engine_revise(engine) ? ENGINE_MORE : ENGINE_IDLE;
             }
             /* A capture that is complete takes effect, or goes on, before the panes after it close. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_outcomes.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
 
@@ -114,7 +114,7 @@ static void put_time(struct engine *engine)
     put_meta_integer(engine, "revisions_owed", engine->stale_count > 0);
     for (uint32_t tier = 0; tier < engine->times.tier_count; tier++)
         store_prune_panes(engine->batch, (uint8_t)tier,
-                          time_minus(engine->closed_until_ms, tier_keep_ms(engine, tier)));
+                          time_minus(engine_outcomes_floor(engine), tier_keep_ms(engine, tier)));
     int64_t wall_ms = engine->settings.clock->wall_ms(engine->settings.clock);
     store_prune_results(engine->batch,
                         time_minus(engine->closed_until_ms, engine->config->retention_results_ms),
@@ -147,6 +147,7 @@ int engine_commit(struct engine *engine, bool now)
     put_time(engine);
     engine_late_put(engine);
     engine_capture_put(engine);
+    engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
         engine->failed = ERR_NOMEM;
@@ -391,6 +392,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = store_load_counts(store, restore_count, engine, err);
     if (code == 0)
         code = restore_panes(engine, err);
+    if (code == 0)
+        code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
     if (code == 0)

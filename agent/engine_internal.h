@@ -4,6 +4,7 @@
 #include "agent/base/arena.h"
 #include "agent/base/intern.h"
 #include "agent/engine.h"
+#include "agent/outcome_panes.h"
 #include "agent/pane_set.h"
 #include "agent/panes.h"
 #include "detectors/drift.h"
@@ -46,6 +47,11 @@ struct version {
     uint64_t capture_events;
     struct sample *sample;
     bool sample_changed;
+    /* outcomes (engine_outcomes.h) */
+    struct series *whole;     /* of the whole model; NULL: nothing waits for labels */
+    int64_t matured_until_ms; /* INT64_MIN: nothing yet */
+    bool matured_changed;
+    struct intern *groups; /* "attribute=value", by slot; NULL: none */
 };
 
 struct open_pane {
@@ -78,6 +84,7 @@ struct series {
     struct window windows[WINDOW_MAX];
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
+    struct outcome_panes outcomes;
     int64_t incomplete_until_ms; /* windows that start before are incomplete */
 };
 
@@ -180,6 +187,8 @@ struct engine {
     bool counts_changed[DELTA_INPUTS_MAX];
     struct outbox_entry *outbox, *outbox_tail, *outbox_current;
     bool must_send;
+
+    struct outcome_state *outcomes; /* engine_outcomes.h */
 
     /* revisions */
     struct stale_window *stale;

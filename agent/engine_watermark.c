@@ -26,6 +26,12 @@ static bool holds_only_labels(const struct engine *engine, const struct engine_p
     return mapping->has_kind && mapping->kind == EVENT_LABEL;
 }
 
+static bool never_holds_labels(const struct engine *engine, const struct engine_partition *partition)
+{
+    const struct mapping_spec *mapping = &engine->config->inputs[partition->input].mapping;
+    return mapping->has_kind && mapping->kind != EVENT_LABEL;
+}
+
 /* The clock of a role, INT64_MIN when it has none yet; *out_counts false when the role does not concern the
  * partition. */
 static int64_t role_clock(const struct engine *engine, const struct engine_partition *partition, int role,
@@ -33,6 +39,10 @@ static int64_t role_clock(const struct engine *engine, const struct engine_parti
 {
     *out_counts = role == 1 || !holds_only_labels(engine, partition);
     int64_t clock_ms = partition->now.clock_ms[role];
+    /* Where no labels come, or only together with their predictions, the data's clock is theirs. */
+    if (role == 1 && clock_ms == INT64_MIN &&
+        (never_holds_labels(engine, partition) || partition->now.records >= LABELS_ONLY_RECORDS))
+        clock_ms = partition->now.clock_ms[0];
     if (role == 0 && clock_ms == INT64_MIN && partition->now.records >= LABELS_ONLY_RECORDS)
         clock_ms = partition->now.clock_ms[1];
     return clock_ms;

@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
-#include "agent/base/intern.h"
+#include "agent/counting.h"
 #include "agent/dedup.h"
+#include "agent/versions.h"
 
 enum role { ROLE_DATA, ROLE_LABELS };
-enum { SEGMENT_BYTES_MAX = 512, KEY_BYTES_MAX = 1024 };
-static const char SEGMENT_OTHER[] = "(other)";
 
 struct partition {
     bool used;
@@ -26,23 +25,10 @@ struct partition {
     char detail[512];
 };
 
-/* What is known of one (model, version). */
-struct version_state {
-    uint32_t series; /* of the whole model */
-    const struct profile *profile;
-    const struct model_config *config;
-    uint64_t identity_seeds[EVENT_KIND_COUNT];
-    struct feature_binding **bindings; /* by input: name ids belong to a decoder; for profile's grid */
-    struct intern *segments;           /* "key=value" */
-    uint32_t *segment_series;          /* by id of `segments` */
-    uint32_t segment_capacity;
-};
-
 struct ingest {
     const struct config *config;
     struct pane_times times;
     int64_t event_pane_ms, open_pane_ms; /* finest panes of the event before, and of clock − lateness */
-    struct profile_book book;
     struct decoder *decoders[DELTA_INPUTS_MAX];
     uint32_t input_count;
     bool files;
@@ -60,26 +46,8 @@ struct ingest {
     uint32_t partition_count, slots_used;
     size_t dedup_budget;
 
-    struct intern *models;
-    uint32_t *versions_of_model;     /* by id of `models` */
-    struct intern *keys;             /* model \x1f version */
-    struct version_state **versions; /* by id of `keys` */
-    uint32_t version_capacity;
-    struct version_state *recent; /* the version of the event before */
-    struct text recent_model, recent_version;
-    uint32_t series_count;
-
-    struct worker_command_profile *overrides; /* profiles that came after the start */
-    uint32_t override_count;
-
-    struct feature_row *row;
-    uint32_t row_features;
-};
-
-struct worker_command_profile {
-    struct worker_command_profile *next;
-    char *model, *version;
-    const struct profile *profile;
+    struct versions *versions;
+    struct counting *counting;
 };
 
 /* ---- life cycle ---- */
@@ -97,7 +65,6 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .times = pane_times_of(config),
                               .event_pane_ms = config->origin_ms,
                               .open_pane_ms = config->origin_ms,
-                              .book = *settings->book,
                               .input_count = settings->input_count,
                               .files = settings->files,
                               .dead_letter = settings->dead_letter,
@@ -106,10 +73,9 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
                               .undecided_ms = INT64_MIN,
                               .ahead_ms = INT64_MAX,
                               .dedup_budget = (size_t)config->limits.dedup_bytes};
-    ingest->models = intern_new(config->limits.models);
-    ingest->keys = intern_new(UINT32_MAX - 1);
-    ingest->versions_of_model = calloc((size_t)config->limits.models + 1, sizeof(*ingest->versions_of_model));
-    int code = ingest->models && ingest->keys && ingest->versions_of_model ? 0 : ERR_NOMEM;
+    ingest->versions = versions_new(config, settings->book, settings->input_count);
+    ingest->counting = counting_new(&ingest->times);
+    int code = ingest->versions && ingest->counting ? 0 : ERR_NOMEM;
     for (uint32_t input = 0; code == 0 && input < settings->input_count; input++)
         code = decoder_new(&ingest->decoders[input], settings->mappings[input], &config->limits.decode);
     if (code != 0) {
@@ -120,18 +86,6 @@ int ingest_new(struct ingest **out, const struct worker_settings *settings, stru
     return 0;
 }
 
-static void version_free(struct version_state *version, uint32_t input_count)
-{
-    if (!version)
-        return;
-    for (uint32_t input = 0; version->bindings && input < input_count; input++)
-        feature_binding_free(version->bindings[input]);
-    free(version->bindings);
-    intern_free(version->segments);
-    free(version->segment_series);
-    free(version);
-}
-
 void ingest_free(struct ingest *ingest)
 {
     if (!ingest)
@@ -139,21 +93,10 @@ void ingest_free(struct ingest *ingest)
     for (uint32_t i = 0; i < ingest->partition_count; i++)
         dedup_free(ingest->partitions[i].dedup);
     free(ingest->partitions);
-    for (uint32_t i = 0; ingest->keys && i < intern_count(ingest->keys) && i < ingest->version_capacity; i++)
-        version_free(ingest->versions[i], ingest->input_count);
-    free(ingest->versions);
     for (uint32_t input = 0; input < ingest->input_count; input++)
         decoder_free(ingest->decoders[input]);
-    for (struct worker_command_profile *at = ingest->overrides, *next; at; at = next) {
-        next = at->next;
-        free(at->model);
-        free(at->version);
-        free(at);
-    }
-    intern_free(ingest->models);
-    intern_free(ingest->keys);
-    free(ingest->versions_of_model);
-    feature_row_free(ingest->row);
+    versions_free(ingest->versions);
+    counting_free(ingest->counting);
     free(ingest);
 }
 
@@ -217,6 +160,7 @@ void ingest_release_held(struct ingest *ingest, struct source *source)
 void ingest_set_delta(struct ingest *ingest, struct delta *delta)
 {
     ingest->delta = delta;
+    versions_set_delta(ingest->versions, delta);
 }
 
 void ingest_begin_batch(struct ingest *ingest, int64_t wall_ms)
@@ -334,221 +278,10 @@ void ingest_flush_partitions(struct ingest *ingest, struct source *source)
     ingest->urgent = false;
 }
 
-/* ---- series ---- */
-
-static const struct profile *profile_of(const struct ingest *ingest, struct text model, struct text version)
-{
-    for (const struct worker_command_profile *at = ingest->overrides; at; at = at->next)
-        if (text_equal(text_of(at->model), model) && text_equal(text_of(at->version), version))
-            return at->profile;
-    for (uint32_t i = 0; i < ingest->book.count; i++) {
-        const struct profile_entry *entry = &ingest->book.entries[i];
-        if (text_equal(text_of(entry->model), model) &&
-            (!entry->version || text_equal(text_of(entry->version), version)))
-            return entry->profile;
-    }
-    return ingest->book.otherwise(ingest->book.context, model, version);
-}
-
-static uint32_t new_series(struct ingest *ingest, struct text model, struct text version, struct text segment)
-{
-    if (delta_add_series(ingest->delta, ingest->series_count, model, version, segment) != 0)
-        return UINT32_MAX;
-    return ingest->series_count++;
-}
-
-/* Keys come from the input too: their "(other)" segments are bounded as the named ones are. */
-static uint32_t segments_and_others(uint32_t limit)
-{
-    return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
-}
-
-static uint64_t identity_seed(struct text model, enum event_kind kind)
-{
-    return hash_text(model, (uint64_t)kind + 1);
-}
-
-static struct version_state *version_new(struct ingest *ingest, struct text model, struct text version)
-{
-    struct version_state *state = calloc(1, sizeof(*state));
-    if (!state)
-        return NULL;
-    state->config = config_model(ingest->config, model);
-    for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
-        state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
-    state->profile = profile_of(ingest, model, version);
-    state->bindings = calloc(ingest->input_count, sizeof(struct feature_binding *));
-    state->segments = intern_new(segments_and_others(ingest->config->limits.segments));
-    state->series =
-        state->bindings && state->segments ? new_series(ingest, model, version, text_of("")) : UINT32_MAX;
-    if (state->series == UINT32_MAX) {
-        version_free(state, ingest->input_count);
-        return NULL;
-    }
-    return state;
-}
-
-/* NULL when a cap refuses it: the caller rejects the event. */
-static struct version_state *version_admit(struct ingest *ingest, struct text key, struct text model,
-                                           struct text version)
-{
-    uint32_t model_id = intern_add(ingest->models, model);
-    if (model_id == INTERN_NONE || ingest->versions_of_model[model_id] >= ingest->config->limits.versions)
-        return NULL;
-    uint32_t id = intern_count(ingest->keys);
-    if (id >= ingest->version_capacity) {
-        uint32_t capacity = ingest->version_capacity ? ingest->version_capacity * 2 : 16;
-        struct version_state **grown = realloc(ingest->versions, capacity * sizeof(struct version_state *));
-        if (!grown)
-            return NULL;
-        ingest->versions = grown;
-        ingest->version_capacity = capacity;
-    }
-    struct version_state *state = version_new(ingest, model, version);
-    if (!state)
-        return NULL;
-    if (intern_add(ingest->keys, key) != id) {
-        version_free(state, ingest->input_count);
-        return NULL;
-    }
-    ingest->versions[id] = state;
-    ingest->versions_of_model[model_id]++;
-    return state;
-}
-
-static struct version_state *version_of(struct ingest *ingest, const struct event *ev)
-{
-    if (ingest->recent && text_equal(ev->model, ingest->recent_model) &&
-        text_equal(ev->version, ingest->recent_version))
-        return ingest->recent;
-    char bytes[KEY_BYTES_MAX];
-    if ((size_t)ev->model.len + ev->version.len + 1 > sizeof(bytes))
-        return NULL;
-    memcpy(bytes, ev->model.ptr, ev->model.len);
-    bytes[ev->model.len] = '\x1f';
-    if (ev->version.len)
-        memcpy(bytes + ev->model.len + 1, ev->version.ptr, ev->version.len);
-    struct text key = {bytes, ev->model.len + 1 + ev->version.len};
-    uint32_t id = intern_find(ingest->keys, key);
-    struct version_state *state =
-        id != INTERN_NONE ? ingest->versions[id] : version_admit(ingest, key, ev->model, ev->version);
-    if (!state)
-        return NULL;
-    if (id == INTERN_NONE)
-        id = intern_count(ingest->keys) - 1;
-    struct text stored = intern_text(ingest->keys, id);
-    ingest->recent = state;
-    ingest->recent_model = (struct text){stored.ptr, ev->model.len};
-    ingest->recent_version = (struct text){stored.ptr + ev->model.len + 1, ev->version.len};
-    return state;
-}
-
-/* One entry for a (model, version), however often its capture is extended. */
-static int override_profile(struct ingest *ingest, const char *model, const char *version,
-                            const struct profile *profile)
-{
-    for (struct worker_command_profile *at = ingest->overrides; at; at = at->next)
-        if (strcmp(at->model, model) == 0 && strcmp(at->version, version) == 0) {
-            at->profile = profile;
-            return 0;
-        }
-    struct worker_command_profile *entry = calloc(1, sizeof(*entry));
-    if (!entry)
-        return ERR_NOMEM;
-    *entry = (struct worker_command_profile){ingest->overrides, strdup(model), strdup(version), profile};
-    if (!entry->model || !entry->version) {
-        free(entry->model);
-        free(entry->version);
-        free(entry);
-        return ERR_NOMEM;
-    }
-    ingest->overrides = entry;
-    return 0;
-}
-
 int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
                        const struct profile *profile)
 {
-    int code = override_profile(ingest, model, version, profile);
-    if (code != 0)
-        return code;
-    for (uint32_t id = 0; id < intern_count(ingest->keys); id++) {
-        struct text key = intern_text(ingest->keys, id);
-        const char *split = memchr(key.ptr, '\x1f', key.len);
-        uint32_t model_len = (uint32_t)(split - key.ptr);
-        struct text key_model = {key.ptr, model_len}, key_version = {split + 1, key.len - model_len - 1};
-        if (!text_equal(key_model, text_of(model)) || !text_equal(key_version, text_of(version)))
-            continue;
-        struct version_state *state = ingest->versions[id];
-        state->profile = profile;
-        for (uint32_t input = 0; input < ingest->input_count; input++) {
-            feature_binding_free(state->bindings[input]);
-            state->bindings[input] = NULL;
-        }
-    }
-    return 0;
-}
-
-static bool segment_wanted(const struct version_state *state, struct text key)
-{
-    if (!state->config->segments)
-        return true;
-    for (char **name = state->config->segments; *name; name++)
-        if (text_equal(text_of(*name), key))
-            return true;
-    return false;
-}
-
-/* At most `limit` segments; UINT32_MAX beyond. */
-static uint32_t segment_find_or_add(struct ingest *ingest, struct version_state *state,
-                                    const struct event *ev, struct text name, uint32_t limit)
-{
-    uint32_t id = intern_find(state->segments, name);
-    if (id != INTERN_NONE)
-        return state->segment_series[id];
-    id = intern_count(state->segments);
-    if (id >= state->segment_capacity) {
-        uint32_t capacity = state->segment_capacity ? state->segment_capacity * 2 : 8;
-        uint32_t *grown = realloc(state->segment_series, capacity * sizeof(*grown));
-        if (!grown)
-            return UINT32_MAX;
-        state->segment_series = grown;
-        state->segment_capacity = capacity;
-    }
-    if (id >= limit)
-        return UINT32_MAX;
-    uint32_t series = new_series(ingest, ev->model, ev->version, name);
-    if (series == UINT32_MAX || intern_add(state->segments, name) != id)
-        return UINT32_MAX;
-    return state->segment_series[id] = series;
-}
-
-/* The series of one segment of an event; what does not fit the caps joins "key=(other)"; UINT32_MAX: none. */
-static uint32_t segment_series(struct ingest *ingest, struct version_state *state, const struct event *ev,
-                               const struct field *segment)
-{
-    const struct value *value = &segment->value;
-    if ((value->type != VALUE_STRING && value->type != VALUE_NUMBER && value->type != VALUE_BOOL) ||
-        !segment_wanted(state, segment->name))
-        return UINT32_MAX;
-    char bytes[SEGMENT_BYTES_MAX];
-    size_t prefix = (size_t)segment->name.len + 1;
-    if (prefix + sizeof(SEGMENT_OTHER) > sizeof(bytes))
-        return UINT32_MAX;
-    uint32_t limit = ingest->config->limits.segments;
-    memcpy(bytes, segment->name.ptr, segment->name.len);
-    bytes[segment->name.len] = '=';
-    if (prefix + value->text.len <= sizeof(bytes)) {
-        memcpy(bytes + prefix, value->text.ptr, value->text.len);
-        uint32_t series = segment_find_or_add(
-            ingest, state, ev, (struct text){bytes, (uint32_t)(prefix + value->text.len)}, limit);
-        if (series != UINT32_MAX)
-            return series;
-    }
-    memcpy(bytes + prefix, SEGMENT_OTHER, sizeof(SEGMENT_OTHER) - 1);
-    return segment_find_or_add(ingest, state, ev,
-                               (struct text){bytes, (uint32_t)(prefix + sizeof(SEGMENT_OTHER) - 1)},
-                               segments_and_others(limit));
+    return versions_set_profile(ingest->versions, model, version, profile);
 }
 
 /* ---- one event ---- */
@@ -568,90 +301,22 @@ static bool must_hold(const struct ingest *ingest, const struct version_state *s
     return false;
 }
 
-static int resolve_row(struct ingest *ingest, struct version_state *state, uint32_t input,
-                       const struct event *ev)
-{
-    const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
-    struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
-    if (grid->feature_count > ingest->row_features) {
-        feature_row_free(ingest->row);
-        ingest->row = feature_row_new(grid->feature_count);
-        ingest->row_features = ingest->row ? grid->feature_count : 0;
-    }
-    if (!ingest->row)
-        return ERR_NOMEM;
-    ingest->row->count = grid->feature_count;
-    return feature_row_resolve(ingest->row, *binding, ev);
-}
-
-static int count_features(struct ingest *ingest, struct delta_cell *cell, enum grid_resolution resolution)
-{
-    if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
-        return ERR_NOMEM;
-    return feature_cell_add(cell->features, ingest->row);
-}
-
-static int take_sample(struct delta_cell *cell, const struct event *ev)
-{
-    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
-        return ERR_NOMEM;
-    return sample_add(cell->sample, ev);
-}
-
-static bool has_features(const struct event *ev)
-{
-    return ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
-}
-
-/* Adds an accepted event to the cells of its series; the row is resolved when it is `binned`. */
-static int apply(struct ingest *ingest, struct version_state *state, const struct event *ev, bool binned,
-                 int64_t pane_ms, bool late)
-{
-    const struct profile *profile = state->profile;
-    struct delta_cell *cell = delta_cell(ingest->delta, state->series, pane_ms, late, profile);
-    if (!cell)
-        return ERR_NOMEM;
-    cell->activity[ev->kind]++;
-    int code = 0;
-    if (binned)
-        code = count_features(ingest, cell, GRID_FINE);
-    else if (has_features(ev) && !late &&
-             (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
-        code = take_sample(cell, ev);
-    for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
-        uint32_t series = segment_series(ingest, state, ev, &ev->segments.items[i]);
-        if (series == UINT32_MAX)
-            continue;
-        cell = delta_cell(ingest->delta, series, pane_ms, late, profile);
-        if (!cell)
-            return ERR_NOMEM;
-        cell->activity[ev->kind]++;
-        if (binned)
-            code = count_features(ingest, cell, GRID_COARSE);
-    }
-    return code;
-}
-
 /* Nothing but memory is in the way of an event. Its row is resolved while the table of ids comes from afar,
  * a duplicate's in vain. */
 static enum fate accept(struct ingest *ingest, struct partition *partition, struct version_state *state,
                         const struct record *record, const struct event *ev, int64_t pane_ms, bool late,
                         enum reject *out_reject)
 {
-    const struct profile *profile = state->profile;
-    bool binned =
-        has_features(ev) && profile->state == PROFILE_READY && ev->ts_ms >= profile->effective_from_ms;
+    struct counted_event counted = {ev, pane_ms, late, counting_is_binned(state, ev)};
     bool once = !late && partition->dedup && ev->id.ptr;
     uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
     if (once)
         dedup_prefetch(partition->dedup, pane_ms, identity);
-    int code = binned ? resolve_row(ingest, state, partition->origin.input, ev) : 0;
+    int code = counted.binned ? counting_resolve(ingest->counting, state, partition->origin.input, ev) : 0;
     if (once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
         return FATE_DUPLICATE;
     if (code == 0)
-        code = apply(ingest, state, ev, binned, pane_ms, late);
+        code = counting_add(ingest->counting, ingest->delta, ingest->versions, state, &counted);
     if (code != 0) {
         *out_reject = REJECT_MEMORY;
         return FATE_REJECTED;
@@ -675,18 +340,45 @@ static bool is_future(const struct ingest *ingest, const struct record *record, 
     return ts_ms > time_plus(now_ms, ingest->config->max_future_skew_ms);
 }
 
+/* A label goes to the join, which knows duplicates; it belongs to no version before it has met its
+ * prediction. */
+static enum fate judge_label(struct ingest *ingest, struct partition *partition, const struct event *ev,
+                             enum reject *out_reject)
+{
+    int64_t *clock_ms = &partition->clock_ms[ROLE_LABELS];
+    int64_t end_ms = time_plus(pane_start(&ingest->times, 0, ev->ts_ms), ingest->times.tiers_ms[0]);
+    bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);
+    bool beyond = end_ms <= time_minus(*clock_ms, ingest->times.horizon_ms);
+    if (ev->ts_ms > *clock_ms)
+        *clock_ms = ev->ts_ms;
+    if (beyond)
+        return FATE_BEYOND_HORIZON;
+    const struct model_config *config = config_model(ingest->config, ev->model);
+    struct delta_waiting waiting;
+    if (!counting_label(ingest->counting, config, ev, late, &waiting)) {
+        if (config->task == TASK_AUTO || config->task == TASK_NONE)
+            return late ? FATE_LATE : FATE_APPLIED; /* not ours to judge: classes of a multiclass model */
+        *out_reject = REJECT_TYPE;
+        return FATE_REJECTED;
+    }
+    if (!ev->id.ptr || delta_add_waiting(ingest->delta, &waiting) != 0) {
+        *out_reject = ev->id.ptr ? REJECT_MEMORY : REJECT_ID;
+        return FATE_REJECTED;
+    }
+    return late ? FATE_LATE : FATE_APPLIED;
+}
+
 /* Between dedup_offset and next_offset: remember ids of panes that are open, count nothing. */
 static void remember_id(struct ingest *ingest, struct partition *partition, const struct record *record)
 {
     struct event ev;
     if (!partition->dedup ||
         decoder_decode(ingest->decoders[partition->origin.input], record, &ev) != REJECT_NONE || !ev.id.ptr ||
-        is_future(ingest, record, ev.ts_ms))
+        ev.kind == EVENT_LABEL || is_future(ingest, record, ev.ts_ms))
         return;
-    enum role role = ev.kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
     int64_t start_ms = finest_pane(&ingest->times, ev.ts_ms, &ingest->event_pane_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
-        time_minus(partition->clock_ms[role], ingest->times.lateness_ms))
+        time_minus(partition->clock_ms[ROLE_DATA], ingest->times.lateness_ms))
         (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
                           record->offset);
 }
@@ -697,13 +389,14 @@ static enum fate judge(struct ingest *ingest, struct partition *partition, const
 {
     if (is_future(ingest, record, ev->ts_ms))
         return FATE_FUTURE;
-    struct version_state *state = version_of(ingest, ev);
+    if (ev->kind == EVENT_LABEL)
+        return judge_label(ingest, partition, ev, out_reject);
+    struct version_state *state = versions_find(ingest->versions, ev);
     if (!state) {
         *out_reject = REJECT_LIMIT;
         return FATE_REJECTED;
     }
-    enum role role = ev->kind == EVENT_LABEL ? ROLE_LABELS : ROLE_DATA;
-    int64_t *clock_ms = &partition->clock_ms[role];
+    int64_t *clock_ms = &partition->clock_ms[ROLE_DATA];
     int64_t start_ms = finest_pane(&ingest->times, ev->ts_ms, &ingest->event_pane_ms);
     int64_t end_ms = time_plus(start_ms, ingest->times.tiers_ms[0]);
     bool late = end_ms <= time_minus(*clock_ms, ingest->times.lateness_ms);

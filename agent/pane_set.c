@@ -107,7 +107,7 @@ int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
             return ERR_NOT_FOUND;
         part = features_of(into, stored->grid, layout);
     } else {
-        return ERR_UNSUPPORTED;
+        return 0; /* outcomes are no part of a set: engine_outcomes.h */
     }
     return part ? tally_decode_add(stored->bytes, stored->len, part) : ERR_NOMEM;
 }
@@ -115,7 +115,7 @@ int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
 int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *stored)
 {
     if (stored->family >= PANE_FAMILY_COUNT)
-        return ERR_UNSUPPORTED;
+        return 0;
     struct tally *part = from->parts[stored->family];
     if (!part || (stored->family == PANE_FEATURES && stored->grid != from->grid))
         return 0;

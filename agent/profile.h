@@ -6,6 +6,7 @@
  */
 #include <stdint.h>
 
+#include "agent/base/text.h"
 #include "detectors/features.h"
 
 enum profile_state {
@@ -25,6 +26,19 @@ struct profile {
     uint32_t grid;             /* READY: number of the grid in the store */
     const struct feature_layout
         *layouts[GRID_RESOLUTION_COUNT]; /* READY: whole model fine, segments coarse */
+};
+
+/* Which profile a (model, version) starts with; immutable, shared by all workers. */
+struct profile_entry {
+    const char *model, *version; /* version NULL: any */
+    const struct profile *profile;
+};
+struct profile_book {
+    const struct profile_entry *entries;
+    uint32_t count;
+    /* For what has no entry: by the configuration of its reference. */
+    const struct profile *(*otherwise)(const void *context, struct text model, struct text version);
+    const void *context;
 };
 
 #endif

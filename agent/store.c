@@ -240,6 +240,7 @@ static struct store *store_new(const struct store_settings *settings)
     store->pipeline = strdup(settings->pipeline ? settings->pipeline : "driftd");
     store->last_request = &store->first_request;
     store->last_completion = &store->first_completion;
+    store->prune_waiting_before_ms = INT64_MIN;
     store->prune_results_before_ms = store->prune_results_wall_ms = store->prune_alerts_before_ms = INT64_MIN;
     for (int tier = 0; tier < STORE_TIERS; tier++)
         store->prune_panes_before_ms[tier] = INT64_MIN;

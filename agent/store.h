@@ -128,6 +128,12 @@ void store_put_meta(struct store_batch *batch, const char *key, const char *valu
 void store_put_capture(struct store_batch *batch, uint32_t series, int64_t pane_start_ms, const void *bytes,
                        size_t len);
 
+/* Appends what waits for a label: opaque bytes that nobody needs once `expire_ms` has passed (INT64_MAX:
+ * never). */
+void store_put_waiting(struct store_batch *batch, int64_t expire_ms, const void *bytes, size_t len);
+/* Deletes, in slices, what expired before. */
+void store_prune_waiting(struct store_batch *batch, int64_t before_ms);
+
 void store_put_alert(struct store_batch *batch, const struct alert_row *row);
 void store_put_transition(struct store_batch *batch, const struct alert_transition *transition);
 /* Ignored when an item with this id and sink is there already. state: pending, or `expired` (older than
@@ -197,6 +203,9 @@ int store_load_counts(struct store *store, store_count_fn *fn, void *context, st
 typedef int store_capture_fn(void *context, uint32_t series, int64_t pane_start_ms, const void *bytes,
                              size_t len);
 int store_load_captures(struct store *store, store_capture_fn *fn, void *context, struct err *err) MUST_USE;
+typedef int store_waiting_fn(void *context, const void *bytes, size_t len);
+/* In the order in which they were appended. */
+int store_load_waiting(struct store *store, store_waiting_fn *fn, void *context, struct err *err) MUST_USE;
 typedef int store_alert_fn(void *context, const struct alert_row *row);
 int store_load_alerts(struct store *store, store_alert_fn *fn, void *context, struct err *err) MUST_USE;
 /* Pending items, oldest first, at most `max`; `after_rowid` pages on. */

@@ -173,6 +173,17 @@ static int apply_capture(struct store *store, const struct op_capture *capture)
     return rc == SQLITE_OK ? store_step(statement) : rc;
 }
 
+static int apply_waiting(struct store *store, const struct op_waiting *waiting)
+{
+    sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_WAITING);
+    if (!statement)
+        return last_error(store);
+    int rc = bind_integers(statement, 1, (int64_t[]){waiting->expire_ms}, 1);
+    if (rc == SQLITE_OK)
+        rc = bind_blob(statement, 2, waiting->bytes, waiting->len);
+    return rc == SQLITE_OK ? store_step(statement) : rc;
+}
+
 static int apply_alert(struct store *store, const struct alert_row *row)
 {
     sqlite3_stmt *statement = store_statement(store, STATEMENT_PUT_ALERT);
@@ -334,6 +345,18 @@ static int prune_alerts(struct store *store)
     return rc;
 }
 
+static int prune_waiting(struct store *store)
+{
+    if (store->prune_waiting_before_ms == INT64_MIN)
+        return SQLITE_OK;
+    int rows;
+    const int64_t values[] = {store->prune_waiting_before_ms, STORE_PRUNE_ROWS};
+    int rc = prune(store, STATEMENT_PRUNE_WAITING, values, 2, &rows);
+    if (rc == SQLITE_OK && rows < STORE_PRUNE_ROWS)
+        store->prune_waiting_before_ms = INT64_MIN;
+    return rc;
+}
+
 int store_apply_prune(struct store *store)
 {
     for (int tier = 0; tier < STORE_TIERS; tier++) {
@@ -347,7 +370,9 @@ int store_apply_prune(struct store *store)
         if (rows < STORE_PRUNE_ROWS)
             store->prune_panes_before_ms[tier] = INT64_MIN;
     }
-    int rc = prune_results(store);
+    int rc = prune_waiting(store);
+    if (rc == SQLITE_OK)
+        rc = prune_results(store);
     return rc == SQLITE_OK ? prune_alerts(store) : rc;
 }
 
@@ -390,6 +415,11 @@ int store_apply_op(struct store *store, const struct op *op)
         return store_apply_meta(store, op->meta.key, op->meta.value);
     case OP_CAPTURE:
         return apply_capture(store, &op->capture);
+    case OP_WAITING:
+        return apply_waiting(store, &op->waiting);
+    case OP_PRUNE_WAITING:
+        raise_to(&store->prune_waiting_before_ms, op->prune.before_ms);
+        return SQLITE_OK;
     case OP_ALERT:
         return apply_alert(store, &op->alert);
     case OP_TRANSITION:

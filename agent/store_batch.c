@@ -219,6 +219,20 @@ void store_put_capture(struct store_batch *batch, uint32_t series, int64_t pane_
         op->capture = (struct op_capture){series, pane_start_ms, batch_bytes(batch, bytes, len), len};
 }
 
+void store_put_waiting(struct store_batch *batch, int64_t expire_ms, const void *bytes, size_t len)
+{
+    struct op *op = batch_add(batch, OP_WAITING);
+    if (op)
+        op->waiting = (struct op_waiting){expire_ms, batch_bytes(batch, bytes, len), len};
+}
+
+void store_prune_waiting(struct store_batch *batch, int64_t before_ms)
+{
+    struct op *op = batch_add(batch, OP_PRUNE_WAITING);
+    if (op)
+        op->prune = (struct op_prune){.before_ms = before_ms};
+}
+
 void store_put_alert(struct store_batch *batch, const struct alert_row *row)
 {
     struct op *op = batch_add(batch, OP_ALERT);

@@ -33,6 +33,8 @@ enum op_kind {
     OP_COUNT,
     OP_META,
     OP_CAPTURE,
+    OP_WAITING,
+    OP_PRUNE_WAITING,
     OP_ALERT,
     OP_TRANSITION,
     OP_OUTBOX,
@@ -53,6 +55,12 @@ struct op_count {
 struct op_capture {
     uint32_t series;
     int64_t pane_start_ms;
+    const void *bytes;
+    size_t len;
+};
+
+struct op_waiting {
+    int64_t expire_ms;
     const void *bytes;
     size_t len;
 };
@@ -90,6 +98,7 @@ struct op {
         struct op_prune prune;
         struct op_count count;
         struct op_capture capture;
+        struct op_waiting waiting;
         struct op_result result;
         struct op_outbox outbox;
         struct op_audit audit;
@@ -141,6 +150,7 @@ struct store {
     uint64_t commits; /* committed since the file was made, as the file should say */
     int wal_pages;    /* since the last checkpoint; by the WAL hook */
     int64_t prune_panes_before_ms[STORE_TIERS]; /* INT64_MIN: nothing to do */
+    int64_t prune_waiting_before_ms;            /* INT64_MIN: nothing to do */
     int64_t prune_results_before_ms, prune_results_wall_ms, prune_alerts_before_ms;
     int64_t housekeeping_ms; /* wall clock of the last round */
     bool reopen;             /* the connection cannot be trusted any more */

@@ -55,6 +55,7 @@ struct adapter {
         store_pane_fn *pane;
         store_count_fn *count;
         store_capture_fn *capture;
+        store_waiting_fn *waiting;
         store_alert_fn *alert;
         store_outbox_fn *outbox;
     };
@@ -274,6 +275,18 @@ int store_load_captures(struct store *store, store_capture_fn *fn, void *context
 {
     struct adapter to = {.context = context, .capture = fn};
     return each_row(store, store_statement(store, STATEMENT_LOAD_CAPTURES), capture_row, &to, err);
+}
+
+static int waiting_row(void *context, sqlite3_stmt *row)
+{
+    const struct adapter *to = context;
+    return to->waiting(to->context, sqlite3_column_blob(row, 0), (size_t)sqlite3_column_bytes(row, 0));
+}
+
+int store_load_waiting(struct store *store, store_waiting_fn *fn, void *context, struct err *err)
+{
+    struct adapter to = {.context = context, .waiting = fn};
+    return each_row(store, store_statement(store, STATEMENT_LOAD_WAITING), waiting_row, &to, err);
 }
 
 static int alert_row(void *context, sqlite3_stmt *row)

@@ -35,7 +35,9 @@ static int exec_pieces(sqlite3 *db, const char *const *pieces)
 /* ---- the contract ---- */
 
 static const char *const monitor_names[FAMILY_COUNT] = {
-    [FAMILY_FEATURES] = "drift",
+    [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
+    [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
+    [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
 };
 
 /* A fingerprint of everything that refresh_contract would write. */

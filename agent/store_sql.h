@@ -77,6 +77,9 @@
     "CREATE TABLE capture(" \
     "  capture INTEGER PRIMARY KEY, series INTEGER NOT NULL, pane_start_ms INTEGER NOT NULL," \
     "  bytes BLOB NOT NULL, UNIQUE(series, pane_start_ms)) STRICT;", \
+    "CREATE TABLE waiting(" \
+    "  waiting INTEGER PRIMARY KEY, expire_ms INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;", \
+    "CREATE INDEX waiting_expire ON waiting(expire_ms);", \
     "CREATE TABLE result(" \
     "  result INTEGER PRIMARY KEY, window_end_s INTEGER NOT NULL, window_end_ms INTEGER NOT NULL," \
     "  window_ms INTEGER NOT NULL, series INTEGER NOT NULL, subject INTEGER NOT NULL," \
@@ -294,6 +297,10 @@
                   " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(series, family, window_ms) DO UPDATE SET" \
                   " window_end_ms = excluded.window_end_ms, window_end_s = excluded.window_end_s" \
                   " WHERE excluded.window_end_ms > latest.window_end_ms") \
+    X(PUT_WAITING, "INSERT INTO waiting(expire_ms, bytes) VALUES(?1, ?2)") \
+    X(PRUNE_WAITING, "DELETE FROM waiting WHERE waiting IN" \
+                     " (SELECT waiting FROM waiting WHERE expire_ms < ?1 LIMIT ?2)") \
+    X(LOAD_WAITING, "SELECT bytes FROM waiting ORDER BY waiting") \
     X(PRUNE_RESULTS, "DELETE FROM result WHERE result IN (SELECT result FROM" \
                      " (SELECT result, window_end_s, closed_wall_ms FROM result ORDER BY result LIMIT ?3)" \
                      " WHERE window_end_s < ?1 AND closed_wall_ms < ?2)") \

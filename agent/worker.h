@@ -16,19 +16,6 @@
 #include "agent/profile.h"
 #include "collectors/source.h"
 
-/* Which profile a (model, version) starts with; immutable, shared by all workers. */
-struct profile_entry {
-    const char *model, *version; /* version NULL: any */
-    const struct profile *profile;
-};
-struct profile_book {
-    const struct profile_entry *entries;
-    uint32_t count;
-    /* For what has no entry: by the configuration of its reference. */
-    const struct profile *(*otherwise)(const void *context, struct text model, struct text version);
-    const void *context;
-};
-
 struct worker_settings {
     const struct config *config;
     struct mapping *const *mappings; /* by input */

@@ -7,7 +7,15 @@
  */
 #include <stdint.h>
 
-enum family { FAMILY_FEATURES, FAMILY_COUNT };
+enum family {
+    FAMILY_FEATURES,
+    FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
+    FAMILY_REGRESSION,
+    FAMILY_CALIBRATION,
+    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,   /* of one group, "attribute=value" */
+    FAMILY_COUNT
+}; /* numbers are stored: never change them */
 
 enum { REPORT_SLOTS = 40 };
 

@@ -129,9 +129,15 @@ static void test_every_metric_finds_its_slots(void **state)
     struct report_row row = empty_row();
     for (int i = 0; i < REPORT_SLOTS; i++)
         row.slots[i] = 100 + i;
-    put_row(batch, 1, 1, END_MS, 3600000, &row);
-    row.flags = REPORT_CATEGORICAL;
-    put_row(batch, 1, 2, END_MS, 3600000, &row);
+    static const char *const monitors[FAMILY_COUNT] = {"drift",       "performance", "performance",
+                                                       "calibration", "fairness",    "fairness"};
+    for (int family = 0; family < FAMILY_COUNT; family++) {
+        row.family = (enum family)family;
+        row.flags = 0;
+        put_row(batch, 1, 1, END_MS, 3600000, &row);
+        row.flags = REPORT_CATEGORICAL;
+        put_row(batch, 1, 2, END_MS, 3600000, &row);
+    }
     commit_now(store, batch);
     for (uint32_t i = 0; i < metric_count; i++) {
         const struct metric *m = &metric_table[i];
@@ -144,7 +150,8 @@ static void test_every_metric_finds_its_slots(void **state)
             if (m->p_slot >= 0)
                 (void)snprintf(p, sizeof(p), "%d.0", 100 + m->p_slot);
             if (m->kinds & (categorical ? METRIC_CATEGORICAL : METRIC_NUMERIC))
-                (void)snprintf(want, sizeof(want), "%s|%d.0|%s|drift", m->name, 100 + m->slot, p);
+                (void)snprintf(want, sizeof(want), "%s|%d.0|%s|%s", m->name, 100 + m->slot, p,
+                               monitors[m->family]);
             assert_string_equal(query_text(fixture, sql, got, sizeof(got)), want);
             if (!want[0] || m->floor_slot < 0)
                 continue;

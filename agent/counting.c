@@ -1,0 +1,153 @@
+#include "agent/counting.h"
+
+#include <stdlib.h>
+
+#include "agent/combos.h"
+#include "agent/outcome_event.h"
+
+struct counting {
+    const struct pane_times *times;
+    struct feature_row *row;
+    uint32_t row_features;
+    struct combos *combos;
+    struct members *members; /* of the event at hand */
+};
+
+struct counting *counting_new(const struct pane_times *times)
+{
+    struct counting *counting = calloc(1, sizeof(*counting));
+    if (!counting)
+        return NULL;
+    counting->times = times;
+    counting->combos = combos_new();
+    counting->members = calloc(1, sizeof(*counting->members));
+    if (!counting->combos || !counting->members) {
+        counting_free(counting);
+        return NULL;
+    }
+    return counting;
+}
+
+void counting_free(struct counting *counting)
+{
+    if (!counting)
+        return;
+    feature_row_free(counting->row);
+    combos_free(counting->combos);
+    free(counting->members);
+    free(counting);
+}
+
+/* ---- features ---- */
+
+static bool has_features(const struct event *ev)
+{
+    return ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
+}
+
+bool counting_is_binned(const struct version_state *state, const struct event *ev)
+{
+    return has_features(ev) && state->profile->state == PROFILE_READY &&
+           ev->ts_ms >= state->profile->effective_from_ms;
+}
+
+int counting_resolve(struct counting *counting, struct version_state *state, uint32_t input,
+                     const struct event *ev)
+{
+    const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
+    struct feature_binding **binding = &state->bindings[input];
+    if (!*binding && !(*binding = feature_binding_new(grid)))
+        return ERR_NOMEM;
+    if (grid->feature_count > counting->row_features) {
+        feature_row_free(counting->row);
+        counting->row = feature_row_new(grid->feature_count);
+        counting->row_features = counting->row ? grid->feature_count : 0;
+    }
+    if (!counting->row)
+        return ERR_NOMEM;
+    counting->row->count = grid->feature_count;
+    return feature_row_resolve(counting->row, *binding, ev);
+}
+
+static int count_features(struct counting *counting, struct delta_cell *cell, enum grid_resolution resolution)
+{
+    if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
+        return ERR_NOMEM;
+    return feature_cell_add(cell->features, counting->row);
+}
+
+static int take_sample(struct delta_cell *cell, const struct event *ev)
+{
+    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
+        return ERR_NOMEM;
+    return sample_add(cell->sample, ev);
+}
+
+/* ---- labels ---- */
+
+static int wait_for_label(struct counting *counting, struct delta *delta, const struct version_state *state,
+                          const struct counted_event *counted)
+{
+    const struct event *ev = counted->event;
+    struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
+    if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry))
+        return 0;
+    if (outcome_of_label(ev, state->config, &waiting.truth) &&
+        outcome_may_pair(&waiting.entry, waiting.truth))
+        waiting.kind = WAITING_OUTCOME;
+    else if (!ev->id.ptr)
+        return 0;
+    members_add_groups(counting->members, &ev->groups);
+    waiting.entry.combo = combos_number(counting->combos, delta, counting->members);
+    waiting.entry.owner = state->series;
+    waiting.entry.late = counted->late;
+    if (ev->id.ptr)
+        waiting.entry.id_hash = outcome_id_hash(ev);
+    return waiting.entry.combo == COMBO_NONE ? ERR_NOMEM : delta_add_waiting(delta, &waiting);
+}
+
+bool counting_label(const struct counting *counting, const struct model_config *config,
+                    const struct event *ev, bool late, struct delta_waiting *out)
+{
+    *out = (struct delta_waiting){.kind = WAITING_LABEL,
+                                  .entry = {.id_hash = outcome_id_hash(ev),
+                                            .ts_ms = ev->ts_ms,
+                                            .wait_s = outcome_wait_s(config, counting->times),
+                                            .late = late}};
+    return outcome_of_label(ev, config, &out->entry.value);
+}
+
+/* ---- one event ---- */
+
+int counting_add(struct counting *counting, struct delta *delta, struct versions *versions,
+                 struct version_state *state, const struct counted_event *counted)
+{
+    const struct event *ev = counted->event;
+    const struct profile *profile = state->profile;
+    struct delta_cell *cell = delta_cell(delta, state->series, counted->pane_ms, counted->late, profile);
+    if (!cell)
+        return ERR_NOMEM;
+    members_begin(counting->members, state->series);
+    cell->activity[ev->kind]++;
+    int code = 0;
+    if (counted->binned)
+        code = count_features(counting, cell, GRID_FINE);
+    else if (has_features(ev) && !counted->late &&
+             (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
+        code = take_sample(cell, ev);
+    for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
+        uint32_t series = versions_segment(versions, state, ev, &ev->segments.items[i]);
+        if (series == UINT32_MAX)
+            continue;
+        cell = delta_cell(delta, series, counted->pane_ms, counted->late, profile);
+        if (!cell)
+            return ERR_NOMEM;
+        cell->activity[ev->kind]++;
+        members_add_series(counting->members, series);
+        if (counted->binned)
+            code = count_features(counting, cell, GRID_COARSE);
+    }
+    if (code == 0 && ev->kind == EVENT_PREDICTION)
+        code = wait_for_label(counting, delta, state, counted);
+    return code;
+}

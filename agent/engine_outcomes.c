@@ -1,0 +1,290 @@
+/* What waits for labels: combinations, the join, and the panes that its pairs are added to. */
+#include "agent/engine_outcomes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 1024 };
+
+static int on_seen(void *context, const struct join_entry *prediction, int sign);
+static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
+                     int sign);
+
+int engine_outcomes_new(struct engine *engine)
+{
+    struct outcome_state *state = calloc(1, sizeof(*state));
+    if (!state)
+        return ERR_NOMEM;
+    engine->outcomes = state;
+    strbuf_init(&state->blob, BLOB_BYTES_MAX);
+    state->blob_expire_ms = INT64_MIN;
+    state->combo_names = intern_new(COMBOS_MAX);
+    state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
+    struct join_settings join = {engine->config->limits.waiting, engine->config->horizon_ms, on_seen,
+                                 on_joined, engine};
+    int code = outcome_scratch_init(&state->scratch);
+    if (code == 0)
+        code = join_new(&state->join, &join);
+    return state->combo_names ? code : ERR_NOMEM;
+}
+
+void engine_outcomes_free(struct engine *engine)
+{
+    struct outcome_state *state = engine->outcomes;
+    if (!state)
+        return;
+    for (uint32_t i = 0; state->combo_names && i < intern_count(state->combo_names); i++) {
+        free(state->combos[i].series);
+        free(state->combos[i].slots);
+    }
+    free(state->combos);
+    free(state->combo_groups);
+    for (uint32_t i = 0; i < state->worker_count; i++)
+        free(state->workers[i].combos);
+    free(state->workers);
+    intern_free(state->combo_names);
+    join_free(state->join);
+    outcome_scratch_release(&state->scratch);
+    strbuf_release(&state->blob);
+    free(state->stale);
+    free(state);
+}
+
+/* ---- combinations ---- */
+
+static int make_room_for_combo(struct outcome_state *state)
+{
+    uint32_t count = intern_count(state->combo_names);
+    if (count < state->combo_capacity)
+        return 0;
+    uint32_t capacity = state->combo_capacity ? state->combo_capacity * 2 : 64;
+    struct outcome_combo *combos = realloc(state->combos, capacity * sizeof(*combos));
+    if (combos)
+        state->combos = combos;
+    struct combo_groups *groups = realloc(state->combo_groups, capacity * sizeof(*groups));
+    if (groups)
+        state->combo_groups = groups;
+    if (!combos || !groups)
+        return ERR_NOMEM;
+    state->combo_capacity = capacity;
+    state->scratch.groups = groups;
+    return 0;
+}
+
+/* The slot of a group in its version; UINT32_MAX when the cap refuses it. */
+static uint32_t group_slot(struct version *version, const char *name)
+{
+    if (!version->groups)
+        version->groups = intern_new(OUTCOME_GROUPS_MAX);
+    uint32_t slot = version->groups ? intern_add(version->groups, text_of(name)) : INTERN_NONE;
+    if (slot == INTERN_NONE)
+        version->capped = true;
+    return slot;
+}
+
+int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
+                                const char *const *groups, uint32_t group_count, uint32_t *out)
+{
+    struct outcome_state *state = engine->outcomes;
+    struct version *version = series[0]->version;
+    uint8_t slots[OUTCOME_GROUPS_MAX];
+    char bytes[COMBO_BYTES_MAX];
+    size_t len = 1;
+    uint32_t slot_count = 0;
+    bytes[0] = (char)series_count;
+    for (uint32_t i = 0; i < series_count && len + sizeof(uint32_t) + sizeof(slots) <= sizeof(bytes); i++) {
+        memcpy(bytes + len, &series[i]->number, sizeof(uint32_t));
+        len += sizeof(uint32_t);
+    }
+    for (uint32_t i = 0; i < group_count && slot_count < OUTCOME_GROUPS_MAX; i++) {
+        uint32_t slot = group_slot(version, groups[i]);
+        if (slot != INTERN_NONE)
+            slots[slot_count++] = (uint8_t)slot;
+    }
+    memcpy(bytes + len, slots, slot_count);
+    len += slot_count;
+    int code = make_room_for_combo(state);
+    if (code != 0)
+        return code;
+    uint32_t known = intern_count(state->combo_names);
+    *out = intern_add(state->combo_names, (struct text){bytes, (uint32_t)len});
+    if (*out == INTERN_NONE || *out < known) {
+        version->capped |= *out == INTERN_NONE;
+        return 0;
+    }
+    struct outcome_combo *combo = &state->combos[*out];
+    *combo = (struct outcome_combo){malloc(series_count * sizeof(struct series *)), series_count,
+                                    malloc(slot_count + 1u), slot_count};
+    state->combo_groups[*out] = (struct combo_groups){combo->slots, slot_count};
+    if (!combo->series || !combo->slots)
+        return ERR_NOMEM;
+    memcpy(combo->series, series, series_count * sizeof(struct series *));
+    memcpy(combo->slots, slots, slot_count);
+    version->whole = series[0];
+    return state->restoring ? 0 : engine_outcomes_remember_combo(engine, combo);
+}
+
+static int learn_combos(struct engine *engine, uint32_t worker, const struct delta *delta)
+{
+    struct outcome_state *state = engine->outcomes;
+    if (worker >= state->worker_count) {
+        void *grown = realloc(state->workers, (worker + 1) * sizeof(*state->workers));
+        if (!grown)
+            return ERR_NOMEM;
+        state->workers = grown;
+        memset(state->workers + state->worker_count, 0,
+               (worker + 1 - state->worker_count) * sizeof(*state->workers));
+        state->worker_count = worker + 1;
+    }
+    uint32_t count;
+    const struct delta_combo *combos = delta_new_combos(delta, &count);
+    if (count == 0)
+        return 0;
+    uint32_t total = combos[count - 1].combo + 1;
+    uint32_t *grown = realloc(state->workers[worker].combos, total * sizeof(uint32_t));
+    if (!grown)
+        return ERR_NOMEM;
+    state->workers[worker].combos = grown;
+    state->workers[worker].count = total;
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < count; i++) {
+        struct series *series[64];
+        uint32_t series_count = 0;
+        for (uint32_t j = 0; j < combos[i].series_count && j < ARRAY_LEN(series); j++) {
+            struct series *known = engine->workers[worker].series[combos[i].series[j]];
+            if (known)
+                series[series_count++] = known;
+            else if (j == 0)
+                break; /* the model itself was refused */
+        }
+        grown[combos[i].combo] = INTERN_NONE;
+        if (series_count)
+            code = engine_outcomes_learn_combo(engine, series, series_count, combos[i].groups,
+                                               combos[i].group_count, &grown[combos[i].combo]);
+    }
+    return code;
+}
+
+/* ---- pairs to panes ---- */
+
+static int add_on_time(struct engine *engine, struct series *series, int64_t start_ms,
+                       const struct outcome_item *item)
+{
+    struct outcome_pane *pane = outcome_panes_find(&series->outcomes, 0, start_ms, true);
+    if (!pane)
+        return ERR_NOMEM;
+    return outcome_part_add(&pane->parts[PANE_ON_TIME], item, &engine->outcomes->scratch,
+                            series->version->config->unit, series->segment[0] == '\0');
+}
+
+static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
+                    const struct outcome_item *item)
+{
+    struct outcome_state *state = engine->outcomes;
+    for (uint8_t tier = 0; tier < engine->times.tier_count; tier++) {
+        int64_t start_ms = pane_start(&engine->times, tier, ts_ms);
+        if (start_ms + engine->times.tiers_ms[tier] <=
+            time_minus(series->version->matured_until_ms, engine_outcomes_keep_ms(engine, tier)))
+            continue; /* beyond every revision */
+        struct outcome_pane *pane = outcome_panes_find(&series->outcomes, tier, start_ms, true);
+        if (!pane)
+            return ERR_NOMEM;
+        struct outcome_part *part = &pane->parts[PANE_LATE];
+        state->changed_late += !part->changed;
+        state->stale_panes += !pane->stale;
+        pane->stale = true;
+        int code = outcome_part_add(part, item, &state->scratch, series->version->config->unit,
+                                    series->segment[0] == '\0');
+        if (code != 0)
+            return code;
+    }
+    return 0;
+}
+
+/* One prediction (label NULL) or pair, into every series of its combination. */
+static int add_item(struct engine *engine, const struct join_entry *prediction,
+                    const struct join_entry *label, int sign)
+{
+    const struct outcome_state *state = engine->outcomes;
+    const struct outcome_combo *combo = &state->combos[prediction->combo];
+    const struct version *version = combo->series[0]->version;
+    struct outcome_item item = {.value = prediction->value,
+                                .truth = label ? label->value : 0,
+                                .combo = prediction->combo,
+                                .kind = prediction->kind,
+                                .predicted = prediction->predicted,
+                                .labelled = label != NULL,
+                                .sign = (int8_t)sign};
+    int64_t start_ms = pane_start(&engine->times, 0, prediction->ts_ms);
+    int64_t end_ms = start_ms + engine->times.tiers_ms[0];
+    bool late =
+        prediction->late ||
+        (label && (label->late || label->ts_ms >= time_plus(end_ms, version->config->label_delay_ms)));
+    bool matured = end_ms <= version->matured_until_ms;
+    if (state->restoring && (late || matured))
+        return 0; /* the store has it */
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < combo->series_count; i++) {
+        struct series *series = combo->series[i];
+        if (!late && matured && end_ms > series->incomplete_until_ms)
+            series->incomplete_until_ms = end_ms; /* a partition had been idle or absent */
+        code = late || matured ? add_late(engine, series, prediction->ts_ms, &item)
+                               : add_on_time(engine, series, start_ms, &item);
+    }
+    return code;
+}
+
+static int on_seen(void *context, const struct join_entry *prediction, int sign)
+{
+    return add_item(context, prediction, NULL, sign);
+}
+
+static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
+                     int sign)
+{
+    return add_item(context, prediction, label, sign);
+}
+
+/* ---- merge ---- */
+
+int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting)
+{
+    struct outcome_state *state = engine->outcomes;
+    const struct join_entry *entry = &waiting->entry;
+    enum join_fate fate = JOIN_ADDED;
+    int code = 0;
+    if (waiting->kind == WAITING_OUTCOME) {
+        struct join_entry label = {.ts_ms = entry->ts_ms, .value = waiting->truth, .late = entry->late};
+        code = on_seen(engine, entry, 1);
+        if (code == 0)
+            code = on_joined(engine, entry, &label, 1);
+    } else if (waiting->kind == WAITING_LABEL) {
+        code = join_add_label(state->join, entry, &fate);
+    } else {
+        code = join_add_prediction(state->join, entry, &fate);
+        if (fate == JOIN_REFUSED)
+            state->combos[entry->combo].series[0]->version->capped = true;
+    }
+    if (code != 0 || fate == JOIN_REFUSED || state->restoring)
+        return code;
+    return engine_outcomes_remember(engine, waiting);
+}
+
+int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
+{
+    struct outcome_state *state = engine->outcomes;
+    int code = learn_combos(engine, worker, delta);
+    size_t count;
+    const struct delta_waiting *items = delta_waiting(delta, &count);
+    for (size_t i = 0; code == 0 && i < count; i++) {
+        struct delta_waiting waiting = items[i];
+        if (waiting.kind != WAITING_LABEL) {
+            waiting.entry.combo = state->workers[worker].combos[items[i].entry.combo];
+            if (waiting.entry.combo == INTERN_NONE)
+                continue;
+            waiting.entry.owner = state->combos[waiting.entry.combo].series[0]->number;
+        }
+        code = engine_outcomes_take(engine, &waiting);
+    }
+    return code;
+}

@@ -1,0 +1,77 @@
+#ifndef DRIFTD_AGENT_ENGINE_OUTCOMES_H
+#define DRIFTD_AGENT_ENGINE_OUTCOMES_H
+/*
+ * Labels become results (DESIGN §8). Beside the panes of features there is a second sequence of panes per
+ * version: a pane of outcomes closes ("matures") when the panes of features have closed and the labels'
+ * watermark has passed its end plus the model's label_delay. What is on time is decided by the logs alone:
+ * a prediction and a label on time in their partitions, the label earlier than that moment. Everything else
+ * is added to the late part and revises. Shared by the engine_outcomes*.c files and called by the others.
+ */
+#include "agent/engine_internal.h"
+#include "agent/join.h"
+#include "agent/outcome_panes.h"
+
+/* Families of outcome panes in the store; not part of struct pane_set. Never change them. */
+enum { PANE_OUTCOMES = 16, PANE_OUTCOME_GROUPS = 17 };
+
+struct outcome_combo {
+    struct series **series; /* the whole model first */
+    uint32_t series_count;
+    uint8_t *slots; /* groups of the version */
+    uint32_t slot_count;
+};
+
+struct stale_outcome {
+    struct series *series;
+    uint8_t window;
+    int64_t end_ms;
+};
+
+struct outcome_state {
+    struct join *join;
+    struct intern *combo_names; /* canonical bytes; id is the number */
+    struct outcome_combo *combos;
+    struct combo_groups *combo_groups; /* the same, as folding wants them */
+    uint32_t combo_capacity;
+    struct {
+        uint32_t *combos; /* by the worker's number; INTERN_NONE: refused */
+        uint32_t count;
+    } * workers;
+    uint32_t worker_count;
+    struct outcome_scratch scratch;
+    struct strbuf blob; /* entries of the next row of `waiting` */
+    int64_t blob_expire_ms;
+    bool restoring;
+    uint32_t changed_late; /* parts to write */
+    uint32_t stale_panes;
+    struct stale_outcome *stale; /* windows to revise, sorted */
+    uint32_t stale_count, stale_next, stale_capacity;
+    int64_t revised_at_ms;
+};
+
+/* engine_outcomes.c */
+int engine_outcomes_new(struct engine *engine) MUST_USE;
+void engine_outcomes_free(struct engine *engine);
+int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta) MUST_USE;
+int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
+                                const char *const *groups, uint32_t group_count, uint32_t *out) MUST_USE;
+int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
+
+/* engine_outcomes_close.c */
+/* Matures panes, then revises; true when there is more to do now. */
+bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us);
+bool engine_outcomes_is_idle(const struct engine *engine);
+int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
+/* Panes of the version that ended before are final and in no window that is still to be reported; INT64_MAX:
+ * all. */
+int64_t engine_outcomes_needed_from(const struct engine *engine, const struct version *version);
+
+/* engine_outcomes_store.c */
+void engine_outcomes_put(struct engine *engine);
+int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
+int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_combo *combo) MUST_USE;
+int engine_outcomes_restore(struct engine *engine, struct err *err) MUST_USE;
+/* No pane of outcomes from here on is in the store already. */
+int64_t engine_outcomes_floor(const struct engine *engine);
+
+#endif

@@ -1,0 +1,268 @@
+#include "agent/join.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/err.h"
+#include "detectors/outcomes.h"
+
+enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2 };
+
+struct table {
+    struct join_entry *slots; /* open addressing, linear probing */
+    uint64_t mask, count;     /* entries, expired ones included */
+    int64_t first_expiry_ms;  /* none of them expires before */
+};
+
+struct join {
+    struct join_settings settings;
+    struct table predictions, labels;
+    int64_t now_ms;
+    struct join_stats stats;
+};
+
+/* ---- one table ---- */
+
+static int64_t expiry_of(const struct join_entry *entry)
+{
+    int64_t out;
+    return __builtin_add_overflow(entry->ts_ms, (int64_t)entry->wait_s * 1000, &out) ? INT64_MAX : out;
+}
+
+static bool table_make(struct table *table, uint64_t slots)
+{
+    *table = (struct table){calloc(slots, sizeof(struct join_entry)), slots - 1, 0, INT64_MAX};
+    return table->slots != NULL;
+}
+
+static struct join_entry *place(struct table *table, const struct join_entry *entry)
+{
+    uint64_t at = entry->id_hash & table->mask;
+    while (table->slots[at].state)
+        at = (at + 1) & table->mask;
+    table->slots[at] = *entry;
+    table->count++;
+    if (expiry_of(entry) < table->first_expiry_ms)
+        table->first_expiry_ms = expiry_of(entry);
+    return &table->slots[at];
+}
+
+/* The entry with this hash that follows `*at`, which starts at UINT64_MAX. */
+static struct join_entry *next_of(const struct table *table, uint64_t id_hash, uint64_t *at)
+{
+    uint64_t slot = *at == UINT64_MAX ? id_hash & table->mask : (*at + 1) & table->mask;
+    for (; table->slots[slot].state; slot = (slot + 1) & table->mask)
+        if (table->slots[slot].id_hash == id_hash) {
+            *at = slot;
+            return &table->slots[slot];
+        }
+    return NULL;
+}
+
+/* A table of the right size with what has not expired. */
+static int rebuild(struct table *table, int64_t now_ms, uint64_t *unmatched)
+{
+    uint64_t live = 0, slots = SLOTS_MIN;
+    for (uint64_t at = 0; at <= table->mask; at++)
+        live += table->slots[at].state && expiry_of(&table->slots[at]) >= now_ms;
+    while (slots < live * 5 / 2)
+        slots *= 2;
+    struct table fresh;
+    if (!table_make(&fresh, slots))
+        return ERR_NOMEM;
+    for (uint64_t at = 0; at <= table->mask; at++) {
+        const struct join_entry *entry = &table->slots[at];
+        if (entry->state && expiry_of(entry) >= now_ms)
+            (void)place(&fresh, entry);
+        else if (entry->state)
+            *unmatched += !(entry->state & MATCHED);
+    }
+    free(table->slots);
+    *table = fresh;
+    return 0;
+}
+
+/* Room for one more: ERR_LIMIT when the table is full of what has not expired. */
+static int make_room(struct join *join, struct table *table, uint64_t *unmatched)
+{
+    bool full = table->count >= join->settings.entries_max;
+    if (!full && (table->count + 1) * 10 <= (table->mask + 1) * 7)
+        return 0;
+    if (full && table->first_expiry_ms >= join->now_ms)
+        return ERR_LIMIT;
+    int code = rebuild(table, join->now_ms, unmatched);
+    return code == 0 && table->count >= join->settings.entries_max ? ERR_LIMIT : code;
+}
+
+/* ---- life cycle ---- */
+
+int join_new(struct join **out, const struct join_settings *settings)
+{
+    struct join *join = calloc(1, sizeof(*join));
+    if (!join)
+        return ERR_NOMEM;
+    join->settings = *settings;
+    join->now_ms = INT64_MIN;
+    if (!table_make(&join->predictions, SLOTS_MIN) || !table_make(&join->labels, SLOTS_MIN)) {
+        join_free(join);
+        return ERR_NOMEM;
+    }
+    *out = join;
+    return 0;
+}
+
+void join_free(struct join *join)
+{
+    if (!join)
+        return;
+    free(join->predictions.slots);
+    free(join->labels.slots);
+    free(join);
+}
+
+void join_set_time(struct join *join, int64_t now_ms)
+{
+    if (now_ms > join->now_ms)
+        join->now_ms = now_ms;
+}
+
+void join_get_stats(const struct join *join, struct join_stats *out)
+{
+    *out = join->stats;
+    out->predictions = join->predictions.count;
+    out->labels = join->labels.count;
+    out->bytes = (join->predictions.mask + join->labels.mask + 2) * sizeof(struct join_entry);
+}
+
+/* ---- pairs ---- */
+
+static int compare(const struct join_entry *a, const struct join_entry *b)
+{
+    if (a->late != b->late)
+        return a->late ? 1 : -1;
+    if (a->ts_ms != b->ts_ms)
+        return a->ts_ms < b->ts_ms ? -1 : 1;
+    if (a->predicted != b->predicted)
+        return a->predicted < b->predicted ? -1 : 1;
+    bool a_is_nan = isnan(a->value), b_is_nan = isnan(b->value);
+    if (a_is_nan || b_is_nan)
+        return a_is_nan - b_is_nan;
+    return a->value < b->value ? -1 : a->value > b->value;
+}
+
+/* Do two entries stand for the same event? Ids come back after they have expired. */
+static bool overlaps(const struct join_entry *a, const struct join_entry *b)
+{
+    return a->ts_ms <= expiry_of(b) && b->ts_ms <= expiry_of(a);
+}
+
+static bool may_join(const struct join *join, const struct join_entry *prediction,
+                     const struct join_entry *label)
+{
+    int64_t earliest_ms;
+    if (__builtin_sub_overflow(prediction->ts_ms, join->settings.horizon_ms, &earliest_ms))
+        earliest_ms = INT64_MIN;
+    /* A number that is no class says nothing about a binary prediction. */
+    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
+    return (prediction->kind != OUTCOME_BINARY || is_class) && label->ts_ms >= earliest_ms &&
+           label->ts_ms <= expiry_of(prediction);
+}
+
+static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction)
+{
+    struct join_entry *best = NULL, *label;
+    for (uint64_t at = UINT64_MAX; (label = next_of(&join->labels, prediction->id_hash, &at));)
+        if (may_join(join, prediction, label) && (!best || compare(label, best) < 0))
+            best = label;
+    return best;
+}
+
+static int give_pair(struct join *join, struct join_entry *prediction, int sign)
+{
+    struct join_entry *label = label_of(join, prediction);
+    if (!label)
+        return 0;
+    label->state |= MATCHED;
+    prediction->state |= MATCHED;
+    return join->settings.joined(join->settings.context, prediction, label, sign);
+}
+
+static int give_prediction(struct join *join, struct join_entry *prediction, int sign)
+{
+    int code = join->settings.seen(join->settings.context, prediction, sign);
+    return code ? code : give_pair(join, prediction, sign);
+}
+
+/* All pairs of the predictions with this hash. */
+static int give_pairs(struct join *join, uint64_t id_hash, int sign)
+{
+    struct join_entry *prediction;
+    int code = 0;
+    for (uint64_t at = UINT64_MAX; code == 0 && (prediction = next_of(&join->predictions, id_hash, &at));)
+        code = give_pair(join, prediction, sign);
+    return code;
+}
+
+int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
+{
+    struct join_entry entry = *prediction, *known;
+    entry.state = USED;
+    *out_fate = JOIN_DUPLICATE;
+    for (uint64_t at = UINT64_MAX; (known = next_of(&join->predictions, entry.id_hash, &at));) {
+        if (known->owner != entry.owner || !overlaps(known, &entry))
+            continue;
+        join->stats.duplicates++;
+        if (compare(known, &entry) <= 0)
+            return 0;
+        int code = give_prediction(join, known, -1);
+        if (code != 0)
+            return code;
+        *known = entry;
+        return give_prediction(join, known, 1);
+    }
+    int code = make_room(join, &join->predictions, &join->stats.unlabelled);
+    if (code == ERR_LIMIT) {
+        join->stats.refused++;
+        *out_fate = JOIN_REFUSED;
+        return 0;
+    }
+    *out_fate = JOIN_ADDED;
+    return code ? code : give_prediction(join, place(&join->predictions, &entry), 1);
+}
+
+static bool same_value(const struct join_entry *a, const struct join_entry *b)
+{
+    return !(a->value < b->value) && !(a->value > b->value);
+}
+
+int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
+{
+    struct join_entry entry = *label, *known;
+    entry.state = USED;
+    for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at));) {
+        if (!overlaps(known, &entry))
+            continue;
+        *out_fate = same_value(known, &entry) ? JOIN_DUPLICATE : JOIN_CHANGED;
+        join->stats.duplicates += *out_fate == JOIN_DUPLICATE;
+        join->stats.changed += *out_fate == JOIN_CHANGED;
+        if (compare(known, &entry) <= 0)
+            return 0;
+        int code = give_pairs(join, entry.id_hash, -1);
+        *known = entry;
+        return code ? code : give_pairs(join, entry.id_hash, 1);
+    }
+    int code = make_room(join, &join->labels, &join->stats.orphans);
+    if (code == ERR_LIMIT) {
+        join->stats.refused++;
+        *out_fate = JOIN_REFUSED;
+        return 0;
+    }
+    *out_fate = JOIN_ADDED;
+    if (code != 0)
+        return code;
+    /* Another label of another time may have been the pair so far. */
+    code = give_pairs(join, entry.id_hash, -1);
+    (void)place(&join->labels, &entry);
+    return code ? code : give_pairs(join, entry.id_hash, 1);
+}

@@ -1,0 +1,198 @@
+#include "agent/outcome_panes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/err.h"
+
+enum { ITEMS_MAX = 64, BUFFER_BYTES_MAX = 1 << 20 };
+
+int outcome_scratch_init(struct outcome_scratch *scratch)
+{
+    strbuf_init(&scratch->buffer, BUFFER_BYTES_MAX);
+    scratch->tallies[0] = tally_new(outcomes_size());
+    scratch->tallies[1] = tally_new(outcome_groups_size());
+    return scratch->tallies[0] && scratch->tallies[1] ? 0 : ERR_NOMEM;
+}
+
+void outcome_scratch_release(struct outcome_scratch *scratch)
+{
+    strbuf_release(&scratch->buffer);
+    for (int i = 0; i < OUTCOME_TALLIES; i++)
+        tally_free(scratch->tallies[i]);
+}
+
+void outcome_scratch_reset(struct outcome_scratch *scratch)
+{
+    for (int i = 0; i < OUTCOME_TALLIES; i++)
+        tally_reset(scratch->tallies[i]);
+}
+
+/* ---- panes ---- */
+
+static void pane_free(struct outcome_pane *pane)
+{
+    for (int part = 0; part < 2; part++) {
+        free(pane->parts[part].items);
+        for (int i = 0; i < OUTCOME_TALLIES; i++)
+            free(pane->parts[part].bytes[i]);
+    }
+    free(pane);
+}
+
+void outcome_panes_release(struct outcome_panes *panes)
+{
+    for (uint32_t i = 0; i < panes->count; i++)
+        pane_free(panes->items[i]);
+    free(panes->items);
+    *panes = (struct outcome_panes){0};
+}
+
+static bool is_before(const struct outcome_pane *pane, uint8_t tier, int64_t start_ms)
+{
+    return pane->tier != tier ? pane->tier < tier : pane->start_ms < start_ms;
+}
+
+uint32_t outcome_panes_position(const struct outcome_panes *panes, uint8_t tier, int64_t start_ms)
+{
+    uint32_t low = 0, high = panes->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (is_before(panes->items[middle], tier, start_ms))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct outcome_pane *outcome_panes_find(struct outcome_panes *panes, uint8_t tier, int64_t start_ms, bool add)
+{
+    uint32_t at = outcome_panes_position(panes, tier, start_ms);
+    if (at < panes->count && panes->items[at]->tier == tier && panes->items[at]->start_ms == start_ms)
+        return panes->items[at];
+    if (!add)
+        return NULL;
+    if (panes->count == panes->capacity) {
+        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 16;
+        struct outcome_pane **grown = realloc(panes->items, capacity * sizeof(struct outcome_pane *));
+        if (!grown)
+            return NULL;
+        panes->items = grown;
+        panes->capacity = capacity;
+    }
+    struct outcome_pane *pane = calloc(1, sizeof(*pane));
+    if (!pane)
+        return NULL;
+    pane->tier = tier;
+    pane->start_ms = start_ms;
+    memmove(panes->items + at + 1, panes->items + at, (panes->count - at) * sizeof(struct outcome_pane *));
+    panes->items[at] = pane;
+    panes->count++;
+    return pane;
+}
+
+void outcome_panes_drop(struct outcome_panes *panes, uint8_t tier, int64_t before_ms)
+{
+    uint32_t from = outcome_panes_position(panes, tier, INT64_MIN);
+    uint32_t to = outcome_panes_position(panes, tier, before_ms);
+    for (uint32_t i = from; i < to; i++)
+        pane_free(panes->items[i]);
+    if (to > from)
+        memmove(panes->items + from, panes->items + to, (panes->count - to) * sizeof(struct outcome_pane *));
+    panes->count -= to - from;
+}
+
+/* ---- parts ---- */
+
+bool outcome_part_is_empty(const struct outcome_part *part)
+{
+    return part->count == 0 && !part->bytes[0] && !part->bytes[1];
+}
+
+/* The tallies of `scratch` become the bytes. */
+static int keep(struct outcome_part *part, int i, struct outcome_scratch *scratch)
+{
+    free(part->bytes[i]);
+    part->bytes[i] = NULL;
+    part->len[i] = 0;
+    if (tally_is_zero(scratch->tallies[i]))
+        return 0;
+    strbuf_reset(&scratch->buffer);
+    tally_encode(scratch->tallies[i], &scratch->buffer);
+    char *copy = strbuf_failed(&scratch->buffer) ? NULL : malloc(scratch->buffer.len);
+    if (!copy)
+        return ERR_NOMEM;
+    memcpy(copy, scratch->buffer.bytes, scratch->buffer.len);
+    part->bytes[i] = copy;
+    part->len[i] = scratch->buffer.len;
+    return 0;
+}
+
+static void count_item(const struct outcome_item *item, struct outcome_scratch *scratch, double unit,
+                       bool with_groups)
+{
+    struct outcome outcome = {item->kind, item->labelled, item->predicted, item->value, item->truth};
+    outcomes_add(scratch->tallies[0], &outcome, unit, item->sign);
+    const struct combo_groups *groups = &scratch->groups[item->combo];
+    for (uint32_t i = 0; with_groups && i < groups->count; i++)
+        outcome_groups_add(scratch->tallies[1], groups->slots[i], &outcome, item->sign);
+}
+
+int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch, double unit,
+                      bool with_groups)
+{
+    if (part->count == 0)
+        return 0;
+    outcome_scratch_reset(scratch);
+    int code = outcome_part_sum(part, scratch);
+    for (uint32_t i = 0; code == 0 && i < part->count; i++)
+        count_item(&part->items[i], scratch, unit, with_groups);
+    for (int i = 0; code == 0 && i < OUTCOME_TALLIES; i++)
+        code = keep(part, i, scratch);
+    free(part->items);
+    part->items = NULL;
+    part->count = part->capacity = 0;
+    return code;
+}
+
+int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
+                     struct outcome_scratch *scratch, double unit, bool with_groups)
+{
+    if (part->count == ITEMS_MAX) {
+        int code = outcome_part_fold(part, scratch, unit, with_groups);
+        if (code != 0)
+            return code;
+    }
+    if (part->count == part->capacity) {
+        uint32_t capacity = part->capacity ? part->capacity * 2 : 4;
+        struct outcome_item *grown = realloc(part->items, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        part->items = grown;
+        part->capacity = capacity;
+    }
+    part->items[part->count++] = *item;
+    part->changed = true;
+    return 0;
+}
+
+int outcome_part_add_bytes(struct outcome_part *part, int tally, const void *bytes, size_t len,
+                           struct outcome_scratch *scratch)
+{
+    tally_reset(scratch->tallies[tally]);
+    int code = tally_decode_add(bytes, len, scratch->tallies[tally]);
+    if (code == 0 && part->bytes[tally])
+        code = tally_decode_add(part->bytes[tally], part->len[tally], scratch->tallies[tally]);
+    part->changed = true;
+    return code ? code : keep(part, tally, scratch);
+}
+
+int outcome_part_sum(const struct outcome_part *part, struct outcome_scratch *scratch)
+{
+    int code = 0;
+    for (int i = 0; code == 0 && i < OUTCOME_TALLIES; i++)
+        if (part->bytes[i])
+            code = tally_decode_add(part->bytes[i], part->len[i], scratch->tallies[i]);
+    return code;
+}

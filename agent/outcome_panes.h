@@ -1,0 +1,84 @@
+#ifndef DRIFTD_AGENT_OUTCOME_PANES_H
+#define DRIFTD_AGENT_OUTCOME_PANES_H
+/*
+ * The outcome panes of one series: of every tier, what was on time and what came late, kept encoded, since a
+ * pane may stay open for as long as its labels take and a dense tally is 32 KiB. New outcomes are listed and
+ * folded into the bytes when there are enough of them. Loop thread only.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/compiler.h"
+#include "agent/base/strbuf.h"
+#include "detectors/outcomes.h"
+#include "detectors/tally.h"
+
+enum { OUTCOME_TALLIES = 2 }; /* outcomes_size, outcome_groups_size */
+
+struct outcome_item {
+    double value, truth;
+    uint32_t combo;
+    uint8_t kind, predicted;
+    bool labelled;
+    int8_t sign;
+};
+
+struct outcome_part {
+    struct outcome_item *items; /* not in the bytes yet */
+    uint32_t count, capacity;
+    char *bytes[OUTCOME_TALLIES]; /* encoded tallies; NULL: zero */
+    size_t len[OUTCOME_TALLIES];
+    bool changed; /* since the last commit */
+};
+
+struct outcome_pane {
+    int64_t start_ms;
+    uint8_t tier;
+    bool stale;                   /* windows that were reported hold new late outcomes of it */
+    struct outcome_part parts[2]; /* enum pane_part */
+};
+
+struct outcome_panes {
+    struct outcome_pane **items; /* ascending by (tier, start) */
+    uint32_t count, capacity;
+};
+
+/* Groups of a combination, by its number. */
+struct combo_groups {
+    const uint8_t *slots;
+    uint32_t count;
+};
+
+/* What folding needs; one for all panes. */
+struct outcome_scratch {
+    struct tally *tallies[OUTCOME_TALLIES];
+    struct strbuf buffer;
+    const struct combo_groups *groups; /* by combination */
+};
+int outcome_scratch_init(struct outcome_scratch *scratch) MUST_USE;
+void outcome_scratch_release(struct outcome_scratch *scratch);
+void outcome_scratch_reset(struct outcome_scratch *scratch);
+
+void outcome_panes_release(struct outcome_panes *panes);
+/* The pane, made when `add`; NULL when there is none or no memory. O(log panes), O(panes) to add. */
+struct outcome_pane *outcome_panes_find(struct outcome_panes *panes, uint8_t tier, int64_t start_ms,
+                                        bool add);
+/* Index of the first pane that is not before (tier, start). */
+uint32_t outcome_panes_position(const struct outcome_panes *panes, uint8_t tier, int64_t start_ms);
+/* Forgets the panes of a tier that start before. */
+void outcome_panes_drop(struct outcome_panes *panes, uint8_t tier, int64_t before_ms);
+
+bool outcome_part_is_empty(const struct outcome_part *part);
+/* `unit`: of the model; `with_groups`: is it the whole model's? */
+int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
+                     struct outcome_scratch *scratch, double unit, bool with_groups) MUST_USE;
+/* Everything into the bytes. */
+int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch, double unit,
+                      bool with_groups) MUST_USE;
+/* Adds encoded bytes of one tally to a part: what a store or a finer pane holds. */
+int outcome_part_add_bytes(struct outcome_part *part, int tally, const void *bytes, size_t len,
+                           struct outcome_scratch *scratch) MUST_USE;
+/* Adds a folded part to the tallies of `scratch`, which the caller has reset before the first. */
+int outcome_part_sum(const struct outcome_part *part, struct outcome_scratch *scratch) MUST_USE;
+
+#endif
