@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detectors/families.h"
 #include "agent/base/err.h"
 #include "agent/base/log.h"
 #include "agent/base/strbuf.h"
@@ -59,12 +60,9 @@ struct model_config {
     char **categorical; /* forced types, NULL-terminated or NULL */
     char **numeric;
     char **exclude; /* globs of features to leave out */
-    uint64_t n_min; /* 200 */
     enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
-    double threshold;       /* of the score, for events without a prediction */
-    char *positive;         /* what a label or prediction of the positive class says; NULL: 1 or true */
-    double unit;            /* of regression targets */
+    struct model_options options;
 };
 
 struct limits_config {

@@ -9,6 +9,7 @@ struct counting {
     const struct pane_times *times;
     struct feature_row *row;
     uint32_t row_features;
+    struct family_tools tools;
     struct combos *combos;
     struct members *members; /* of the event at hand */
 };
@@ -21,7 +22,7 @@ struct counting *counting_new(const struct pane_times *times)
     counting->times = times;
     counting->combos = combos_new();
     counting->members = calloc(1, sizeof(*counting->members));
-    if (!counting->combos || !counting->members) {
+    if (family_tools_init(&counting->tools) != 0 || !counting->combos || !counting->members) {
         counting_free(counting);
         return NULL;
     }
@@ -33,6 +34,7 @@ void counting_free(struct counting *counting)
     if (!counting)
         return;
     feature_row_free(counting->row);
+    family_tools_release(&counting->tools);
     combos_free(counting->combos);
     free(counting->members);
     free(counting);
@@ -74,6 +76,19 @@ static int count_features(struct counting *counting, struct delta_cell *cell, en
     if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
         return ERR_NOMEM;
     return feature_cell_add(cell->features, counting->row);
+}
+
+static struct count_input family_input(const struct counting *counting, const struct version_state *state,
+                                       const struct counted_event *counted)
+{
+    struct count_input input = {
+        .event = counted->event, .options = &state->config->options, .tools = &counting->tools};
+    if (counted->binned) {
+        input.reference = state->profile->reference;
+        input.row = counting->row;
+        input.binding = state->bindings[counted->input];
+    }
+    return input;
 }
 
 static int take_sample(struct delta_cell *cell, const struct event *ev)
@@ -127,6 +142,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     struct delta_cell *cell = delta_cell(delta, state->series, counted->pane_ms, counted->late, profile);
     if (!cell)
         return ERR_NOMEM;
+    struct count_input input = family_input(counting, state, counted);
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
     int code = 0;
@@ -135,6 +151,8 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
+    if (code == 0)
+        code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
         uint32_t series = versions_segment(versions, state, ev, &ev->segments.items[i]);
         if (series == UINT32_MAX)
@@ -146,6 +164,8 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         members_add_series(counting->members, series);
         if (counted->binned)
             code = count_features(counting, cell, GRID_COARSE);
+        if (code == 0)
+            code = families_add(cell->counts, &input, 1, true);
     }
     if (code == 0 && ev->kind == EVENT_PREDICTION)
         code = wait_for_label(counting, delta, state, counted);

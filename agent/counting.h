@@ -19,6 +19,7 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 
 struct counted_event {
     const struct event *event;
+    uint32_t input;  /* whose decoder numbered its names */
     int64_t pane_ms; /* start of its finest pane */
     bool late;
     bool binned; /* counting_resolve was called for it */

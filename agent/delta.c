@@ -49,12 +49,21 @@ struct delta *delta_new(void)
     return delta;
 }
 
+static void counts_free(struct delta_cell *cell)
+{
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+        tally_free(cell->counts[family]);
+        cell->counts[family] = NULL;
+    }
+}
+
 static void cells_free(struct delta_cell *cell)
 {
     for (struct delta_cell *next; cell; cell = next) {
         next = cell->next;
         feature_cell_free(cell->features);
         sample_free(cell->sample);
+        counts_free(cell);
         free(cell);
     }
 }
@@ -94,6 +103,9 @@ static void cell_recycle(struct delta *delta, struct delta_cell *cell)
     }
     if (cell->features)
         feature_cell_reset(cell->features);
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
+        if (cell->counts[family])
+            tally_reset(cell->counts[family]);
     sample_free(cell->sample);
     cell->sample = NULL;
     cell->next = delta->reusable[cell->series];
@@ -143,18 +155,20 @@ static bool table_grow(struct delta *delta)
     return true;
 }
 
-/* Dense counters are kept only when the grid is still the same. */
+/* Dense counters are kept only when they are counted by the same profile. */
 static struct delta_cell *cell_take(struct delta *delta, uint32_t series, const struct profile *profile)
 {
     struct delta_cell *cell = series < delta->reusable_count ? delta->reusable[series] : NULL;
     if (cell) {
         delta->reusable[series] = cell->next;
-        if (cell->features && cell->profile != profile) {
+        if (cell->profile != profile) {
             feature_cell_free(cell->features);
             cell->features = NULL;
+            counts_free(cell);
         }
-        struct feature_cell *features = cell->features;
-        *cell = (struct delta_cell){.features = features};
+        struct delta_cell kept = {.features = cell->features};
+        memcpy(kept.counts, cell->counts, sizeof(kept.counts));
+        *cell = kept;
         return cell;
     }
     return calloc(1, sizeof(*cell));
@@ -295,11 +309,21 @@ void delta_each_count(const struct delta *delta, void (*fn)(void *context, const
             }
 }
 
+static size_t counts_bytes(const struct delta_cell *cell)
+{
+    size_t bytes = 0;
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
+        if (cell->counts[family])
+            bytes += tally_bytes(cell->counts[family]);
+    return bytes;
+}
+
 size_t delta_bytes(const struct delta *delta)
 {
     size_t bytes = arena_bytes(delta->names) + delta->waiting_count * sizeof(*delta->waiting);
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
-        bytes += sizeof(*cell) + (cell->features ? feature_cell_bytes(cell->features) : 0) +
+        bytes += sizeof(*cell) + counts_bytes(cell) +
+                 (cell->features ? feature_cell_bytes(cell->features) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
     return bytes;
 }

@@ -13,6 +13,7 @@
 #include "agent/join.h"
 #include "agent/profile.h"
 #include "collectors/event.h"
+#include "detectors/families.h"
 #include "detectors/reference.h"
 
 struct delta_cell {
@@ -20,10 +21,11 @@ struct delta_cell {
     uint32_t series;         /* worker's number */
     bool late;
     int64_t pane_start_ms;
-    uint64_t activity[EVENT_KIND_COUNT]; /* applied events by kind */
-    const struct profile *profile;       /* READY when `features` is used */
-    struct feature_cell *features;       /* NULL until an event is binned */
-    struct sample *sample;               /* capture: NULL unless the profile wants one */
+    uint64_t activity[EVENT_KIND_COUNT];      /* applied events by kind */
+    const struct profile *profile;            /* READY when `features` is used */
+    struct feature_cell *features;            /* NULL until an event is binned */
+    struct tally *counts[COUNT_FAMILY_COUNT]; /* detectors/families.h; NULL until an event applies */
+    struct sample *sample;                    /* capture: NULL unless the profile wants one */
 };
 
 struct delta_series {

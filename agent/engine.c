@@ -63,7 +63,7 @@ int engine_new(struct engine **out, const struct engine_settings *settings, stru
         engine->window_low_ms[i] = INT64_MIN;
     strbuf_init(&engine->scratch, SCRATCH_BYTES_MAX);
     if (!engine->subjects || !engine->batch || make_all_waiting(engine) != 0 ||
-        engine_outcomes_new(engine) != 0) {
+        engine_outcomes_new(engine) != 0 || family_tools_init(&engine->tools) != 0) {
         engine_free(engine);
         return err_set(err, ERR_NOMEM, "no memory for the engine");
     }
@@ -96,6 +96,7 @@ void engine_free(struct engine *engine)
     free(engine->partitions);
     free(engine->stale);
     store_batch_free(engine->batch);
+    family_tools_release(&engine->tools);
     strbuf_release(&engine->scratch);
     free(engine);
 }

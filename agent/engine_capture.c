@@ -138,6 +138,7 @@ static int freeze(struct engine *engine, struct version *version)
                                         .sample_max = version->reference_config->sample,
                                         .categorical = (const char *const *)version->config->categorical,
                                         .numeric = (const char *const *)version->config->numeric,
+                                        .options = &version->config->options,
                                         .exclude = (const char *const *)version->config->exclude};
     struct reference *reference = NULL;
     struct err err = {0};

@@ -169,7 +169,7 @@ static int write_pane(struct engine *engine, const struct series *series, uint8_
                                    .start_ms = start_ms,
                                    .series = series->number,
                                    .family = (uint8_t)family,
-                                   .grid = family == PANE_FEATURES ? set->grid : 0,
+                                   .grid = set->basis[family],
                                    .part = PANE_ON_TIME,
                                    .bytes = engine->scratch.bytes,
                                    .len = engine->scratch.len};

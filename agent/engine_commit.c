@@ -27,7 +27,7 @@ static void put_open_panes(struct engine *engine)
                                              .start_ms = pane->start_ms,
                                              .series = series->number,
                                              .family = (uint8_t)family,
-                                             .grid = family == PANE_FEATURES ? pane->set.grid : 0,
+                                             .grid = pane->set.basis[family],
                                              .part = PANE_ON_TIME,
                                              .bytes = engine->scratch.bytes,
                                              .len = engine->scratch.len};
@@ -295,7 +295,8 @@ static int restore_open(void *context, const struct stored_pane *stored)
     struct open_pane *pane = engine_open_pane(engine, series, stored->start_ms);
     if (!pane)
         return ERR_NOMEM;
-    int code = pane_set_add_stored(&pane->set, stored, engine_layout(engine, series, stored->grid));
+    int code =
+        pane_set_add_stored(&pane->set, stored, engine_layout(engine, series, stored->family, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -308,7 +309,7 @@ static int restore_coarse(void *context, const struct stored_pane *stored)
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
     int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored,
-                                   engine_layout(engine, series, stored->grid));
+                                   engine_layout(engine, series, stored->family, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
@@ -328,7 +329,7 @@ static int restore_window(void *context, const struct stored_pane *stored)
     int code = starts_add(&engine->starts[stored->tier], stored->start_ms);
     if (code == 0)
         code = pane_set_add_stored(&series->windows[restore->window].set, stored,
-                                   engine_layout(engine, series, stored->grid));
+                                   engine_layout(engine, series, stored->family, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 

@@ -66,7 +66,7 @@ struct late_pane { /* late counts of one closed pane, encoded */
     int64_t start_ms;
     uint8_t tier;
     bool changed;
-    uint32_t grid;
+    uint32_t basis[PANE_FAMILY_COUNT]; /* as pane_set.basis */
     char *bytes[PANE_FAMILY_COUNT];
     size_t len[PANE_FAMILY_COUNT];
 };
@@ -129,6 +129,7 @@ struct engine {
     const struct config *config;
     struct pane_times times;
     struct drift_options drift;
+    struct family_tools tools;
 
     struct engine_partition *partitions;
     uint32_t partition_count, partition_capacity;
@@ -222,10 +223,11 @@ static inline enum grid_resolution series_resolution(const struct series *series
 {
     return series->segment[0] ? GRID_COARSE : GRID_FINE;
 }
-static inline const struct feature_layout *engine_layout(const struct engine *engine,
-                                                         const struct series *series, uint32_t grid)
+/* Of what is stored as `family`, counted by `basis`; NULL for families without a grid. */
+static inline const struct feature_layout *
+engine_layout(const struct engine *engine, const struct series *series, uint8_t family, uint32_t basis)
 {
-    const struct known_grid *known = grid ? engine_grid(engine, grid) : NULL;
+    const struct known_grid *known = family == PANE_FEATURES && basis ? engine_grid(engine, basis) : NULL;
     return known ? known->layouts[series_resolution(series)] : NULL;
 }
 
@@ -266,6 +268,10 @@ bool starts_has(const struct starts *starts, int64_t start_ms);
 /* engine_report.c */
 int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
                   int64_t end_ms, uint32_t revision);
+/* Flags, stores and (revision 1) judges rows of a window; names are their subjects. */
+int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                    int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
+                    uint32_t count);
 int engine_flush_alerts(struct engine *engine);
 
 /* engine_capture.c */

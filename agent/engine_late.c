@@ -51,10 +51,11 @@ int engine_late_add_to(const struct engine *engine, const struct series *series,
         if (!late->bytes[family])
             continue;
         struct stored_pane stored = {.family = (uint8_t)family,
-                                     .grid = family == PANE_FEATURES ? late->grid : 0,
+                                     .grid = late->basis[family],
                                      .bytes = late->bytes[family],
                                      .len = late->len[family]};
-        int code = pane_set_add_stored(set, &stored, engine_layout(engine, series, stored.grid));
+        int code =
+            pane_set_add_stored(set, &stored, engine_layout(engine, series, stored.family, stored.grid));
         if (code != 0)
             return code;
     }
@@ -75,7 +76,7 @@ static int late_set(struct engine *engine, struct late_pane *late, const struct 
         late->bytes[family] = copy;
         late->len[family] = engine->scratch.len;
     }
-    late->grid = set->grid;
+    memcpy(late->basis, set->basis, sizeof(late->basis));
     late->changed = true;
     return 0;
 }
@@ -125,8 +126,7 @@ int engine_late_restore(struct engine *engine, const struct stored_pane *pane, b
     free(late->bytes[pane->family]);
     late->bytes[pane->family] = copy;
     late->len[pane->family] = pane->len;
-    if (pane->family == PANE_FEATURES)
-        late->grid = pane->grid;
+    late->basis[pane->family] = pane->grid;
     /* Which revisions were written before the stop is not known: again changes nothing but their number. */
     return revisions_owed ? engine_stale_mark(engine, series, pane->tier, pane->start_ms) : 0;
 }
@@ -146,7 +146,7 @@ void engine_late_put(struct engine *engine)
                                                .start_ms = late->start_ms,
                                                .series = series->number,
                                                .family = (uint8_t)family,
-                                               .grid = family == PANE_FEATURES ? late->grid : 0,
+                                               .grid = late->basis[family],
                                                .part = PANE_LATE,
                                                .bytes = late->bytes[family],
                                                .len = late->len[family]};

@@ -270,11 +270,14 @@ int engine_learn_reference(struct engine *engine, struct reference *reference, u
     known->profile = (struct profile){.state = PROFILE_READY,
                                       .effective_from_ms = effective_from_ms,
                                       .grid = grid->number,
+                                      .reference_number = known->number,
+                                      .reference = reference,
                                       .layouts = {grid->layouts[GRID_FINE], grid->layouts[GRID_COARSE]}};
     known->next = engine->references;
     engine->references = known;
     *out = known;
-    return engine_prepare_rows(engine, reference->grid->feature_count);
+    uint32_t rows = families_rows_max(reference), features = reference->grid->feature_count;
+    return engine_prepare_rows(engine, rows > features ? rows : features);
 }
 
 int engine_prepare_rows(struct engine *engine, uint32_t count)

@@ -174,7 +174,7 @@ static int add_on_time(struct engine *engine, struct series *series, int64_t sta
     if (!pane)
         return ERR_NOMEM;
     return outcome_part_add(&pane->parts[PANE_ON_TIME], item, &engine->outcomes->scratch,
-                            series->version->config->unit, series->segment[0] == '\0');
+                            series->version->config->options.unit, series->segment[0] == '\0');
 }
 
 static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
@@ -193,7 +193,7 @@ static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
         state->changed_late += !part->changed;
         state->stale_panes += !pane->stale;
         pane->stale = true;
-        int code = outcome_part_add(part, item, &state->scratch, series->version->config->unit,
+        int code = outcome_part_add(part, item, &state->scratch, series->version->config->options.unit,
                                     series->segment[0] == '\0');
         if (code != 0)
             return code;

@@ -92,7 +92,7 @@ static int sum_window(struct engine *engine, struct series *series, const struct
 {
     struct outcome_scratch *scratch = &engine->outcomes->scratch;
     struct outcome_panes *panes = &series->outcomes;
-    double unit = series->version->config->unit;
+    double unit = series->version->config->options.unit;
     bool whole = series->segment[0] == '\0';
     uint32_t from = outcome_panes_position(panes, window->tier, end_ms - window->length_ms);
     uint32_t to = outcome_panes_position(panes, window->tier, end_ms);
@@ -112,30 +112,13 @@ static int sum_window(struct engine *engine, struct series *series, const struct
     return code;
 }
 
-static int store_row(struct engine *engine, const struct series *series, const struct window_config *window,
-                     int64_t end_ms, uint32_t revision, const struct report_row *row, struct text name)
-{
-    struct stored_result result = {.window_end_ms = end_ms,
-                                   .window_ms = window->length_ms,
-                                   .series = series->number,
-                                   .subject = engine_subject(engine, name),
-                                   .revision = revision,
-                                   .closed_wall_ms = engine->settings.clock->wall_ms(engine->settings.clock),
-                                   .row = row};
-    if (result.subject == 0)
-        return 0; /* no room for another name */
-    store_put_result(engine->batch, &result);
-    engine->stats.rows_reported++;
-    return store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
-}
-
 static uint32_t make_rows(struct engine *engine, const struct series *series,
                           struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX],
                           struct text names[ROWS_MAX + OUTCOME_ROWS_MAX])
 {
     const struct outcome_scratch *scratch = &engine->outcomes->scratch;
     const struct version *version = series->version;
-    struct outcome_options options = {version->config->n_min, version->config->unit};
+    struct outcome_options options = {version->config->options.n_min, version->config->options.unit};
     uint32_t count = outcomes_report(scratch->tallies[0], &options, rows);
     for (uint32_t i = 0; i < count; i++)
         names[i] = text_of(rows[i].family == FAMILY_CALIBRATION ? "@score" : "@model");
@@ -150,26 +133,11 @@ static uint32_t make_rows(struct engine *engine, const struct series *series,
 static int report(struct engine *engine, struct series *series, uint32_t window_index, int64_t end_ms,
                   uint32_t revision)
 {
-    const struct window_config *window = &engine->config->windows[window_index];
-    const struct version *version = series->version;
     struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX];
     struct text names[ROWS_MAX + OUTCOME_ROWS_MAX];
     uint32_t count = make_rows(engine, series, rows, names);
-    bool incomplete = engine->incomplete || end_ms - window->length_ms < series->incomplete_until_ms;
-    uint32_t flags = (version->capped ? REPORT_CAPPED : 0u) | (incomplete ? REPORT_INCOMPLETE : 0u);
-    int code = 0;
-    for (uint32_t i = 0; code == 0 && i < count; i++) {
-        rows[i].flags |= flags;
-        code = store_row(engine, series, window, end_ms, revision, &rows[i], names[i]);
-    }
-    if (code != 0 || revision > 1 || count == 0)
-        return code;
-    struct finding_context context = {.model = text_of(version->model),
-                                      .version = text_of(version->name),
-                                      .segment = text_of(series->segment),
-                                      .window_start_ms = end_ms - window->length_ms,
-                                      .window_end_ms = end_ms};
-    return alerting_feed(engine->settings.alerting, &context, rows, names, count);
+    return engine_put_rows(engine, series, &engine->config->windows[window_index], end_ms, revision, rows,
+                           names, count);
 }
 
 static int add_stale(struct outcome_state *state, struct series *series, uint32_t window, int64_t end_ms)
@@ -215,7 +183,8 @@ static int mature_pane(struct engine *engine, struct series *series, uint8_t tie
     if (!pane || outcome_part_is_empty(&pane->parts[PANE_ON_TIME]))
         return 0;
     struct outcome_part *part = &pane->parts[PANE_ON_TIME];
-    int code = outcome_part_fold(part, scratch, series->version->config->unit, series->segment[0] == '\0');
+    int code =
+        outcome_part_fold(part, scratch, series->version->config->options.unit, series->segment[0] == '\0');
     if (code == 0)
         code = put_part(engine, series, pane, PANE_ON_TIME);
     if (code != 0 || tier + 1u >= engine->times.tier_count)

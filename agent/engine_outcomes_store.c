@@ -94,7 +94,7 @@ static void put_late(struct engine *engine, struct series *series)
         struct outcome_part *part = &pane->parts[PANE_LATE];
         if (!part->changed)
             continue;
-        engine->failed = outcome_part_fold(part, &state->scratch, series->version->config->unit,
+        engine->failed = outcome_part_fold(part, &state->scratch, series->version->config->options.unit,
                                            series->segment[0] == '\0');
         int tallies = series->segment[0] || !series->version->groups ? 1 : OUTCOME_TALLIES;
         for (int j = 0; j < tallies && !engine->failed; j++) {

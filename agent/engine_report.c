@@ -96,28 +96,114 @@ static int judge_rows(struct engine *engine, const struct series *series, const 
                          reference->grid->feature_count);
 }
 
-int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
-                  int64_t end_ms, uint32_t revision)
+static uint32_t window_flags(const struct engine *engine, const struct series *series,
+                             const struct window_config *window, int64_t end_ms)
+{
+    bool incomplete = engine->incomplete || end_ms - window->length_ms < series->incomplete_until_ms;
+    return (series->version->capped ? REPORT_CAPPED : 0u) | (incomplete ? REPORT_INCOMPLETE : 0u);
+}
+
+static int report_features(struct engine *engine, const struct series *series,
+                           const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                           uint32_t revision)
 {
     const struct known_reference *known = series->version->reference;
-    if (!known || !set->parts[PANE_FEATURES] || set->grid != known->grid->number)
-        return 0; /* nothing to compare yet; activity alone is no report */
-    const struct window_config *config = &engine->config->windows[window];
+    if (!known || !set->parts[PANE_FEATURES] || set->basis[PANE_FEATURES] != known->grid->number)
+        return 0; /* nothing to compare yet */
     const struct reference *reference = known->reference;
     struct finding_bins bins = {set->layout, reference->layout, set->parts[PANE_FEATURES],
                                 reference->features};
-    engine->drift.n_min = series->version->config->n_min;
+    engine->drift.n_min = series->version->config->options.n_min;
     drift_report(bins.layout, bins.current, bins.reference_layout, bins.reference, &engine->drift,
                  engine->rows);
-    uint32_t flags =
-        (series->version->capped ? REPORT_CAPPED : 0u) |
-        (engine->incomplete || end_ms - config->length_ms < series->incomplete_until_ms ? REPORT_INCOMPLETE
-                                                                                        : 0u);
+    uint32_t flags = window_flags(engine, series, window, end_ms);
     for (uint32_t i = 0; i < reference->grid->feature_count; i++)
         engine->rows[i].flags |= flags;
-    int code = store_rows(engine, series, config, end_ms, revision, &bins);
+    int code = store_rows(engine, series, window, end_ms, revision, &bins);
     if (code == 0 && revision == 1)
-        code = judge_rows(engine, series, config, end_ms, &bins);
+        code = judge_rows(engine, series, window, end_ms, &bins);
+    return code;
+}
+
+/* ---- families beside the features ---- */
+
+int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                    int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
+                    uint32_t count)
+{
+    const struct known_reference *known = series->version->reference;
+    uint32_t flags = window_flags(engine, series, window, end_ms);
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i].flags |= flags;
+        struct stored_result result = {.window_end_ms = end_ms,
+                                       .window_ms = window->length_ms,
+                                       .series = series->number,
+                                       .subject = engine_subject(engine, names[i]),
+                                       .reference = known && rows[i].reference_n ? known->number : 0,
+                                       .revision = revision,
+                                       .closed_wall_ms =
+                                           engine->settings.clock->wall_ms(engine->settings.clock),
+                                       .row = &rows[i]};
+        if (result.subject == 0)
+            continue; /* no room for another name */
+        store_put_result(engine->batch, &result);
+        engine->stats.rows_reported++;
+    }
+    if (store_batch_failed(engine->batch))
+        return ERR_NOMEM;
+    if (revision > 1 || count == 0)
+        return 0;
+    struct finding_context context = {.model = text_of(series->version->model),
+                                      .version = text_of(series->version->name),
+                                      .segment = text_of(series->segment),
+                                      .window_start_ms = end_ms - window->length_ms,
+                                      .window_end_ms = end_ms,
+                                      .reference_name = known ? known->reference->name : NULL,
+                                      .reference_hash = known ? known->reference->hash : NULL};
+    return alerting_feed(engine->settings.alerting, &context, rows, names, count);
+}
+
+/* What the reference holds of a family, when it was counted alike. */
+static const struct tally *baseline_of(const struct reference *reference, int family,
+                                       const struct tally *current)
+{
+    const struct tally *baseline = reference->counts[family];
+    bool alike = baseline && baseline->size.counters == current->size.counters &&
+                 baseline->size.sums == current->size.sums;
+    return alike ? baseline : NULL;
+}
+
+static int report_family(struct engine *engine, const struct series *series,
+                         const struct window_config *window, const struct pane_set *set, int family,
+                         int64_t end_ms, uint32_t revision)
+{
+    const struct family_ops *ops = family_table[family];
+    const struct tally *current = set->parts[PANE_COUNTS + family];
+    const struct known_reference *known = series->version->reference;
+    if (!current || tally_is_zero(current) ||
+        (ops->of_reference && (!known || set->basis[PANE_COUNTS + family] != known->number)))
+        return 0;
+    struct family_report report = {.current = current,
+                                   .baseline = known ? baseline_of(known->reference, family, current) : NULL,
+                                   .reference = known ? known->reference : NULL,
+                                   .options = &series->version->config->options,
+                                   .tools = &engine->tools,
+                                   .activity = set->parts[PANE_ACTIVITY]->counters,
+                                   .window_ms = window->length_ms};
+    int code = engine_prepare_rows(engine, ops->rows_max(report.reference));
+    if (code != 0)
+        return code;
+    uint32_t count = ops->report(&report, engine->rows, engine->row_names);
+    return engine_put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count);
+}
+
+int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
+                  int64_t end_ms, uint32_t revision)
+{
+    const struct window_config *config = &engine->config->windows[window];
+    int code = report_features(engine, series, config, set, end_ms, revision);
+    for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
+        code = report_family(engine, series, config, set, family, end_ms, revision);
     return code;
 }
 

@@ -173,7 +173,7 @@ static int revise_series(struct engine *engine, struct series *series, const str
         const struct stored_pane *pane = &panes->panes[i];
         if (pane->series != series->number || superseded(series, pane))
             continue;
-        code = pane_set_add_stored(&set, pane, engine_layout(engine, series, pane->grid));
+        code = pane_set_add_stored(&set, pane, engine_layout(engine, series, pane->family, pane->grid));
         if (code == ERR_NOT_FOUND)
             code = 0; /* counted on a grid that no reference brings any more */
     }

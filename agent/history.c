@@ -93,7 +93,8 @@ static int add_pane(void *context, const struct reader_row *row)
     if (summing->code == 0)
         summing->code = store_unpack(packed.ptr, packed.len, summing->arena, &pane.bytes, &pane.len);
     if (summing->code == 0)
-        summing->code = pane_set_add_stored(&summing->out->set, &pane, summing->query->layout);
+        summing->code = pane_set_add_stored(&summing->out->set, &pane,
+                                            pane.family == PANE_FEATURES ? summing->query->layout : NULL);
     return summing->code;
 }
 

@@ -307,7 +307,8 @@ static enum fate accept(struct ingest *ingest, struct partition *partition, stru
                         const struct record *record, const struct event *ev, int64_t pane_ms, bool late,
                         enum reject *out_reject)
 {
-    struct counted_event counted = {ev, pane_ms, late, counting_is_binned(state, ev)};
+    struct counted_event counted = {ev, partition->origin.input, pane_ms, late,
+                                    counting_is_binned(state, ev)};
     bool once = !late && partition->dedup && ev->id.ptr;
     uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
     if (once)

@@ -30,7 +30,7 @@ static enum outcome_kind kind_of(const struct event *ev, const struct model_conf
     if (config->task == TASK_REGRESSION)
         return OUTCOME_REGRESSION;
     bool number_alone = ev->score.type != VALUE_NUMBER && ev->prediction.type == VALUE_NUMBER;
-    return number_alone && !config->positive ? OUTCOME_REGRESSION : OUTCOME_BINARY;
+    return number_alone && !config->options.positive ? OUTCOME_REGRESSION : OUTCOME_BINARY;
 }
 
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times)
@@ -56,9 +56,9 @@ bool outcome_of_prediction(const struct event *ev, const struct model_config *co
         return ev->prediction.type == VALUE_NUMBER && isfinite(out->value);
     }
     bool scored = ev->score.type == VALUE_NUMBER && isfinite(ev->score.number);
-    int predicted = outcome_class(&ev->prediction, config->positive);
+    int predicted = outcome_class(&ev->prediction, config->options.positive);
     if (predicted < 0 && scored)
-        predicted = ev->score.number >= config->threshold;
+        predicted = ev->score.number >= config->options.threshold;
     out->value = scored ? ev->score.number : (double)NAN;
     out->predicted = predicted > 0;
     return predicted >= 0;
@@ -69,11 +69,12 @@ bool outcome_of_label(const struct event *ev, const struct model_config *config,
     if (config->task == TASK_NONE)
         return false;
     bool number = ev->label.type == VALUE_NUMBER && isfinite(ev->label.number);
-    if (config->task == TASK_REGRESSION || (config->task == TASK_AUTO && number && !config->positive)) {
+    if (config->task == TASK_REGRESSION ||
+        (config->task == TASK_AUTO && number && !config->options.positive)) {
         *out_value = ev->label.number;
         return number;
     }
-    int class = outcome_class(&ev->label, config->positive);
+    int class = outcome_class(&ev->label, config->options.positive);
     *out_value = class;
     return class >= 0;
 }

@@ -35,35 +35,52 @@ size_t pane_set_bytes(const struct pane_set *set)
     size_t bytes = 0;
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         if (set->parts[family])
-            bytes += set->parts[family]->size.counters * sizeof(uint64_t) +
-                     set->parts[family]->size.sums * sizeof(int128);
+            bytes += tally_bytes(set->parts[family]);
     return bytes;
 }
 
-static struct tally *part_of(struct pane_set *set, enum pane_family family, struct tally_size size)
+/* The part that counts by `basis`, made when it is new; counts by another basis are dropped. */
+static struct tally *part_of(struct pane_set *set, int family, uint32_t basis, struct tally_size size)
 {
-    if (!set->parts[family])
-        set->parts[family] = tally_new(size);
-    return set->parts[family];
+    struct tally *part = set->parts[family];
+    if (part && (set->basis[family] != basis || part->size.counters != size.counters ||
+                 part->size.sums != size.sums)) {
+        tally_free(part);
+        part = NULL;
+    }
+    if (!part)
+        part = tally_new(size);
+    set->parts[family] = part;
+    set->basis[family] = basis;
+    return part;
 }
 
-/* Makes the features part one of `layout`'s grid, dropping counts of another grid. */
 static struct tally *features_of(struct pane_set *set, uint32_t grid, const struct feature_layout *layout)
 {
-    if (set->grid != grid) {
-        tally_free(set->parts[PANE_FEATURES]);
-        set->parts[PANE_FEATURES] = NULL;
-        set->grid = grid;
-        set->layout = layout;
-    }
-    return part_of(set, PANE_FEATURES, layout->size);
+    set->layout = layout;
+    return part_of(set, PANE_FEATURES, grid, layout->size);
 }
 
 static const struct tally_size activity_size = {EVENT_KIND_COUNT, 0};
 
+static int add_counts(struct pane_set *set, const struct delta_cell *cell)
+{
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+        const struct tally *counts = cell->counts[family];
+        if (!counts || tally_is_zero(counts))
+            continue;
+        uint32_t basis = family_table[family]->of_reference ? cell->profile->reference_number : 0;
+        struct tally *part = part_of(set, PANE_COUNTS + family, basis, counts->size);
+        if (!part)
+            return ERR_NOMEM;
+        tally_add(part, counts);
+    }
+    return 0;
+}
+
 int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
 {
-    struct tally *activity = part_of(set, PANE_ACTIVITY, activity_size);
+    struct tally *activity = part_of(set, PANE_ACTIVITY, 0, activity_size);
     if (!activity)
         return ERR_NOMEM;
     if (cell->features && feature_cell_events(cell->features) > 0) {
@@ -76,39 +93,41 @@ int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
     }
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
         activity->counters[kind] += cell->activity[kind];
-    return 0;
+    return add_counts(set, cell);
 }
 
 int pane_set_add(struct pane_set *into, const struct pane_set *from)
 {
-    if (from->parts[PANE_ACTIVITY]) {
-        struct tally *activity = part_of(into, PANE_ACTIVITY, activity_size);
-        if (!activity)
+    for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
+        if (!from->parts[family])
+            continue;
+        struct tally *part = part_of(into, family, from->basis[family], from->parts[family]->size);
+        if (!part)
             return ERR_NOMEM;
-        tally_add(activity, from->parts[PANE_ACTIVITY]);
+        tally_add(part, from->parts[family]);
     }
-    if (from->parts[PANE_FEATURES]) {
-        struct tally *features = features_of(into, from->grid, from->layout);
-        if (!features)
-            return ERR_NOMEM;
-        tally_add(features, from->parts[PANE_FEATURES]);
-    }
+    if (from->parts[PANE_FEATURES])
+        into->layout = from->layout;
     return 0;
 }
 
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
                         const struct feature_layout *layout)
 {
-    struct tally *part = NULL;
-    if (stored->family == PANE_ACTIVITY) {
-        part = part_of(into, PANE_ACTIVITY, activity_size);
-    } else if (stored->family == PANE_FEATURES) {
-        if (!layout)
-            return ERR_NOT_FOUND;
-        part = features_of(into, stored->grid, layout);
-    } else {
+    if (stored->family >= PANE_FAMILY_COUNT)
         return 0; /* outcomes are no part of a set: engine_outcomes.h */
-    }
+    if (stored->family == PANE_FEATURES && !layout)
+        return ERR_NOT_FOUND;
+    struct tally_size size;
+    int code = tally_decode_size(stored->bytes, stored->len, &size);
+    if (code != 0)
+        return code;
+    if (stored->family == PANE_FEATURES &&
+        (size.counters != layout->size.counters || size.sums != layout->size.sums))
+        return ERR_CORRUPT;
+    struct tally *part = part_of(into, stored->family, stored->grid, size);
+    if (stored->family == PANE_FEATURES)
+        into->layout = layout;
     return part ? tally_decode_add(stored->bytes, stored->len, part) : ERR_NOMEM;
 }
 
@@ -117,7 +136,7 @@ int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *st
     if (stored->family >= PANE_FAMILY_COUNT)
         return 0;
     struct tally *part = from->parts[stored->family];
-    if (!part || (stored->family == PANE_FEATURES && stored->grid != from->grid))
+    if (!part || stored->grid != from->basis[stored->family])
         return 0;
     return tally_decode_subtract(stored->bytes, stored->len, part);
 }

@@ -2,27 +2,31 @@
 #define DRIFTD_AGENT_PANE_SET_H
 /*
  * What one series holds for one stretch of time: a tally per family. Panes of every tier and windows are the
- * same thing. A family that is added later adds a line to enum pane_family and a size to pane_set_size;
- * merging, storing and sliding stay as they are.
+ * same thing. A family that is added later adds a line to detectors/families.h; merging, storing and sliding
+ * stay as they are.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/delta.h"
 #include "agent/store.h"
+#include "detectors/families.h"
 #include "detectors/features.h"
 #include "detectors/tally.h"
 
 enum pane_family {
     PANE_ACTIVITY, /* applied events by kind; needs no grid */
     PANE_FEATURES, /* detectors/features.h on the set's grid */
-    PANE_FAMILY_COUNT
-}; /* numbers are stored: never change them */
+    PANE_COUNTS,   /* + enum count_family */
+    PANE_FAMILY_COUNT = PANE_COUNTS + COUNT_FAMILY_COUNT
+}; /* numbers are stored: never change them; outcomes begin at 16 (engine_outcomes.h) */
 
 struct pane_set {
     struct tally *parts[PANE_FAMILY_COUNT];
-    uint32_t grid;                       /* of PANE_FEATURES; 0: none */
-    const struct feature_layout *layout; /* of that grid, in the series' resolution */
+    /* By what each part is counted: PANE_FEATURES the number of its grid, families of a reference the number
+     * of the reference, others 0. */
+    uint32_t basis[PANE_FAMILY_COUNT];
+    const struct feature_layout *layout; /* of PANE_FEATURES, in the series' resolution */
 };
 
 void pane_set_release(struct pane_set *set); /* empty, memory freed */
@@ -32,13 +36,13 @@ uint64_t pane_set_events(const struct pane_set *set);
 size_t pane_set_bytes(const struct pane_set *set);
 
 int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell) MUST_USE;
-/* Panes of two grids never add: a set that meets a new grid starts that family anew. */
+/* Parts of two bases never add: a set that meets a new one starts that family anew. */
 int pane_set_add(struct pane_set *into, const struct pane_set *from) MUST_USE;
 
 /* One stored family of a pane. `layout` is that of the stored grid (NULL for families without). */
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
                         const struct feature_layout *layout) MUST_USE;
-/* The pane leaves a window. A part of another grid than the set's is not in it any more: nothing to do. */
+/* The pane leaves a window. A part of another basis than the set's is not in it any more: nothing to do. */
 int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *stored) MUST_USE;
 
 /* Appends the bytes of one family; nothing when the set has none of it. */

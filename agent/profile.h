@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "agent/base/text.h"
-#include "detectors/features.h"
+#include "detectors/reference.h"
 
 enum profile_state {
     PROFILE_NONE,    /* no reference is wanted: features are not counted */
@@ -19,11 +19,13 @@ enum profile_state {
 
 struct profile {
     enum profile_state state;
-    int64_t capture_ms;        /* WAITING */
-    uint32_t sample;           /* WAITING, CAPTURE: events in the sample */
-    int64_t until_ms;          /* CAPTURE */
-    int64_t effective_from_ms; /* READY */
-    uint32_t grid;             /* READY: number of the grid in the store */
+    int64_t capture_ms;                /* WAITING */
+    uint32_t sample;                   /* WAITING, CAPTURE: events in the sample */
+    int64_t until_ms;                  /* CAPTURE */
+    int64_t effective_from_ms;         /* READY */
+    uint32_t grid;                     /* READY: number of the grid in the store */
+    uint32_t reference_number;         /* READY: of the reference in the store */
+    const struct reference *reference; /* READY */
     const struct feature_layout
         *layouts[GRID_RESOLUTION_COUNT]; /* READY: whole model fine, segments coarse */
 };

@@ -34,12 +34,6 @@ static int exec_pieces(sqlite3 *db, const char *const *pieces)
 
 /* ---- the contract ---- */
 
-static const char *const monitor_names[FAMILY_COUNT] = {
-    [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-    [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-    [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-};
-
 /* A fingerprint of everything that refresh_contract would write. */
 static void contract_signature(char out[17])
 {
@@ -70,7 +64,7 @@ static int put_metric(struct store *store, const struct metric *metric)
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int(statement, 2, (int)metric->family);
     if (rc == SQLITE_OK)
-        rc = store_bind_text(statement, 3, monitor_names[metric->family]);
+        rc = store_bind_text(statement, 3, family_monitor(metric->family));
     for (int i = 0; i < 4 && rc == SQLITE_OK; i++)
         rc = sqlite3_bind_int(statement, 4 + i, numbers[i]);
     if (rc == SQLITE_OK)

@@ -59,6 +59,8 @@ void reference_free(struct reference *reference)
     free(reference->version);
     free(reference->source);
     tally_free(reference->features);
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
+        tally_free(reference->counts[family]);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -424,7 +426,12 @@ static int count_rows(struct study *study, struct reference *reference)
 {
     struct feature_binding *binding = feature_binding_new(reference->grid);
     struct feature_row *row = feature_row_new(reference->grid->feature_count);
-    int rc = binding && row ? 0 : ERR_NOMEM;
+    static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
+    struct model_options options = study->options->options ? *study->options->options : defaults;
+    struct family_tools tools;
+    int rc = family_tools_init(&tools);
+    if (rc == 0 && (!binding || !row))
+        rc = ERR_NOMEM;
     for (uint32_t i = 0; i < sample_row_count(study->sample) && rc == 0; i++) {
         struct event ev;
         uint64_t times;
@@ -433,12 +440,21 @@ static int count_rows(struct study *study, struct reference *reference)
             rc = feature_row_resolve(row, binding, &ev);
         if (rc == 0)
             feature_row_tally(reference->layout, row, times, reference->features);
+        struct count_input input = {.event = &ev,
+                                    .options = &options,
+                                    .tools = &tools,
+                                    .reference = reference,
+                                    .row = row,
+                                    .binding = binding};
+        if (rc == 0)
+            rc = families_add(reference->counts, &input, times, false);
     }
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;
     feature_row_free(row);
     feature_binding_free(binding);
+    family_tools_release(&tools);
     return rc;
 }
 

@@ -9,20 +9,22 @@
 #include "agent/base/err.h"
 #include "agent/base/strbuf.h"
 #include "collectors/event.h"
+#include "detectors/families.h"
 #include "detectors/features.h"
 
 struct reference {
     char *name; /* unique in a store */
     char *model;
-    char *version;                 /* model version it was built for; "" any */
-    char *source;                  /* where it came from, for people: "file train.csv", "capture
-                                      2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
-    int64_t from_ms, to_ms;        /* span of its events' time; INT64_MIN when unknown */
-    uint64_t rows;                 /* events it was built from */
-    char hash[65];                 /* hex SHA-256 of the canonical JSON without the hash */
-    struct grid *grid;             /* owned */
-    struct feature_layout *layout; /* GRID_FINE; owned */
-    struct tally *features;        /* owned */
+    char *version;                            /* model version it was built for; "" any */
+    char *source;                             /* where it came from, for people: "file train.csv", "capture
+                                                 2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
+    int64_t from_ms, to_ms;                   /* span of its events' time; INT64_MIN when unknown */
+    uint64_t rows;                            /* events it was built from */
+    char hash[65];                            /* hex SHA-256 of the canonical JSON without the hash */
+    struct grid *grid;                        /* owned */
+    struct feature_layout *layout;            /* GRID_FINE; owned */
+    struct tally *features;                   /* owned */
+    struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
 };
 
 void reference_free(struct reference *reference);
@@ -44,7 +46,8 @@ struct reference_options {
     const struct grid *keep_grid;   /* count on this grid instead of building one; NULL: build */
     const char *const *categorical; /* NULL-terminated names forced to be categorical / numeric; NULL: none */
     const char *const *numeric;
-    const char *const *exclude; /* globs of features to leave out */
+    const char *const *exclude;          /* globs of features to leave out */
+    const struct model_options *options; /* NULL: defaults */
 };
 
 /* What `options` points to must outlive the builder. */

@@ -11,6 +11,7 @@
  * Reading what reference_write.c wrote, or what somebody made of it since. Everything is checked before it is
  * used: a grid with falling edges or a sum that its counts cannot give would make wrong findings for months.
  */
+enum { FAMILY_ENTRIES_MAX = 1 << 20 };
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
 struct reader {
@@ -378,6 +379,60 @@ static int read_feature_counts(struct reader *reader, const cJSON *object, struc
     return rc;
 }
 
+/* Index and value in turns, ascending. */
+static int read_sparse(const struct reader *reader, const cJSON *object, const char *name, uint32_t size,
+                       bool (*set)(struct tally *tally, uint32_t at, const cJSON *value), struct tally *tally)
+{
+    const cJSON *array = member_of(object, name);
+    uint64_t next = 0;
+    if (!cJSON_IsArray(array))
+        return wrong(reader, name, "is not an array");
+    for (const cJSON *item = array->child; item; item = item->next->next) {
+        uint64_t at;
+        if (!as_count(item, &at) || at < next || at >= size || !item->next ||
+            !set(tally, (uint32_t)at, item->next))
+            return wrong(reader, name, "is not a list of ascending places and values");
+        next = at + 1;
+    }
+    return 0;
+}
+
+static bool set_counter(struct tally *tally, uint32_t at, const cJSON *value)
+{
+    return as_count(value, &tally->counters[at]);
+}
+
+static bool set_sum(struct tally *tally, uint32_t at, const cJSON *value)
+{
+    return cJSON_IsString(value) && parse_sum(value->valuestring, &tally->sums[at]);
+}
+
+/* A family that this program does not know, or counts otherwise, is passed over: it will be compared with
+ * nothing. */
+static int read_family(struct reader *reader, const cJSON *item, struct reference *reference)
+{
+    int family = 0;
+    while (family < COUNT_FAMILY_COUNT && strcmp(family_table[family]->name, item->string) != 0)
+        family++;
+    uint64_t counters, sums;
+    reader->feature = item->string;
+    int rc = read_count(reader, item, "counter_count", &counters);
+    if (rc == 0)
+        rc = read_count(reader, item, "sum_count", &sums);
+    if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
+        rc = wrong(reader, "counter_count", "or `sum_count` is beyond any family");
+    if (rc != 0 || family == COUNT_FAMILY_COUNT)
+        return rc;
+    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
+    struct tally *tally = tally_new(size);
+    if (!tally)
+        return ERR_NOMEM;
+    tally_free(reference->counts[family]);
+    reference->counts[family] = tally;
+    rc = read_sparse(reader, item, "counters", size.counters, set_counter, tally);
+    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, tally);
+}
+
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
 {
     const char *name = NULL, *model = NULL, *version = NULL, *source = NULL;
@@ -436,6 +491,12 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_feature_counts(reader, item, reference);
     }
+    cJSON_ArrayForEach(item, member_of(root, "families"))
+    {
+        if (rc == 0)
+            rc = read_family(reader, item, reference);
+    }
+    reader->feature = NULL;
     if (rc == 0)
         rc = check_hash(reader, root, reference);
     if (rc == 0)

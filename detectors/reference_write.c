@@ -148,6 +148,30 @@ static void write_feature(struct json *json, const struct reference *reference, 
     json_object_end(json);
 }
 
+/* What is not zero, as index and count in turns. */
+static void write_tally(struct json *json, const char *name, const struct tally *tally)
+{
+    json_key(json, name);
+    json_object_begin(json);
+    write_unsigned(json, "counter_count", tally->size.counters);
+    write_unsigned(json, "sum_count", tally->size.sums);
+    compact_begin(json, "counters");
+    for (uint32_t i = 0; i < tally->size.counters; i++)
+        if (tally->counters[i]) {
+            json_unsigned(json, i);
+            json_unsigned(json, tally->counters[i]);
+        }
+    compact_end(json);
+    compact_begin(json, "sums");
+    for (uint32_t i = 0; i < tally->size.sums; i++)
+        if (tally->sums[i]) {
+            json_unsigned(json, i);
+            write_sum(json, tally->sums[i]);
+        }
+    compact_end(json);
+    json_object_end(json);
+}
+
 static void write_string(struct json *json, const char *key, const char *value)
 {
     json_key(json, key);
@@ -175,6 +199,12 @@ static void write_document(const struct reference *reference, bool with_hash, st
     json_object_begin(&json);
     for (uint32_t f = 0; f < reference->grid->feature_count; f++)
         write_feature(&json, reference, f);
+    json_object_end(&json);
+    json_key(&json, "families");
+    json_object_begin(&json);
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
+        if (reference->counts[family])
+            write_tally(&json, family_table[family]->name, reference->counts[family]);
     json_object_end(&json);
     json_object_end(&json);
     strbuf_addc(out, '\n');

@@ -14,8 +14,12 @@ enum family {
     FAMILY_CALIBRATION,
     FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
     FAMILY_GROUPS,   /* of one group, "attribute=value" */
+    FAMILY_LATENCY,  /* of latency_ms, and events per second */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
+
+/* "drift", "performance" …: the monitor that views and alerts name. */
+const char *family_monitor(enum family family);
 
 enum { REPORT_SLOTS = 40 };
 

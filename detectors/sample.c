@@ -390,6 +390,16 @@ static int put_fields(struct sample *sample, const struct fields *fields)
     return 0;
 }
 
+/* What a row holds beside its features, in this order. */
+enum { ROW_VALUES = 4 /* score, prediction, label, latency */, FIELD_LISTS = 3 };
+static const struct fields *field_list(const struct event *ev, int i)
+{
+    static const struct fields none = {NULL, 0};
+    if (ev->kind != EVENT_PREDICTION)
+        return &none;
+    return i == 0 ? &ev->scores : i == 1 ? &ev->attributions : &ev->groups;
+}
+
 static int put_event(struct sample *sample, const struct event *ev)
 {
     static const struct value absent = {.type = VALUE_ABSENT};
@@ -399,7 +409,11 @@ static int put_event(struct sample *sample, const struct event *ev)
     strbuf_add_svarint(&sample->scratch, ev->ts_ms);
     put_value(&sample->scratch, predicts ? &ev->score : &absent);
     put_value(&sample->scratch, predicts ? &ev->prediction : &absent);
+    put_value(&sample->scratch, predicts ? &ev->label : &absent);
+    put_value(&sample->scratch, predicts ? &ev->latency_ms : &absent);
     int rc = put_fields(sample, &ev->features);
+    for (int i = 0; rc == 0 && i < FIELD_LISTS; i++)
+        rc = put_fields(sample, field_list(ev, i));
     return rc == 0 && strbuf_failed(&sample->scratch) ? ERR_NOMEM : rc;
 }
 
@@ -482,6 +496,20 @@ void sample_encode(const struct sample *sample, struct strbuf *out)
     free(rows);
 }
 
+static bool fields_are_sound(struct cursor *in)
+{
+    struct text before = {NULL, 0};
+    uint64_t count = cursor_varint(in);
+    for (uint64_t i = 0; i < count && !in->failed; i++) {
+        struct text name = get_text(in);
+        (void)get_value(in);
+        if (i && compare_bytes(before.ptr, before.len, name.ptr, name.len) >= 0)
+            return false;
+        before = name;
+    }
+    return !in->failed;
+}
+
 static bool row_is_sound(const unsigned char *bytes, size_t len)
 {
     struct cursor in = {bytes, bytes + len, false};
@@ -489,17 +517,11 @@ static bool row_is_sound(const unsigned char *bytes, size_t len)
     if (!kind || (*kind != EVENT_PREDICTION && *kind != EVENT_FEATURES))
         return false;
     (void)cursor_svarint(&in);
-    (void)get_value(&in);
-    (void)get_value(&in);
-    struct text before = {NULL, 0};
-    uint64_t count = cursor_varint(&in);
-    for (uint64_t i = 0; i < count && !in.failed; i++) {
-        struct text name = get_text(&in);
+    for (int i = 0; i < ROW_VALUES; i++)
         (void)get_value(&in);
-        if (i && compare_bytes(before.ptr, before.len, name.ptr, name.len) >= 0)
+    for (int i = 0; i < 1 + FIELD_LISTS; i++)
+        if (!fields_are_sound(&in))
             return false;
-        before = name;
-    }
     return !in.failed && in.at == in.end;
 }
 
@@ -565,6 +587,22 @@ static int grow_fields(struct sample_reader *reader)
     return 0;
 }
 
+static int read_fields(struct sample_reader *reader, struct cursor *in, uint32_t *used)
+{
+    uint64_t count = cursor_varint(in);
+    for (uint64_t f = 0; f < count && !in->failed; f++) {
+        if (*used == reader->capacity && grow_fields(reader) != 0)
+            return ERR_NOMEM;
+        struct field *field = &reader->fields[(*used)++];
+        field->name = get_text(in);
+        field->value = get_value(in);
+        field->name_id = intern_add(reader->names, field->name);
+        if (field->name_id == INTERN_NONE)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
 int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
                     uint64_t *out_times)
 {
@@ -575,18 +613,19 @@ int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reade
     out->ts_ms = cursor_svarint(&in);
     out->score = get_value(&in);
     out->prediction = get_value(&in);
-    uint64_t count = cursor_varint(&in);
-    for (uint64_t f = 0; f < count && !in.failed; f++) {
-        if (f == reader->capacity && grow_fields(reader) != 0)
-            return ERR_NOMEM;
-        struct field *field = &reader->fields[f];
-        field->name = get_text(&in);
-        field->value = get_value(&in);
-        field->name_id = intern_add(reader->names, field->name);
-        if (field->name_id == INTERN_NONE)
-            return ERR_NOMEM;
+    out->label = get_value(&in);
+    out->latency_ms = get_value(&in);
+    struct fields *lists[1 + FIELD_LISTS] = {&out->features, &out->scores, &out->attributions, &out->groups};
+    uint32_t first[1 + FIELD_LISTS], used = 0;
+    for (int list = 0; list < 1 + FIELD_LISTS; list++) {
+        uint32_t before = first[list] = used;
+        int rc = read_fields(reader, &in, &used);
+        if (rc != 0)
+            return rc;
+        lists[list]->count = used - before;
     }
-    out->features = (struct fields){reader->fields, (uint32_t)count};
+    for (int list = 0; list < 1 + FIELD_LISTS; list++) /* only now: reading may have moved them */
+        lists[list]->items = reader->fields + first[list];
     *out_times = row->times;
     return in.failed || in.at != in.end ? ERR_CORRUPT : 0;
 }

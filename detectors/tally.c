@@ -11,7 +11,7 @@
  * zero is a varint (a sum: zig-zag first); a run of zeros, always as long as possible, is a 0 byte and the
  * varint of its length − 1. Every tally has exactly one such form, and the reader accepts no other.
  */
-enum { FORMAT = 1, VARINT128_MAX = 19, CHUNK_BYTES = 2048 };
+enum { FORMAT = 1, VARINT128_MAX = 19, TALLY_ENTRIES_MAX = 1 << 22, CHUNK_BYTES = 2048 };
 
 struct tally *tally_new(struct tally_size size)
 {
@@ -43,6 +43,11 @@ void tally_reset(struct tally *tally)
 {
     memset(tally->counters, 0, tally->size.counters * sizeof(*tally->counters));
     memset(tally->sums, 0, tally->size.sums * sizeof(*tally->sums));
+}
+
+size_t tally_bytes(const struct tally *tally)
+{
+    return sizeof(*tally) + tally->size.counters * sizeof(uint64_t) + tally->size.sums * sizeof(int128);
 }
 
 bool tally_is_zero(const struct tally *tally)
@@ -282,7 +287,7 @@ static int read_head(struct cursor *in, struct tally_size *out)
 {
     uint64_t counters, sums;
     if (in->at == in->end || *in->at++ != FORMAT || !get_varint(in, &counters) || !get_varint(in, &sums) ||
-        counters > UINT32_MAX || sums > UINT32_MAX)
+        counters > TALLY_ENTRIES_MAX || sums > TALLY_ENTRIES_MAX)
         return ERR_CORRUPT;
     *out = (struct tally_size){(uint32_t)counters, (uint32_t)sums};
     return 0;

@@ -27,6 +27,7 @@ struct tally *tally_new(struct tally_size size);
 void tally_free(struct tally *tally);
 void tally_reset(struct tally *tally);
 bool tally_is_zero(const struct tally *tally);
+size_t tally_bytes(const struct tally *tally); /* of memory */
 /* Sizes must be equal (BUG otherwise). O(size). */
 void tally_add(struct tally *into, const struct tally *from);
 void tally_subtract(struct tally *from, const struct tally *what);

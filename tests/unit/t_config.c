@@ -382,7 +382,7 @@ static void test_defaults(void **state)
     assert_int_equal(model->reference.capture_ms, 86400000);
     assert_int_equal(model->reference.capture_min_events, 1000);
     assert_int_equal(model->reference.sample, 10000);
-    assert_int_equal(model->n_min, 200);
+    assert_int_equal(model->options.n_min, 200);
     assert_null(model->segments);
     config_free(config);
     config_free(NULL);
@@ -455,14 +455,14 @@ static void test_a_whole_configuration(void **state)
 
     const struct model_config *credit = config_model(config, text_of("credit"));
     assert_string_equal(credit->name, "credit");
-    assert_int_equal(credit->n_min, 200);
+    assert_int_equal(credit->options.n_min, 200);
     assert_int_equal(credit->reference.capture_min_events, 7);
     assert_string_equal(credit->categorical[0], "zip");
     const struct reference_config *reference = config_reference(credit, text_of("1.10"));
     assert_int_equal(reference->kind, REFERENCE_NAME);
     assert_string_equal(reference->name, "credit-1");
     assert_ptr_equal(config_reference(credit, text_of("2")), &credit->reference);
-    assert_int_equal(config_model(config, text_of("other"))->n_min, 50);
+    assert_int_equal(config_model(config, text_of("other"))->options.n_min, 50);
     assert_int_equal(config_model(config, text_of("other"))->reference.kind, REFERENCE_NONE);
 
     const struct rule_spec *rule = &config->rules[0];

@@ -65,7 +65,8 @@ static const struct conf_case cases[] = {
 static void check_case(const struct conf_case *c)
 {
     struct kafka_property properties[4] = {{NULL, NULL}};
-    struct kafka_settings settings = {properties, 0, "driftd-test", OFFSET_GAP_HALT};
+    struct kafka_settings settings = {
+        .properties = properties, .client_id = "driftd-test", .on_offset_gap = OFFSET_GAP_HALT};
     struct err err = {0};
 
     for (size_t i = 0; i + 1 < ARRAY_LEN(c->properties) && c->properties[i]; i += 2) {
@@ -114,7 +115,8 @@ static void test_redact(void **state)
                 longer_value[] = "password1";
     static char path[] = "ssl.key.location", path_value[] = "/etc/key";
     struct kafka_property properties[] = {{password, value}, {longer, longer_value}, {path, path_value}};
-    struct kafka_settings settings = {properties, ARRAY_LEN(properties), NULL, OFFSET_GAP_HALT};
+    struct kafka_settings settings = {
+        .properties = properties, .property_count = ARRAY_LEN(properties), .on_offset_gap = OFFSET_GAP_HALT};
     static const char *const texts[][2] = {
         {"nothing here", "nothing here"},
         {"pass", "***"},

@@ -129,8 +129,6 @@ static void test_every_metric_finds_its_slots(void **state)
     struct report_row row = empty_row();
     for (int i = 0; i < REPORT_SLOTS; i++)
         row.slots[i] = 100 + i;
-    static const char *const monitors[FAMILY_COUNT] = {"drift",       "performance", "performance",
-                                                       "calibration", "fairness",    "fairness"};
     for (int family = 0; family < FAMILY_COUNT; family++) {
         row.family = (enum family)family;
         row.flags = 0;
@@ -151,7 +149,7 @@ static void test_every_metric_finds_its_slots(void **state)
                 (void)snprintf(p, sizeof(p), "%d.0", 100 + m->p_slot);
             if (m->kinds & (categorical ? METRIC_CATEGORICAL : METRIC_NUMERIC))
                 (void)snprintf(want, sizeof(want), "%s|%d.0|%s|%s", m->name, 100 + m->slot, p,
-                               monitors[m->family]);
+                               family_monitor(m->family));
             assert_string_equal(query_text(fixture, sql, got, sizeof(got)), want);
             if (!want[0] || m->floor_slot < 0)
                 continue;

@@ -1,0 +1,48 @@
+#include "detectors/families.h"
+
+#include "detectors/ddsketch.h"
+#include "detectors/latency.h"
+
+const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
+    [COUNT_LATENCY] = &latency_family,
+};
+
+int family_tools_init(struct family_tools *tools)
+{
+    tools->latency = ddsketch_layout_new(0.01, 0.001, 3.6e6, false);
+    return tools->latency ? 0 : ERR_NOMEM;
+}
+
+int families_add(struct tally **tallies, const struct count_input *input, uint64_t times, bool segment)
+{
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+        const struct family_ops *ops = family_table[family];
+        if ((segment && !ops->of_segments) || (ops->of_reference && !input->row) || !ops->applies(input))
+            continue;
+        if (!tallies[family]) {
+            struct tally_size size = ops->size(input->tools, ops->of_reference ? input->reference : NULL);
+            if (size.counters + size.sums == 0)
+                continue;
+            if (!(tallies[family] = tally_new(size)))
+                return ERR_NOMEM;
+        }
+        ops->add(tallies[family], input, times);
+    }
+    return 0;
+}
+
+uint32_t families_rows_max(const struct reference *reference)
+{
+    uint32_t most = 0;
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+        uint32_t rows = family_table[family]->rows_max(reference);
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
+void family_tools_release(struct family_tools *tools)
+{
+    ddsketch_layout_free(tools->latency);
+    *tools = (struct family_tools){0};
+}

@@ -1,0 +1,88 @@
+#ifndef DRIFTD_DETECTORS_FAMILIES_H
+#define DRIFTD_DETECTORS_FAMILIES_H
+/*
+ * Families of statistics that single events add to, beside their features: latency, scores, attributions,
+ * outliers … Each is a tally (tally.h), a way of counting one event and a way of reporting a window, in files
+ * of its own; the table below is all that the rest of the system knows of them. Workers count, the loop
+ * merges by addition, windows report against the tally that the reference holds of the same family.
+ *
+ * Counting must be a pure function of the event, the reference and the options: no libm (its results differ
+ * by CPU), no order, integers only. Reporting is a pure function of integers; undefined is NaN.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collectors/event.h"
+#include "detectors/features.h"
+#include "detectors/report.h"
+#include "detectors/tally.h"
+
+struct reference;
+struct ddsketch_layout;
+
+/* What a user says of a model and detectors need to know. */
+struct model_options {
+    uint64_t n_min;   /* values below which a distance is `insufficient` */
+    double threshold; /* scores from here on are positive where the event has no prediction */
+    char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
+    double unit;      /* of regression targets (> 0) */
+};
+
+/* Tables that several families count and report with; immutable, one per thread that wants them. */
+struct family_tools {
+    struct ddsketch_layout *latency; /* ms: 1 % from 1 µs to 1 h */
+};
+int family_tools_init(struct family_tools *tools) MUST_USE;
+void family_tools_release(struct family_tools *tools);
+
+/* One event, as families see it. */
+struct count_input {
+    const struct event *event;
+    const struct model_options *options;
+    const struct family_tools *tools;
+    const struct reference *reference;     /* NULL: there is none (yet) for this event */
+    const struct feature_row *row;         /* the event on the reference's grid; NULL without a reference */
+    const struct feature_binding *binding; /* name ids of the event → features of the grid; NULL without */
+};
+
+/* One window, as families report it. */
+struct family_report {
+    const struct tally *current;
+    const struct tally *baseline;      /* of the reference; NULL: it says nothing of this family */
+    const struct reference *reference; /* NULL: none */
+    const struct model_options *options;
+    const struct family_tools *tools;
+    const uint64_t *activity; /* applied events of the window, by enum event_kind */
+    int64_t window_ms;
+};
+
+enum count_family {
+    COUNT_LATENCY, /* latency.h */
+    COUNT_FAMILY_COUNT
+}; /* numbers are stored: append, never renumber; at most 14 */
+
+struct family_ops {
+    const char *name;  /* in references on disk: stable */
+    bool of_segments;  /* counted for segments too, not only for the whole model */
+    bool of_reference; /* counts by the reference: panes of two references never add */
+    /* What its tally holds; {0, 0}: nothing to count. `reference` is NULL unless of_reference. */
+    struct tally_size (*size)(const struct family_tools *tools, const struct reference *reference);
+    /* Does the event say anything to this family? Cheap: asked for every event. */
+    bool (*applies)(const struct count_input *input);
+    /* Adds an event that applies, `times` times. O(1) or as documented. */
+    void (*add)(struct tally *tally, const struct count_input *input, uint64_t times);
+    /* Rows of a window at most. */
+    uint32_t (*rows_max)(const struct reference *reference);
+    /* Fills rows and the names of their subjects ("@latency_ms", a feature …: static or the reference's);
+     * returns how many. A family without anything to say returns 0. */
+    uint32_t (*report)(const struct family_report *report, struct report_row *rows, struct text *names);
+};
+extern const struct family_ops *const family_table[COUNT_FAMILY_COUNT];
+
+/* Counts an event in `tallies` (COUNT_FAMILY_COUNT of them, made when first needed; those of a segment only
+ * hold what is of_segments). ERR_NOMEM: families before the one that failed have it. */
+int families_add(struct tally **tallies, const struct count_input *input, uint64_t times,
+                 bool segment) MUST_USE;
+uint32_t families_rows_max(const struct reference *reference); /* of any one family */
+
+#endif
