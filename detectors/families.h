@@ -20,8 +20,11 @@
 struct reference;
 struct ddsketch_layout;
 
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
+
 /* What a user says of a model and detectors need to know. */
 struct model_options {
+    enum task task;    /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     uint64_t n_min;   /* values below which a distance is `insufficient` */
     double threshold; /* scores from here on are positive where the event has no prediction */
     char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
