@@ -51,8 +51,7 @@ bool event_label(const struct event *event, const struct model_options *options,
     if (options->task == TASK_NONE)
         return false;
     bool number = event->label.type == VALUE_NUMBER && isfinite(event->label.number);
-    if (options->task == TASK_REGRESSION ||
-        (options->task == TASK_AUTO && number && !options->positive)) {
+    if (options->task == TASK_REGRESSION || (options->task == TASK_AUTO && number && !options->positive)) {
         *out_truth = event->label.number;
         return number;
     }

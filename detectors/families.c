@@ -2,9 +2,11 @@
 
 #include "detectors/ddsketch.h"
 #include "detectors/latency.h"
+#include "detectors/scores.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_LATENCY] = &latency_family,
+    [COUNT_SCORES] = &scores_family,
 };
 
 int family_tools_init(struct family_tools *tools)

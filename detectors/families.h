@@ -18,13 +18,14 @@
 #include "detectors/tally.h"
 
 struct reference;
+struct labelled;
 struct ddsketch_layout;
 
 enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
 
 /* What a user says of a model and detectors need to know. */
 struct model_options {
-    enum task task;    /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
+    enum task task;   /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     uint64_t n_min;   /* values below which a distance is `insufficient` */
     double threshold; /* scores from here on are positive where the event has no prediction */
     char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
@@ -53,6 +54,7 @@ struct family_report {
     const struct tally *current;
     const struct tally *baseline;      /* of the reference; NULL: it says nothing of this family */
     const struct reference *reference; /* NULL: none */
+    const struct labelled *labelled;   /* outcomes to compare with; NULL: none */
     const struct model_options *options;
     const struct family_tools *tools;
     const uint64_t *activity; /* applied events of the window, by enum event_kind */
@@ -61,6 +63,7 @@ struct family_report {
 
 enum count_family {
     COUNT_LATENCY, /* latency.h */
+    COUNT_SCORES,  /* scores.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
+#include "detectors/event_outcome.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/reference_private.h"
@@ -61,6 +62,7 @@ void reference_free(struct reference *reference)
     tally_free(reference->features);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         tally_free(reference->counts[family]);
+    labelled_free(reference->labelled);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -422,6 +424,24 @@ static int build_grid(struct study *study, struct grid **out, struct err *err)
 
 /* ---------------------------------------------------------------- counting */
 
+/* The labels of a sample, on their way to the labelled reference. */
+struct labels {
+    struct labelled_row *rows;
+    size_t count;
+};
+
+static void take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
+                       const struct model_options *options)
+{
+    struct labelled_row *row = &labels->rows[labels->count];
+    *row = (struct labelled_row){.ts_ms = ev->ts_ms, .hash = hash, .times = times};
+    if (!event_prediction(ev, options, &row->outcome) || !event_label(ev, options, &row->outcome.truth) ||
+        !label_fits((enum outcome_kind)row->outcome.kind, row->outcome.truth))
+        return;
+    row->outcome.labelled = true;
+    labels->count++;
+}
+
 static int count_rows(struct study *study, struct reference *reference)
 {
     struct feature_binding *binding = feature_binding_new(reference->grid);
@@ -429,8 +449,10 @@ static int count_rows(struct study *study, struct reference *reference)
     static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
     struct model_options options = study->options->options ? *study->options->options : defaults;
     struct family_tools tools;
+    struct labels labels = {calloc((size_t)sample_row_count(study->sample) + 1, sizeof(struct labelled_row)),
+                            0};
     int rc = family_tools_init(&tools);
-    if (rc == 0 && (!binding || !row))
+    if (rc == 0 && (!binding || !row || !labels.rows))
         rc = ERR_NOMEM;
     for (uint32_t i = 0; i < sample_row_count(study->sample) && rc == 0; i++) {
         struct event ev;
@@ -446,12 +468,17 @@ static int count_rows(struct study *study, struct reference *reference)
                                     .reference = reference,
                                     .row = row,
                                     .binding = binding};
-        if (rc == 0)
+        if (rc == 0) {
+            take_label(&labels, &ev, sample_row_hash(study->sample, i), times, &options);
             rc = families_add(reference->counts, &input, times, false);
+        }
     }
+    if (rc == 0)
+        rc = labelled_from_rows(labels.rows, labels.count, options.unit, &reference->labelled);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;
+    free(labels.rows);
     feature_row_free(row);
     feature_binding_free(binding);
     family_tools_release(&tools);

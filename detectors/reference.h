@@ -11,6 +11,7 @@
 #include "collectors/event.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
+#include "detectors/labelled.h"
 
 struct reference {
     char *name; /* unique in a store */
@@ -25,6 +26,7 @@ struct reference {
     struct feature_layout *layout;            /* GRID_FINE; owned */
     struct tally *features;                   /* owned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
+    struct labelled *labelled;                /* owned; NULL: it has no labels */
 };
 
 void reference_free(struct reference *reference);

@@ -407,30 +407,80 @@ static bool set_sum(struct tally *tally, uint32_t at, const cJSON *value)
     return cJSON_IsString(value) && parse_sum(value->valuestring, &tally->sums[at]);
 }
 
-/* A family that this program does not know, or counts otherwise, is passed over: it will be compared with
- * nothing. */
-static int read_family(struct reader *reader, const cJSON *item, struct reference *reference)
+static int read_tally_size(const struct reader *reader, const cJSON *item, struct tally_size *out)
 {
-    int family = 0;
-    while (family < COUNT_FAMILY_COUNT && strcmp(family_table[family]->name, item->string) != 0)
-        family++;
     uint64_t counters, sums;
-    reader->feature = item->string;
     int rc = read_count(reader, item, "counter_count", &counters);
     if (rc == 0)
         rc = read_count(reader, item, "sum_count", &sums);
     if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
         rc = wrong(reader, "counter_count", "or `sum_count` is beyond any family");
+    if (rc == 0)
+        *out = (struct tally_size){(uint32_t)counters, (uint32_t)sums};
+    return rc;
+}
+
+static int read_tally(const struct reader *reader, const cJSON *item, struct tally *tally)
+{
+    int rc = read_sparse(reader, item, "counters", tally->size.counters, set_counter, tally);
+    return rc ? rc : read_sparse(reader, item, "sums", tally->size.sums, set_sum, tally);
+}
+
+/* A family that this program does not know, or counts otherwise, is passed over: it will be compared with
+ * nothing. */
+static int read_family(struct reader *reader, const cJSON *item, struct reference *reference)
+{
+    int family = 0;
+    struct tally_size size;
+    while (family < COUNT_FAMILY_COUNT && strcmp(family_table[family]->name, item->string) != 0)
+        family++;
+    reader->feature = item->string;
+    int rc = read_tally_size(reader, item, &size);
     if (rc != 0 || family == COUNT_FAMILY_COUNT)
         return rc;
-    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
     struct tally *tally = tally_new(size);
     if (!tally)
         return ERR_NOMEM;
     tally_free(reference->counts[family]);
     reference->counts[family] = tally;
-    rc = read_sparse(reader, item, "counters", size.counters, set_counter, tally);
-    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, tally);
+    return read_tally(reader, item, tally);
+}
+
+static int read_chunks(const struct reader *reader, const cJSON *object, struct labelled *labelled)
+{
+    const cJSON *array = member_of(object, "chunks"), *item;
+    struct tally_size size, ours = outcomes_size();
+    int rc = read_number(reader, object, "unit", &labelled->unit);
+    if (rc == 0 && !(labelled->unit > 0))
+        rc = wrong(reader, "unit", "is not above 0");
+    if (rc == 0 && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > LABELLED_CHUNKS))
+        rc = wrong(reader, "chunks", "is not an array of at most 10 entries");
+    if (rc != 0)
+        return rc;
+    cJSON_ArrayForEach(item, array)
+    {
+        rc = read_tally_size(reader, item, &size);
+        if (rc == 0 && (size.counters != ours.counters || size.sums != ours.sums))
+            rc = wrong(reader, "chunks", "was counted by another version of this program: build it again");
+        struct tally *chunk = rc == 0 ? tally_new(ours) : NULL;
+        if (!chunk)
+            return rc ? rc : ERR_NOMEM;
+        labelled->chunks[labelled->chunk_count++] = chunk;
+        rc = read_tally(reader, item, chunk);
+        if (rc != 0)
+            return rc;
+    }
+    return labelled_finish(labelled);
+}
+
+static int read_labelled(struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *object = member_of(root, "labelled");
+    if (!object)
+        return 0;
+    reader->feature = "labelled";
+    reference->labelled = labelled_new(1);
+    return reference->labelled ? read_chunks(reader, object, reference->labelled) : ERR_NOMEM;
 }
 
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
@@ -496,6 +546,8 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_family(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_labelled(reader, root, reference);
     reader->feature = NULL;
     if (rc == 0)
         rc = check_hash(reader, root, reference);

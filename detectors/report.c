@@ -8,6 +8,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/score_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -15,6 +16,10 @@ static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sh
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
+static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
+static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
+static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
+static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -73,6 +78,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/predictions.def"
+#include "detectors/metrics/estimated.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -91,7 +98,10 @@ const char *family_monitor(enum family family)
         [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",
+        [FAMILY_LATENCY] = "latency",        [FAMILY_PREDICTIONS] = "predictions",
+        [FAMILY_ESTIMATED] = "estimated",    [FAMILY_ESTIMATE_ERROR] = "estimated",
+        [FAMILY_COMPARISON] = "performance", [FAMILY_REGRESSION_COMPARISON] = "performance",
+        [FAMILY_VERSIONS] = "versions",
     };
     return names[family];
 }

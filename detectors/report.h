@@ -12,9 +12,15 @@ enum family {
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,   /* of one group, "attribute=value" */
-    FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_FAIRNESS,              /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,                /* of one group, "attribute=value" */
+    FAMILY_LATENCY,               /* of latency_ms, and events per second */
+    FAMILY_PREDICTIONS,           /* of all predictions, labelled or not */
+    FAMILY_ESTIMATED,             /* performance without labels */
+    FAMILY_ESTIMATE_ERROR,        /* how far it was off */
+    FAMILY_COMPARISON,            /* performance against the labelled reference */
+    FAMILY_REGRESSION_COMPARISON, /* the same of regression */
+    FAMILY_VERSIONS,              /* of two versions, "a vs b" */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
