@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
@@ -397,6 +398,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
+    if (code == 0)
+        code = engine_labelled_restore(engine, err);
     if (code == 0)
         code = store_load_alerts(store, restore_alert, engine, err);
     return code;

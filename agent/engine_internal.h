@@ -52,6 +52,10 @@ struct version {
     int64_t matured_until_ms; /* INT64_MIN: nothing yet */
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
+    /* the first labelled outcomes (engine_labelled.h) */
+    struct labelled *labelled; /* NULL: none yet */
+    int64_t labelled_until_ms; /* end of the last pane that is in */
+    bool labelled_frozen;
 };
 
 struct open_pane {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 
 enum { ROWS_MAX = 2 * OUTCOME_GROUPS_MAX };
@@ -136,8 +137,9 @@ static int report(struct engine *engine, struct series *series, uint32_t window_
     struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX];
     struct text names[ROWS_MAX + OUTCOME_ROWS_MAX];
     uint32_t count = make_rows(engine, series, rows, names);
-    return engine_put_rows(engine, series, &engine->config->windows[window_index], end_ms, revision, rows,
-                           names, count);
+    const struct window_config *window = &engine->config->windows[window_index];
+    int code = engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
+    return code ? code : engine_labelled_report(engine, series, window, end_ms, revision);
 }
 
 static int add_stale(struct outcome_state *state, struct series *series, uint32_t window, int64_t end_ms)
@@ -240,6 +242,8 @@ static int mature(struct engine *engine, struct version *version, int64_t end_ms
     for (uint32_t i = 0; code == 0 && i < engine->series_count; i++)
         if (engine->series[i]->version == version && engine->series[i]->outcomes.count)
             code = mature_series(engine, engine->series[i], end_ms);
+    if (code == 0)
+        code = engine_labelled_mature(engine, version, end_ms);
     return code ? code : engine_flush_alerts(engine);
 }
 

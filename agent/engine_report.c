@@ -135,15 +135,16 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
     uint32_t flags = window_flags(engine, series, window, end_ms);
     for (uint32_t i = 0; i < count; i++) {
         rows[i].flags |= flags;
-        struct stored_result result = {.window_end_ms = end_ms,
-                                       .window_ms = window->length_ms,
-                                       .series = series->number,
-                                       .subject = engine_subject(engine, names[i]),
-                                       .reference = known && rows[i].reference_n ? known->number : 0,
-                                       .revision = revision,
-                                       .closed_wall_ms =
-                                           engine->settings.clock->wall_ms(engine->settings.clock),
-                                       .row = &rows[i]};
+        struct stored_result result = {
+            .window_end_ms = end_ms,
+            .window_ms = window->length_ms,
+            .series = series->number,
+            .subject = engine_subject(engine, names[i]),
+            .reference =
+                known && rows[i].reference_n && !(rows[i].flags & REPORT_FIRST_OUTCOMES) ? known->number : 0,
+            .revision = revision,
+            .closed_wall_ms = engine->settings.clock->wall_ms(engine->settings.clock),
+            .row = &rows[i]};
         if (result.subject == 0)
             continue; /* no room for another name */
         store_put_result(engine->batch, &result);

@@ -200,6 +200,13 @@ int labelled_finish(struct labelled *labelled)
     return fit_calibrator(labelled);
 }
 
+void labelled_forget_chunks(struct labelled *labelled)
+{
+    for (uint32_t i = 0; i < labelled->chunk_count; i++)
+        tally_free(labelled->chunks[i]);
+    labelled->chunk_count = 0;
+}
+
 /* ---- bytes ---- */
 
 void labelled_encode(const struct labelled *labelled, struct strbuf *out)

@@ -56,6 +56,9 @@ uint64_t labelled_count(const struct labelled *labelled);
  * than three chunks: no check); then it is fitted again on everything. ERR_NOMEM. */
 int labelled_finish(struct labelled *labelled) MUST_USE;
 
+/* Frees the chunks of a finished one: for those who will not write it. */
+void labelled_forget_chunks(struct labelled *labelled);
+
 /* Compact bytes, without what labelled_finish makes; equal chunks give equal bytes. ERR_CORRUPT also when
  * they were counted by another layout. */
 void labelled_encode(const struct labelled *labelled, struct strbuf *out);

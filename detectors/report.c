@@ -19,6 +19,7 @@ static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short 
 static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
 static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
 static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
+static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
 static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 
@@ -80,6 +81,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/latency.def"
 #include "detectors/metrics/predictions.def"
 #include "detectors/metrics/estimated.def"
+#include "detectors/metrics/comparison.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];

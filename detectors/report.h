@@ -55,7 +55,8 @@ enum report_flag {
     REPORT_INCOMPLETE = 1 << 1,   /* a partition was absent or returned from idle */
     REPORT_CAPPED = 1 << 2,       /* the model met a cap */
     REPORT_GRID_MISMATCH = 1 << 3,
-    REPORT_CATEGORICAL = 1 << 4
+    REPORT_CATEGORICAL = 1 << 4,
+    REPORT_FIRST_OUTCOMES = 1 << 5 /* compared with the version's first labelled outcomes */
 };
 
 struct report_row {
