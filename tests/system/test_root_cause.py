@@ -149,3 +149,23 @@ def test_nothing_is_explained_without_drift(tmp_path):
     store = run(tmp_path, tmp_path / "r.json", [write(tmp_path / "e.ndjson", events(current, START))])
     assert driftd.query(store, "SELECT count(*) FROM v1_results WHERE monitor = 'cause'") == [(0,)]
     assert driftd.query(store, "SELECT count(*) > 0 FROM v1_results WHERE monitor = 'drift'") == [(1,)]
+
+
+def test_explain_says_so(case):
+    name, _, store, _, _ = case
+    _, _, culprit, kind = SCENARIOS[name]
+    answer = json.loads(driftd.run("explain", "m", "--json", "-s", store).stdout)
+    assert answer["features"][0]["feature"] == "income" and answer["features"][0]["state"] in ("warning", "critical")
+    assert answer["bins"] and all(row["psi_term"] > 0 for row in answer["bins"])
+    channels = [row for row in answer["segments"] if row["feature"] == "income" and row["segment"].startswith("channel=")]
+    assert len(channels) == len(CHANNELS)
+    if culprit:
+        assert max(channels, key=lambda row: row["share"])["segment"] == f"channel={culprit}"
+    text = driftd.run("explain", "m", "-s", store).stdout
+    assert "income" in text and "channel=" in text
+
+
+def test_explain_complains(case):
+    _, _, store, _, _ = case
+    done = driftd.run("explain", "other", "-s", store, check=False)
+    assert done.returncode == 1 and "other" in done.stderr
