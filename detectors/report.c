@@ -8,6 +8,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/root_cause_slots.h"
 #include "detectors/score_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
@@ -79,6 +80,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/predictions.def"
 #include "detectors/metrics/estimated.def"
 #include "detectors/metrics/comparison.def"
@@ -97,12 +99,19 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",        [FAMILY_PREDICTIONS] = "predictions",
-        [FAMILY_ESTIMATED] = "estimated",    [FAMILY_ESTIMATE_ERROR] = "estimated",
-        [FAMILY_COMPARISON] = "performance", [FAMILY_REGRESSION_COMPARISON] = "performance",
+        [FAMILY_FEATURES] = "drift",
+        [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",
+        [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",
+        [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",
+        [FAMILY_CAUSE] = "cause",
+        [FAMILY_PREDICTIONS] = "predictions",
+        [FAMILY_ESTIMATED] = "estimated",
+        [FAMILY_ESTIMATE_ERROR] = "estimated",
+        [FAMILY_COMPARISON] = "performance",
+        [FAMILY_REGRESSION_COMPARISON] = "performance",
         [FAMILY_VERSIONS] = "versions",
     };
     return names[family];
