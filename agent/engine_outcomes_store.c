@@ -12,6 +12,8 @@
 
 #include "agent/engine_outcomes.h"
 
+#define OWED_KEY "outcome_revisions_owed"
+
 enum { KIND_COMBO = WAITING_OUTCOME + 1, BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
 
 /* ---- writing ---- */
@@ -53,8 +55,7 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     strbuf_add_svarint(blob, entry->ts_ms);
     strbuf_add_varint(blob, entry->wait_s);
     add_double(blob, entry->value);
-    if (waiting->kind != WAITING_LABEL)
-        strbuf_add_varint(blob, entry->combo);
+    strbuf_add_varint(blob, waiting->kind != WAITING_LABEL ? entry->combo : entry->owner);
     if (waiting->kind == WAITING_OUTCOME)
         add_double(blob, waiting->truth);
     if (blob->len >= BLOB_BYTES_FULL)
@@ -123,6 +124,20 @@ int64_t engine_outcomes_floor(const struct engine *engine)
     return floor_ms;
 }
 
+/* What waits is needed until its pane has matured (it is counted again at start) and until no label can meet
+ * it any more. */
+static int64_t waiting_floor(const struct engine *engine)
+{
+    int64_t floor_ms = engine->closed_until_ms;
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        const struct version *version = engine->versions[i];
+        int64_t open_ms = version->whole ? engine_outcomes_first_open(version) : INT64_MAX;
+        if (open_ms < floor_ms)
+            floor_ms = open_ms;
+    }
+    return floor_ms;
+}
+
 static void matured_key(char out[48], const struct version *version)
 {
     (void)snprintf(out, 48, "matured_until_ms:%" PRIu32, version->whole->number);
@@ -145,7 +160,11 @@ void engine_outcomes_put(struct engine *engine)
         store_put_meta(engine->batch, key, value);
         version->matured_changed = false;
     }
-    int64_t now_ms = engine_outcomes_floor(engine);
+    if (state->owed != state->owed_stored) {
+        store_put_meta(engine->batch, OWED_KEY, state->owed ? "1" : "0");
+        state->owed_stored = state->owed;
+    }
+    int64_t now_ms = waiting_floor(engine);
     if (engine->label_watermark_ms < now_ms)
         now_ms = engine->label_watermark_ms;
     if (now_ms == INT64_MIN)
@@ -206,7 +225,7 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     entry->ts_ms = cursor_svarint(in);
     entry->wait_s = (uint32_t)cursor_varint(in);
     entry->value = read_double(in);
-    uint64_t combo = kind != WAITING_LABEL ? cursor_varint(in) : 0;
+    uint64_t combo = cursor_varint(in); /* of a label: what `owner` is */
     if (kind == WAITING_OUTCOME)
         waiting.truth = read_double(in);
     if (in->failed || !flags || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
@@ -217,6 +236,8 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     if (kind != WAITING_LABEL) {
         entry->combo = (uint32_t)combo;
         entry->owner = state->combos[combo].series[0]->number;
+    } else {
+        entry->owner = (uint32_t)combo;
     }
     return engine_outcomes_take(engine, &waiting);
 }
@@ -252,10 +273,11 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     int code = outcome_part_add_bytes(part, stored->family == PANE_OUTCOME_GROUPS, stored->bytes, stored->len,
                                       &engine->outcomes->scratch);
     part->changed = false;
-    /* Whether its windows were revised before the stop is not known: again changes only the number. */
-    if (stored->part == PANE_LATE && !pane->stale) {
+    /* Which windows were revised before the stop is not known: what is written again as it was stays the same
+     * revision. */
+    if (stored->part == PANE_LATE && !pane->stale && engine->outcomes->owed) {
         pane->stale = true;
-        engine->outcomes->stale_panes++;
+        series->outcomes.stale_panes++;
     }
     return code;
 }
@@ -302,6 +324,8 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
         if (store_load_meta(engine->settings.store, key, value, sizeof(value)) != 0)
             continue;
         series->version->matured_until_ms = strtoll(value, NULL, 10);
+        series->version->settled_until_ms =
+            time_minus(series->version->matured_until_ms, engine_outcomes_final_ms(engine));
         if (series->version->matured_until_ms < *out_lowest_ms)
             *out_lowest_ms = series->version->matured_until_ms;
     }
@@ -311,7 +335,11 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
 int engine_outcomes_restore(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
+    struct outcome_state *state = engine->outcomes;
+    char owed[8];
     int64_t lowest_ms;
+    state->owed = store_load_meta(store, OWED_KEY, owed, sizeof(owed)) == 0 && owed[0] == '1';
+    state->owed_stored = state->owed;
     int code = restore_matured(engine, &lowest_ms);
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_panes(

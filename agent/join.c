@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/panes.h"
 #include "detectors/outcomes.h"
 
 enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2 };
@@ -146,9 +147,11 @@ static int compare(const struct join_entry *a, const struct join_entry *b)
     if (a->predicted != b->predicted)
         return a->predicted < b->predicted ? -1 : 1;
     bool a_is_nan = isnan(a->value), b_is_nan = isnan(b->value);
-    if (a_is_nan || b_is_nan)
+    if (a_is_nan != b_is_nan)
         return a_is_nan - b_is_nan;
-    return a->value < b->value ? -1 : a->value > b->value;
+    if (!a_is_nan && (a->value < b->value || a->value > b->value))
+        return a->value < b->value ? -1 : 1;
+    return a->owner < b->owner ? -1 : a->owner > b->owner;
 }
 
 /* Do two entries stand for the same event? Ids come back after they have expired. */
@@ -165,8 +168,12 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
         earliest_ms = INT64_MIN;
     /* A number that is no class says nothing about a binary prediction. */
     bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
+    /* A prediction that comes late may find its label gone when that is older than the label_delay. */
+    int64_t wait_ms = (int64_t)label->wait_s * 1000;
+    if (prediction->late && time_minus(prediction->ts_ms, label->ts_ms) > wait_ms - join->settings.late_ms)
+        return false;
     return (prediction->kind != OUTCOME_BINARY || is_class) && label->ts_ms >= earliest_ms &&
-           label->ts_ms <= expiry_of(prediction);
+           time_plus(label->ts_ms, (int64_t)label->owner * 1000) <= expiry_of(prediction);
 }
 
 static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction)

@@ -45,6 +45,7 @@ void outcome_panes_release(struct outcome_panes *panes)
     for (uint32_t i = 0; i < panes->count; i++)
         pane_free(panes->items[i]);
     free(panes->items);
+    free(panes->stale);
     *panes = (struct outcome_panes){0};
 }
 
@@ -96,11 +97,48 @@ void outcome_panes_drop(struct outcome_panes *panes, uint8_t tier, int64_t befor
 {
     uint32_t from = outcome_panes_position(panes, tier, INT64_MIN);
     uint32_t to = outcome_panes_position(panes, tier, before_ms);
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
+        panes->stale_panes -= panes->items[i]->stale;
         pane_free(panes->items[i]);
+    }
     if (to > from)
         memmove(panes->items + from, panes->items + to, (panes->count - to) * sizeof(struct outcome_pane *));
     panes->count -= to - from;
+}
+
+/* ---- stale windows ---- */
+
+int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_ms)
+{
+    uint32_t low = 0, high = panes->stale_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct outcome_stale *at = &panes->stale[middle];
+        if (at->end_ms != end_ms ? at->end_ms < end_ms : at->window < window)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < panes->stale_count && panes->stale[low].end_ms == end_ms && panes->stale[low].window == window)
+        return 0;
+    if (panes->stale_count == panes->stale_capacity) {
+        uint32_t capacity = panes->stale_capacity ? panes->stale_capacity * 2 : 16;
+        struct outcome_stale *grown = realloc(panes->stale, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        panes->stale = grown;
+        panes->stale_capacity = capacity;
+    }
+    memmove(panes->stale + low + 1, panes->stale + low, (panes->stale_count - low) * sizeof(*panes->stale));
+    panes->stale[low] = (struct outcome_stale){end_ms, window};
+    panes->stale_count++;
+    return 0;
+}
+
+void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count)
+{
+    memmove(panes->stale, panes->stale + count, (panes->stale_count - count) * sizeof(*panes->stale));
+    panes->stale_count -= count;
 }
 
 /* ---- parts ---- */
