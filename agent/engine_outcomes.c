@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 1024 };
+enum { PREFETCH_AHEAD = 8, COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 1024 };
 
 static int on_seen(void *context, const struct join_entry *prediction, int sign);
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
@@ -281,6 +281,8 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
     const struct delta_waiting *items = delta_waiting(delta, &count);
     for (size_t i = 0; code == 0 && i < count; i++) {
         struct delta_waiting waiting = items[i];
+        if (i + PREFETCH_AHEAD < count)
+            join_prefetch(state->join, items[i + PREFETCH_AHEAD].entry.id_hash);
         if (waiting.kind != WAITING_LABEL) {
             waiting.entry.combo = state->workers[worker].combos[items[i].entry.combo];
             if (waiting.entry.combo == INTERN_NONE)

@@ -33,8 +33,9 @@ struct outcome_state {
     } * workers;
     uint32_t worker_count;
     struct outcome_scratch scratch;
-    struct strbuf blob; /* entries of the next row of `waiting` */
-    int64_t blob_expire_ms;
+    struct strbuf blob;                 /* entries of the next row of `waiting` */
+    int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
+    uint32_t blob_wait_s;               /* of the last entry */
     bool restoring;
     uint32_t changed_late;  /* parts to write */
     bool owed, owed_stored; /* windows are stale; what the store knows of it */

@@ -211,6 +211,12 @@ static int give_pairs(struct join *join, uint64_t id_hash, int sign)
     return code;
 }
 
+void join_prefetch(const struct join *join, uint64_t id_hash)
+{
+    __builtin_prefetch(&join->predictions.slots[id_hash & join->predictions.mask], 1);
+    __builtin_prefetch(&join->labels.slots[id_hash & join->labels.mask], 1);
+}
+
 int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
 {
     struct join_entry entry = *prediction, *known;
@@ -246,10 +252,13 @@ static bool same_value(const struct join_entry *a, const struct join_entry *b)
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
 {
     struct join_entry entry = *label, *known;
+    bool others = false; /* labels of another time with the same id */
     entry.state = USED;
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at));) {
-        if (!overlaps(known, &entry))
+        if (!overlaps(known, &entry)) {
+            others = true;
             continue;
+        }
         *out_fate = same_value(known, &entry) ? JOIN_DUPLICATE : JOIN_CHANGED;
         join->stats.duplicates += *out_fate == JOIN_DUPLICATE;
         join->stats.changed += *out_fate == JOIN_CHANGED;
@@ -268,8 +277,8 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
     *out_fate = JOIN_ADDED;
     if (code != 0)
         return code;
-    /* Another label of another time may have been the pair so far. */
-    code = give_pairs(join, entry.id_hash, -1);
+    if (others) /* one of them may have been the pair so far */
+        code = give_pairs(join, entry.id_hash, -1);
     (void)place(&join->labels, &entry);
     return code ? code : give_pairs(join, entry.id_hash, 1);
 }

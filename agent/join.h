@@ -57,6 +57,9 @@ int join_add_prediction(struct join *join, const struct join_entry *prediction,
                         enum join_fate *out_fate) MUST_USE;
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate) MUST_USE;
 
+/* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */
+void join_prefetch(const struct join *join, uint64_t id_hash);
+
 /* What expired before may be forgotten when room is needed. */
 void join_set_time(struct join *join, int64_t now_ms);
 

@@ -5,7 +5,7 @@
 
 #include "agent/base/err.h"
 
-enum { ITEMS_MAX = 64, BUFFER_BYTES_MAX = 1 << 20 };
+enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20 };
 
 int outcome_scratch_init(struct outcome_scratch *scratch)
 {
@@ -194,10 +194,17 @@ int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch
     return code;
 }
 
+/* Folding costs as much as the bytes are long: so many items are worth it. */
+static uint32_t items_worth(const struct outcome_part *part)
+{
+    size_t worth = (part->len[0] + part->len[1]) / 4;
+    return worth < ITEMS_MIN ? ITEMS_MIN : worth > ITEMS_MAX ? ITEMS_MAX : (uint32_t)worth;
+}
+
 int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
                      struct outcome_scratch *scratch, double unit, bool with_groups)
 {
-    if (part->count == ITEMS_MAX) {
+    if (part->count >= items_worth(part)) {
         int code = outcome_part_fold(part, scratch, unit, with_groups);
         if (code != 0)
             return code;
