@@ -44,7 +44,7 @@ int engine_labelled_report(struct engine *engine, const struct series *series,
     count += estimates_report_error(outcomes, labelled, options->n_min, &rows[count]);
     for (uint32_t i = 0; i < count; i++) {
         names[i] = text_of("@model");
-        rows[i].flags |= labelled == version->labelled ? REPORT_FIRST_OUTCOMES : 0u;
+        rows[i].flags |= labelled == version->labelled ? REPORT_NO_REFERENCE : 0u;
     }
     return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }

@@ -156,7 +156,7 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
             .series = series->number,
             .subject = engine_subject(engine, names[i]),
             .reference =
-                known && rows[i].reference_n && !(rows[i].flags & REPORT_FIRST_OUTCOMES) ? known->number : 0,
+                known && rows[i].reference_n && !(rows[i].flags & REPORT_NO_REFERENCE) ? known->number : 0,
             .revision = revision,
             .closed_wall_ms = engine->settings.clock->wall_ms(engine->settings.clock),
             .row = &rows[i]};

@@ -59,7 +59,7 @@ enum report_flag {
     REPORT_CAPPED = 1 << 2,       /* the model met a cap */
     REPORT_GRID_MISMATCH = 1 << 3,
     REPORT_CATEGORICAL = 1 << 4,
-    REPORT_FIRST_OUTCOMES = 1 << 5 /* compared with the version's first labelled outcomes */
+    REPORT_NO_REFERENCE = 1 << 5 /* compared with something else than a stored reference */
 };
 
 enum { CAUSES_SHOWN = 5 };

@@ -235,3 +235,69 @@ def test_first_outcomes_and_kills(early, tmp_path):
     assert kills >= 4
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
     assert len(driftd.query(other, "SELECT 1 FROM v1_audit WHERE action = 'reference.first_outcomes'")) == 1
+
+
+@pytest.fixture(scope="module")
+def contest(tmp_path_factory, loan_reference, loan_events):
+    """Two versions share the stream: every third loan is scored by the challenger, whose scores are coarser."""
+    directory = tmp_path_factory.mktemp("contest")
+    events = []
+    for i, (at, name, event) in enumerate(loan_events[:6000]):
+        if i % 3 == 0:
+            score = round(event["score"] * 4) / 4
+            event = {**event, "version": "2", "score": score, "prediction": int(score >= 0.5)}
+        events.append((at, name, event))
+    files = label_files(directory, events, 4 * 3_600_000)
+    config, store = contest_config(directory, loan_reference)
+    driftd.run("replay", "-q", "-c", config, *files)
+    return store, files, events
+
+
+def contest_config(directory, reference, workers=1):
+    config = car_loan.json_config(directory / "contest.yaml", directory / "contest.db", reference, time=FINE, workers=workers)
+    config.write_text(config.read_text().replace("{name: car_loan, ", "{name: car_loan, label_delay: 30h, "))
+    return config, directory / "contest.db"
+
+
+def test_champion_and_challenger(contest):
+    store, _, events = contest
+    rows = driftd.query(store, "SELECT metric, window_s, window_end_s, value, ci_low, ci_high, p_value, n, reference_n, version, feature, reference"
+                               " FROM v1_results WHERE monitor = 'versions'")
+    values = {row[:3]: row[3:] for row in rows}
+    assert {(row[9], row[10], row[11]) for row in rows} == {("2", "1 vs 2", None)}
+    ends = {key[1:] for key in values}
+    matured = driftd.query(store, "SELECT COUNT(*) FROM (SELECT DISTINCT window_s, window_end_s FROM v1_results WHERE metric = 'accuracy' AND version = '1'"
+                                  " INTERSECT SELECT DISTINCT window_s, window_end_s FROM v1_results WHERE metric = 'accuracy' AND version = '2')")
+    assert len(ends) == matured[0][0] > 500
+    truth = [float(row["repaid"]) for row in car_loan.rows()]
+    for window, end in sorted(ends)[::97]:
+        sides = []
+        for version in "12":
+            part = [(truth[int(name.split("-")[1])], event["prediction"], event["score"]) for at, name, event in events
+                    if event["version"] == version and (end - window) * 1000 <= at < end * 1000]
+            sides.append([np.array(column, float) for column in zip(*part)])
+        right = [side[0] == side[1] for side in sides]
+        value, low, high, p, n, m = values["versions_accuracy_delta", window, end][:6]
+        assert (n, m) == (len(right[0]), len(right[1]))
+        assert value == pytest.approx(right[0].mean() - right[1].mean(), abs=1e-12) and low <= value <= high and 0 <= p <= 1
+        assert values["versions_paired", window, end][0] == 0
+        if all(0 < side[0].sum() < len(side[0]) for side in sides):
+            assert values["versions_auc_delta", window, end][0] == pytest.approx(auc(*sides[0]) - auc(*sides[1]), abs=1e-9)
+        losses = [(side[2] - side[0]) ** 2 for side in sides]
+        assert values["versions_brier_delta", window, end][0] == pytest.approx(losses[0].mean() - losses[1].mean(), abs=1e-9)
+
+
+def test_champion_and_challenger_and_kills(contest, loan_reference, tmp_path):
+    store, files, _ = contest
+    config, other = contest_config(tmp_path, loan_reference, workers=2)
+    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
+    rng = random.Random(2)
+    kills = 0
+    for _ in range(12):
+        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.05, 0.4))
+            kills += process.process.poll() is None
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, *files)
+    assert kills >= 4
+    assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
