@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_estimates.h"
 #include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 
@@ -148,6 +149,7 @@ int engine_commit(struct engine *engine, bool now)
     put_time(engine);
     engine_late_put(engine);
     engine_capture_put(engine);
+    engine_estimates_put(engine);
     engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
@@ -198,6 +200,8 @@ void engine_on_panes(struct engine *engine, uint64_t ticket, struct store_panes 
         engine->failed = panes->error;
     if (engine->revising && ticket == engine->revise_ticket) {
         engine_revise_panes(engine, panes);
+    } else if (engine->estimates.asking && ticket == engine->estimates.ticket) {
+        engine_estimates_panes(engine, panes);
     } else {
         engine->request_pending = false;
         struct pane_group *group = NULL;

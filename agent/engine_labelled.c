@@ -5,14 +5,12 @@
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
+#include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
 #include "detectors/comparison.h"
 #include "detectors/estimates.h"
 
 enum { FIRST_OUTCOMES = 1000 };
-
-/* The number of its row beside those of captures (engine_capture.c), which pass over it. */
-#define CAPTURE_LABELLED (INT64_MIN + 1)
 
 static const struct labelled *of_reference(const struct version *version, int64_t at_ms)
 {
@@ -131,7 +129,10 @@ int engine_labelled_mature(struct engine *engine, struct version *version, int64
               "compared with",
               labels, version->model, version->name);
     code = audit(engine, version);
-    return code ? code : freeze(version);
+    if (code == 0)
+        code = freeze(version);
+    engine_estimates_begin(engine, version);
+    return code;
 }
 
 /* ---- store ---- */
@@ -140,7 +141,9 @@ static int restore_one(void *context, uint32_t number, int64_t key_ms, const voi
 {
     struct engine *engine = context;
     struct series *series = number < engine->by_number_capacity ? engine->by_number[number] : NULL;
-    if (key_ms != CAPTURE_LABELLED || !series)
+    if (series && key_ms == CAPTURE_ESTIMATES)
+        return engine_estimates_restore(engine, series->version, bytes, len);
+    if (!series || key_ms != CAPTURE_LABELLED)
         return 0;
     struct version *version = series->version;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};

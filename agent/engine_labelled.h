@@ -8,6 +8,10 @@
  */
 #include "agent/engine_internal.h"
 
+/* Rows beside those of captures (engine_capture.c), which pass over them. */
+#define CAPTURE_LABELLED  (INT64_MIN + 1)
+#define CAPTURE_ESTIMATES (INT64_MIN + 2)
+
 /* NULL: there is nothing to compare a window that begins then with. */
 const struct labelled *engine_labelled(const struct version *version, int64_t window_start_ms);
 /* Compares a window whose outcomes are in the scratch tallies. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_estimates.h"
 #include "agent/base/json.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
@@ -199,10 +199,14 @@ static int report_family(struct engine *engine, const struct series *series,
     if (!current || tally_is_zero(current) ||
         (ops->of_reference && (!known || set->basis[PANE_COUNTS + family] != known->number)))
         return 0;
+    const struct labelled *labelled =
+        family == COUNT_SCORES ? engine_estimates_reference(
+                                     series, (uint32_t)(window - engine->config->windows), end_ms, revision)
+                               : NULL;
     struct family_report report = {.current = current,
                                    .baseline = known ? baseline_of(known->reference, family, current) : NULL,
                                    .reference = known ? known->reference : NULL,
-                                   .labelled = known ? known->reference->labelled : NULL,
+                                   .labelled = labelled,
                                    .options = &series->version->config->options,
                                    .tools = &engine->tools,
                                    .activity = set->parts[PANE_ACTIVITY]->counters,
@@ -211,6 +215,9 @@ static int report_family(struct engine *engine, const struct series *series,
     if (code != 0)
         return code;
     uint32_t count = ops->report(&report, engine->rows, engine->row_names);
+    for (uint32_t i = 0; i < count; i++)
+        if (engine->rows[i].family == FAMILY_ESTIMATED && labelled == series->version->labelled)
+            engine->rows[i].flags |= REPORT_NO_REFERENCE;
     return engine_put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count);
 }
 

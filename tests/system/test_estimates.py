@@ -202,6 +202,22 @@ def test_first_outcomes(early):
         assert value == pytest.approx(sum(now) / len(now) - before, abs=1e-12)
 
 
+def test_estimates_by_first_outcomes(early):
+    """Every window that ends label_delay after the first outcomes has an estimate, however far the labels lagged behind."""
+    store, _, _ = early
+    until = driftd.query(store, "SELECT unixepoch(json_extract(details, '$.until')) FROM v1_audit WHERE action = 'reference.first_outcomes'")[0][0]
+    windows = {row[:2] for row in driftd.query(store, "SELECT window_s, window_end_s FROM v1_results WHERE metric = 'prediction_rate' AND segment = ''")}
+    rows = driftd.query(store, "SELECT window_s, window_end_s, value, revision, reference FROM v1_results WHERE metric = 'estimated_accuracy' AND segment = ''")
+    assert {row[:2] for row in rows} == {(window, end) for window, end in windows if end >= until + 30 * 3600}
+    assert len(rows) > 100 and {row[3:] for row in rows} == {(1, None)}
+    # Of a window that is labelled as a whole, estimate and realised accuracy differ by the error that is reported.
+    checked = driftd.query(store, "SELECT e.value - r.value, d.value FROM v1_results AS e JOIN v1_results AS r USING (window_s, window_end_s)"
+                                  " JOIN v1_results AS d USING (window_s, window_end_s) WHERE e.metric = 'estimated_accuracy' AND r.metric = 'accuracy'"
+                                  " AND d.metric = 'estimate_error_accuracy' AND e.n = r.n")
+    assert len(checked) > 50
+    assert all(difference == pytest.approx(error, abs=1e-12) for difference, error in checked)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_first_outcomes_whatever_the_order(early, tmp_path, workers):
     """Files cut in four, shuffled within the lateness, read by 1, 2, 4 workers: the same first outcomes, the same rows."""
