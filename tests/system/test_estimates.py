@@ -236,6 +236,17 @@ def test_first_outcomes_whatever_the_order(early, tmp_path, workers):
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 
+def test_first_outcomes_in_one_file(early, tmp_path):
+    """Labels in step with the data: estimates are reported when windows close, not made up for."""
+    store, files, events = early
+    times = {name: at for at, name, _ in events}
+    lines = [json.loads(line) for file in files for line in open(file, encoding="utf-8")]
+    items = [(event["ts"] if event["type"] == "label" else times[event["id"]], event["id"], event) for event in lines]
+    config, other = first_outcomes(tmp_path)
+    driftd.run("replay", "-q", "-c", config, car_loan.write_ndjson(tmp_path / "all.ndjson", sorted(items, key=lambda item: item[0])))
+    assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
+
+
 def test_first_outcomes_and_kills(early, tmp_path):
     store, files, _ = early
     config, other = first_outcomes(tmp_path)
