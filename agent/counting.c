@@ -122,12 +122,14 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 }
 
 bool counting_label(const struct counting *counting, const struct model_config *config,
-                    const struct event *ev, bool late, struct delta_waiting *out)
+                    const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
+    int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
+                                            .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
                                             .late = late}};
     return outcome_of_label(ev, config, &out->entry.value);
 }

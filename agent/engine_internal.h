@@ -50,6 +50,7 @@ struct version {
     /* outcomes (engine_outcomes.h) */
     struct series *whole;     /* of the whole model; NULL: nothing waits for labels */
     int64_t matured_until_ms; /* INT64_MIN: nothing yet */
+    int64_t settled_until_ms; /* windows that end until then are never revised again */
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
 };

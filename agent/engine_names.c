@@ -99,7 +99,7 @@ struct version *engine_version(struct engine *engine, const char *model, const c
         free(version);
         return NULL;
     }
-    version->matured_until_ms = INT64_MIN;
+    version->matured_until_ms = version->settled_until_ms = INT64_MIN;
     version->config = config_model(engine->config, text_of(model));
     version->reference_config = config_reference(version->config, text_of(name));
     version->profile = starting_profile(engine, version);
