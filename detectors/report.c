@@ -64,6 +64,13 @@ static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short fo
     OUTCOME(family_, name_, slot_, -1, slot_##_LOW, slot_##_HIGH, NAN, NAN, summary_)
 #define JUDGED(family_, name_, slot_, p_, warning_, critical_, summary_)                                     \
     OUTCOME(family_, name_, slot_, p_, -1, -1, warning_, critical_, summary_)
+/* With an interval, and a noise floor that takes the place of a p-value. */
+#define FLOORED(family_, name_, slot_, warning_, critical_, summary_)                                        \
+    {                                                                                                        \
+        .name = (name_), .family = (family_), .kinds = BOTH, .slot = (slot_), .p_slot = -1,                  \
+        .floor_slot = slot_##_FLOOR, .low_slot = slot_##_LOW, .high_slot = slot_##_HIGH, .floor_scale = 1,   \
+        .has_minimum_n = 1, .warning = (warning_), .critical = (critical_), .summary = (summary_)            \
+    }
 
 /* Bands: METHODS §15. The second band of KL is half of PSI's, as the divergence is. */
 const struct metric metric_table[] = {
