@@ -57,7 +57,8 @@ struct family_report {
 };
 
 enum count_family {
-    COUNT_LATENCY, /* latency.h */
+    COUNT_LATENCY,      /* latency.h */
+    COUNT_ATTRIBUTIONS, /* attributions.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -275,6 +275,13 @@ static uint32_t find_feature(const struct feature_binding *binding, struct text 
     return is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
 }
 
+uint32_t feature_binding_find(const struct feature_binding *binding, const struct field *field)
+{
+    if (field->name_id < binding->plan.name_count && binding->names[field->name_id].feature != NAME_UNBOUND)
+        return binding->names[field->name_id].feature;
+    return find_feature(binding, field->name);
+}
+
 /* A name for the first time: remembers its feature. */
 static int bind_name(struct feature_binding *binding, const struct field *field)
 {

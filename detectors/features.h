@@ -48,6 +48,9 @@ void feature_row_free(struct feature_row *row);
 struct feature_binding;
 struct feature_binding *feature_binding_new(const struct grid *grid);
 void feature_binding_free(struct feature_binding *binding);
+/* The feature that a field of any group of the decoder's events is named after; UINT32_MAX: none of the grid.
+ * O(1) for names that were seen as features, else O(log features). */
+uint32_t feature_binding_find(const struct feature_binding *binding, const struct field *field);
 
 /*
  * Features that the event has are binned; features of the grid that it lacks are `missing`, except that an
