@@ -7,6 +7,7 @@
 
 #include "detectors/attribution_slots.h"
 #include "detectors/feature_slots.h"
+#include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
 
@@ -17,6 +18,7 @@ static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sho
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
+static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -83,6 +85,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
 #include "detectors/metrics/attribution.def"
+#include "detectors/metrics/kpi.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -102,7 +105,7 @@ const char *family_monitor(enum family family)
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
         [FAMILY_LATENCY] = "latency",        [FAMILY_ATTRIBUTION] = "attribution",
-        [FAMILY_ATTRIBUTED] = "attribution",
+        [FAMILY_ATTRIBUTED] = "attribution", [FAMILY_KPI] = "kpi",
     };
     return names[family];
 }

@@ -17,6 +17,7 @@ enum family {
     FAMILY_LATENCY,     /* of latency_ms, and events per second */
     FAMILY_ATTRIBUTION, /* of all attributions together */
     FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
+    FAMILY_KPI,         /* of a business KPI */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
