@@ -7,7 +7,7 @@
 #include "detectors/attribution_slots.h"
 #include "detectors/reference.h"
 
-enum { EVENTS, UNKNOWN, INVALID, CLIPPED, FEATURES_AT };
+enum { EVENTS, UNKNOWN, CLIPPED, FEATURES_AT };
 #define VALUE_MAX 0x1p31
 #define SUM_UNIT  0x1p40
 
@@ -41,13 +41,11 @@ static void add(struct tally *tally, const struct count_input *input, uint64_t t
     tally->counters[EVENTS] += times;
     for (uint32_t i = 0; i < fields->count; i++) {
         const struct value *value = &fields->items[i].value;
-        if (value->type == VALUE_ABSENT || value->type == VALUE_NULL)
-            continue;
+        if (value->type != VALUE_NUMBER || isnan(value->number))
+            continue; /* null; collectors refuse events with anything else */
         uint32_t feature = feature_binding_find(input->binding, &fields->items[i]);
         if (feature == UINT32_MAX)
             tally->counters[UNKNOWN] += times;
-        else if (value->type != VALUE_NUMBER || isnan(value->number))
-            tally->counters[INVALID] += times;
         else
             add_value(tally, feature, value->number, times);
     }
@@ -90,14 +88,13 @@ static void clear(struct report_row *row, enum family family, uint32_t subject)
 
 static void report_rates(const struct tally *tally, struct report_row *row)
 {
-    uint64_t known = 0, named = tally->counters[UNKNOWN] + tally->counters[INVALID];
+    uint64_t known = 0;
     for (uint32_t f = 0; f < tally->size.sums; f++)
         known += tally->counters[FEATURES_AT + f];
-    double all = (double)(named + known);
-    if (named + known == 0)
+    double all = (double)(tally->counters[UNKNOWN] + known);
+    if (all <= 0)
         return;
     row->slots[ATTRIBUTION_UNKNOWN_RATE] = (double)tally->counters[UNKNOWN] / all;
-    row->slots[ATTRIBUTION_INVALID_RATE] = (double)tally->counters[INVALID] / all;
     row->slots[ATTRIBUTION_CLIPPED_RATE] = (double)tally->counters[CLIPPED] / all;
 }
 

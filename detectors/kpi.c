@@ -8,7 +8,7 @@
 #include "detectors/intervals.h"
 #include "detectors/kpi_slots.h"
 
-enum { REFUSED, SLOTS_AT, COUNTERS = 3 /* of a slot */, N = 0, CLIPPED, INVALID, SUMS = 2 };
+enum { REFUSED, SLOTS_AT, COUNTERS = 2 /* of a slot */, N = 0, CLIPPED, SUMS = 2 };
 #define UNITS_MAX 0x1p28 /* the square of it 2^31 times still fits 128 bits */
 #define SUM_UNIT  0x1p40
 #define ALPHA     0.05
@@ -89,12 +89,10 @@ static void add(struct tally *tally, const struct count_input *input, uint64_t t
     for (uint32_t i = 0; i < fields->count; i++) {
         const struct value *value = &fields->items[i].value;
         const struct kpi_target *target = &input->kpis[i];
-        if (value->type == VALUE_ABSENT || value->type == VALUE_NULL)
-            continue;
+        if (value->type != VALUE_NUMBER || isnan(value->number))
+            continue; /* null; collectors refuse events with anything else */
         if (target->slot == KPI_NO_SLOT)
             tally->counters[REFUSED] += times;
-        else if (value->type != VALUE_NUMBER || isnan(value->number))
-            tally->counters[SLOTS_AT + target->slot * COUNTERS + INVALID] += times;
         else
             add_value(tally, target, value->number, times);
     }
@@ -107,7 +105,7 @@ void kpi_rename(struct tally *tally, const uint8_t *map)
     for (uint32_t slot = 0; slot < KPI_SLOTS_MAX; slot++) {
         const uint64_t *from = &tally->counters[SLOTS_AT + slot * COUNTERS];
         if (map[slot] == KPI_NO_SLOT) {
-            tally->counters[REFUSED] += from[N] + from[INVALID];
+            tally->counters[REFUSED] += from[N];
             continue;
         }
         memcpy(&counters[map[slot] * COUNTERS], from, COUNTERS * sizeof(*from));
@@ -261,7 +259,6 @@ static void run(const struct moments *total, double window_n, double *slots)
 
 static void report_one(const struct family_report *in, uint32_t slot, double unit, struct report_row *row)
 {
-    const uint64_t *counters = &in->current->counters[SLOTS_AT + slot * COUNTERS];
     struct kpi_sums sums = sums_of(in->current, slot);
     struct moments now = moments_of(&sums, unit);
     const struct kpi_past *past = in->kpi->past ? &in->kpi->past[slot] : NULL;
@@ -271,18 +268,15 @@ static void report_one(const struct family_report *in, uint32_t slot, double uni
         slots[i] = (double)NAN;
     slots[KPI_MEAN] = now.mean;
     slots[KPI_SD] = now.sd;
-    if (sums.n)
-        slots[KPI_SUM] = (double)((long double)sums.sum / SUM_UNIT * (long double)unit);
+    slots[KPI_SUM] = (double)((long double)sums.sum / SUM_UNIT * (long double)unit);
     slots[KPI_PER_SECOND] = now.n * 1000 / (double)in->window_ms;
-    slots[KPI_CLIPPED] = sums.n ? (double)counters[CLIPPED] / now.n : (double)NAN;
-    slots[KPI_INVALID] = (double)counters[INVALID] / (double)(sums.n + counters[INVALID]);
-    if (past && past->total.n && past->baseline.n >= KPI_MINIMUM_N && sums.n &&
-        in->kpi->window_end_ms > past->until_ms) {
+    slots[KPI_CLIPPED] = (double)in->current->counters[SLOTS_AT + slot * COUNTERS + CLIPPED] / now.n;
+    if (past && past->baseline.n >= KPI_MINIMUM_N && in->kpi->window_end_ms > past->until_ms) {
         struct moments before = moments_of(&past->baseline, unit);
         row->reference_n = past->baseline.n;
         compare(&now, &before, slots);
     }
-    if (past && past->total.n && sums.n && in->kpi->running) {
+    if (past && past->total.n && in->kpi->running) {
         struct moments total = moments_of(&past->total, unit);
         run(&total, now.n, slots);
     }
@@ -295,8 +289,7 @@ static uint32_t order_slots(const struct tally *tally, const struct intern *name
 {
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < KPI_SLOTS_MAX && slot < intern_count(names); slot++) {
-        const uint64_t *counters = &tally->counters[SLOTS_AT + slot * COUNTERS];
-        if (counters[N] + counters[INVALID] == 0)
+        if (tally->counters[SLOTS_AT + slot * COUNTERS + N] == 0)
             continue;
         uint32_t at = count++;
         for (; at > 0 && strcmp(intern_text(names, out[at - 1]).ptr, intern_text(names, slot).ptr) > 0; at--)

@@ -3,7 +3,7 @@
 /*
  * The family of business KPIs (METHODS §12): named numbers without a scale of their own. Names have slots,
  * given out by the counting side; a tally has room for all of them: counters [0] values of names that no slot
- * was left for, then per slot n, clipped, invalid; sums per slot Σu and Σu², u = x/unit, in 2^-40. A value is
+ * was left for, then per slot n and clipped; sums per slot Σu and Σu², u = x/unit, in 2^-40. A value is
  * first winsorised to [low, high], then clipped to 2^28 units; both are counted. O(1) per value.
  *
  * The baseline is the KPI's own first period, taken from closed panes (struct kpi_past): it depends on

@@ -19,7 +19,6 @@ enum kpi_slot {
     KPI_RUNNING_MEAN_LOW,
     KPI_RUNNING_MEAN_HIGH,
     KPI_CLIPPED,
-    KPI_INVALID,
     KPI_SLOT_COUNT
 };
 
