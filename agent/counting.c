@@ -145,6 +145,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     if (!cell)
         return ERR_NOMEM;
     struct count_input input = family_input(counting, state, counted);
+    if (ev->kind == EVENT_KPI && versions_kpis(versions, state, ev, &input.kpis, &cell->kpi_basis) != 0)
+        return ERR_NOMEM;
+    uint32_t kpi_basis = cell->kpi_basis;
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
     int code = 0;
@@ -163,6 +166,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         if (!cell)
             return ERR_NOMEM;
         cell->activity[ev->kind]++;
+        cell->kpi_basis = kpi_basis;
         members_add_series(counting->members, series);
         if (counted->binned)
             code = count_features(counting, cell, GRID_COARSE);
