@@ -58,8 +58,13 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
+    if (!*binding) {
+        const struct reference *reference = state->profile->reference;
+        if (!(*binding = feature_binding_new(grid)))
+            return ERR_NOMEM;
+        if (reference)
+            feature_binding_ignore(*binding, reference->ignored, reference->ignored_count);
+    }
     if (grid->feature_count > counting->row_features) {
         feature_row_free(counting->row);
         counting->row = feature_row_new(grid->feature_count);

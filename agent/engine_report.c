@@ -5,6 +5,7 @@
 
 #include "agent/engine_internal.h"
 #include "agent/base/json.h"
+#include "detectors/quality_report.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
 
@@ -125,6 +126,34 @@ static int report_features(struct engine *engine, const struct series *series,
     return code;
 }
 
+/* ---- data quality of the features ---- */
+
+/* Of the whole model: quantiles and stuck values need its fine bins. */
+static int report_quality(struct engine *engine, const struct series *series,
+                          const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                          uint32_t revision)
+{
+    const struct known_reference *known = series->version->reference;
+    const struct tally *types = set->parts[PANE_COUNTS + COUNT_TYPES];
+    if (series->segment[0] || !known || !set->parts[PANE_FEATURES] ||
+        set->basis[PANE_FEATURES] != known->grid->number)
+        return 0;
+    const struct reference *reference = known->reference;
+    if (set->basis[PANE_COUNTS + COUNT_TYPES] != known->number)
+        types = NULL;
+    struct quality_input input = {.layout = set->layout,
+                                  .current = set->parts[PANE_FEATURES],
+                                  .reference = reference->features,
+                                  .types = types,
+                                  .reference_types = reference->counts[COUNT_TYPES],
+                                  .n_min = series->version->config->options.n_min};
+    quality_report(&input, engine->rows);
+    for (uint32_t i = 0; i < reference->grid->feature_count; i++)
+        engine->row_names[i] = text_of(reference->grid->features[i].name);
+    return engine_put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names,
+                           reference->grid->feature_count);
+}
+
 /* ---- families beside the features ---- */
 
 int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
@@ -202,6 +231,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
 {
     const struct window_config *config = &engine->config->windows[window];
     int code = report_features(engine, series, config, set, end_ms, revision);
+    if (code == 0)
+        code = report_quality(engine, series, config, set, end_ms, revision);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     return code;

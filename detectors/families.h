@@ -57,7 +57,9 @@ struct family_report {
 };
 
 enum count_family {
-    COUNT_LATENCY, /* latency.h */
+    COUNT_LATENCY,  /* latency.h */
+    COUNT_TYPES,    /* value_types.h */
+    COUNT_OUTLIERS, /* outliers.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -25,6 +25,9 @@ struct reference {
     struct feature_layout *layout;            /* GRID_FINE; owned */
     struct tally *features;                   /* owned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
+    char **ignored; /* names of fields that its events had beside the features, ascending; owned */
+    uint32_t ignored_count;
+    struct outlier_table *outliers; /* derived from grid and features; owned */
 };
 
 void reference_free(struct reference *reference);

@@ -8,6 +8,8 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/outlier_slots.h"
+#include "detectors/quality_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -16,6 +18,9 @@ static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sho
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
+static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
+static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -73,6 +78,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/quality.def"
+#include "detectors/metrics/outliers.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -91,7 +98,8 @@ const char *family_monitor(enum family family)
         [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",
+        [FAMILY_LATENCY] = "latency",        [FAMILY_QUALITY] = "quality",
+        [FAMILY_FIELDS] = "quality",         [FAMILY_OUTLIERS] = "quality",
     };
     return names[family];
 }

@@ -15,6 +15,9 @@ enum family {
     FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
     FAMILY_GROUPS,   /* of one group, "attribute=value" */
     FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_QUALITY,  /* of a feature's values, beside drift */
+    FAMILY_FIELDS,   /* "@fields": which fields events have */
+    FAMILY_OUTLIERS, /* "@outliers" */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
