@@ -14,6 +14,7 @@
 #include "agent/profile.h"
 #include "collectors/event.h"
 #include "detectors/families.h"
+#include "detectors/name_sketch.h"
 #include "detectors/reference.h"
 
 struct delta_cell {
@@ -25,6 +26,7 @@ struct delta_cell {
     const struct profile *profile;            /* READY when `features` is used */
     struct feature_cell *features;            /* NULL until an event is binned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* detectors/families.h; NULL until an event applies */
+    struct name_sketch *names;                /* what is unseen; NULL until something is */
     struct sample *sample;                    /* capture: NULL unless the profile wants one */
 };
 
