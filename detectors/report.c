@@ -8,6 +8,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/root_cause_slots.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 
@@ -78,6 +79,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
 };
@@ -98,8 +100,9 @@ const char *family_monitor(enum family family)
         [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",        [FAMILY_QUALITY] = "quality",
-        [FAMILY_FIELDS] = "quality",         [FAMILY_OUTLIERS] = "quality",
+        [FAMILY_LATENCY] = "latency",        [FAMILY_CAUSE] = "cause",
+        [FAMILY_QUALITY] = "quality",        [FAMILY_FIELDS] = "quality",
+        [FAMILY_OUTLIERS] = "quality",
     };
     return names[family];
 }
