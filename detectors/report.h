@@ -18,6 +18,12 @@ enum family {
     FAMILY_GROUPS,                /* of one group, "attribute=value" */
     FAMILY_LATENCY,               /* of latency_ms, and events per second */
     FAMILY_CAUSE,                 /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION,           /* of all attributions together */
+    FAMILY_ATTRIBUTED,            /* of one feature: its part of them */
+    FAMILY_KPI,                   /* of a business KPI */
+    FAMILY_QUALITY,               /* of a feature's values, beside drift */
+    FAMILY_FIELDS,                /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,              /* "@outliers" */
     FAMILY_PREDICTIONS,           /* of all predictions, labelled or not */
     FAMILY_ESTIMATED,             /* performance without labels */
     FAMILY_ESTIMATE_ERROR,        /* how far it was off */
