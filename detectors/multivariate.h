@@ -20,13 +20,15 @@ void sums_moments(double n, const double *sum, const double *cross, uint32_t d, 
 /* ---- maximum mean discrepancy by random Fourier features ---- */
 
 /*
- * Frequencies of a Gaussian kernel. They belong to the reference and are stored with it: generated once, from
- * a seed. Features are 2·frequencies numbers: all cosines, then all sines, of norm 1. Computing them calls no
- * libm function, so that fixed-point sums of them are the same on every machine.
+ * Frequencies of a Gaussian kernel (rff.c). They belong to the reference: what it stores is seed and
+ * bandwidth, from which they come without libm, so that they are the same on every machine. Features are
+ * 2·frequencies numbers: all cosines, then all sines, of norm 1; fixed-point sums of them are the same
+ * everywhere, too.
  */
+enum { RFF_LANES = 16, RFF_FREQUENCIES_MAX = 65536 };
 struct rff {
     uint32_t d, frequencies;
-    double turns[]; /* ω/2π, frequency by frequency */
+    double turns[]; /* ω/2π: RFF_LANES frequencies side by side, coordinate by coordinate */
 };
 /* N(0, σ⁻²I) by splitmix64 and Box–Muller. NULL: out of memory or arguments. */
 struct rff *rff_new(uint32_t d, uint32_t frequencies, double sigma, uint64_t seed);
