@@ -68,6 +68,9 @@ int reference_builder_finish(struct reference_builder *builder, struct reference
 struct sample;
 struct sample *sample_new(uint32_t k);
 void sample_free(struct sample *sample);
+/* From now on arrays of at most 4096 numbers are kept, in single precision: embeddings. Otherwise a row only
+ * notes that there was one. */
+void sample_keep_vectors(struct sample *sample);
 void sample_reset(struct sample *sample);
 int sample_add(struct sample *sample, const struct event *ev) MUST_USE;
 int sample_merge(struct sample *into, const struct sample *from) MUST_USE;
