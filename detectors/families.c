@@ -1,10 +1,14 @@
 #include "detectors/families.h"
 
 #include "detectors/ddsketch.h"
+#include "detectors/embeddings.h"
 #include "detectors/latency.h"
+#include "detectors/multivariate_family.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_LATENCY] = &latency_family,
+    [COUNT_MULTIVARIATE] = &multivariate_family,
+    [COUNT_EMBEDDINGS] = &embeddings_family,
 };
 
 int family_tools_init(struct family_tools *tools)

@@ -20,12 +20,21 @@
 struct reference;
 struct ddsketch_layout;
 
+enum multivariate_mode {
+    MULTIVARIATE_OFF,
+    MULTIVARIATE_SAMPLED, /* one event of 16, by the hash of its id */
+    MULTIVARIATE_ALL
+};
+
 /* What a user says of a model and detectors need to know. */
 struct model_options {
     uint64_t n_min;   /* values below which a distance is `insufficient` */
     double threshold; /* scores from here on are positive where the event has no prediction */
     char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
     double unit;      /* of regression targets (> 0) */
+    enum multivariate_mode multivariate; /* features together, and embeddings: which events are counted */
+    char **multivariate_features;        /* globs; NULL: the first 64 of the grid that are no embeddings */
+    char **embeddings;                   /* names; NULL: every array-valued feature of the reference */
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
@@ -57,7 +66,9 @@ struct family_report {
 };
 
 enum count_family {
-    COUNT_LATENCY, /* latency.h */
+    COUNT_LATENCY,      /* latency.h */
+    COUNT_MULTIVARIATE, /* multivariate_family.h */
+    COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

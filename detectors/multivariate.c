@@ -112,7 +112,7 @@ struct mmd mmd_of(const double *reference_mean, double reference_n, const double
     return mmd;
 }
 
-static struct pca *pca_alloc(uint32_t d)
+struct pca *pca_alloc(uint32_t d)
 {
     struct pca *pca = calloc(1, sizeof *pca);
     if (!pca)

@@ -59,6 +59,8 @@ struct pca {
     double *explained;    /* d shares, descending */
     double *vectors;      /* d×d, columns by share */
 };
+/* All zero, for components that are known. NULL: no memory. */
+struct pca *pca_alloc(uint32_t d);
 /* Of standardised features; keeps the fewest components that explain at least `kept`. NULL: no memory, or
  * nothing varies. `covariance` has n − 1. O(d³). */
 struct pca *pca_new(const double *mean, const double *covariance, double n, uint32_t d, double kept);

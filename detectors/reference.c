@@ -7,6 +7,7 @@
 #include "agent/base/hash.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -61,6 +62,8 @@ void reference_free(struct reference *reference)
     tally_free(reference->features);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         tally_free(reference->counts[family]);
+    multivariate_free(reference->multivariate);
+    embeddings_free(reference->embeddings);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -105,7 +108,7 @@ static bool is_listed(const char *const *names, struct text name)
 }
 
 /* `*` means the model's features; the reserved names only leave when a pattern says @. */
-static bool is_excluded(const char *const *globs, struct text name)
+bool reference_excludes(const char *const *globs, struct text name)
 {
     bool reserved = name.len && name.ptr[0] == '@';
     for (; globs && *globs; globs++)
@@ -122,7 +125,7 @@ static void column_init(struct column *column, struct text name, bool is_field,
     column->forced_numeric = is_listed(options->numeric, name);
     bool poses = is_field &&
                  (text_equal(name, text_of(FEATURE_SCORE)) || text_equal(name, text_of(FEATURE_PREDICTION)));
-    column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
+    column->excluded = poses || name.len == 0 || reference_excludes(options->exclude, name);
 }
 
 static void study_release(struct study *study)
@@ -472,6 +475,11 @@ static int study_init(struct study *study, const struct sample *sample,
     return 0;
 }
 
+static bool wants_multivariate(const struct reference_options *options)
+{
+    return options->multivariate || (options->options && options->options->multivariate != MULTIVARIATE_OFF);
+}
+
 static int build_reference(struct study *study, struct reference **out, struct err *err)
 {
     const struct reference_options *options = study->options;
@@ -491,6 +499,10 @@ static int build_reference(struct study *study, struct reference **out, struct e
     rc = reference_set_texts(reference, options->name, options->model, options->version, options->source);
     if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_multivariate(reference, study->sample, options);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_embeddings(reference, study->sample, options);
     if (rc == 0)
         rc = reference_seal(reference);
     if (rc == 0)
@@ -532,6 +544,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         reference_builder_free(builder);
         return NULL;
     }
+    if (wants_multivariate(options))
+        sample_keep_vectors(builder->sample);
     return builder;
 }
 

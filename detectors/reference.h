@@ -25,6 +25,8 @@ struct reference {
     struct feature_layout *layout;            /* GRID_FINE; owned */
     struct tally *features;                   /* owned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
+    struct multivariate *multivariate;        /* multivariate_family.h; owned; NULL: not wanted */
+    struct embeddings *embeddings;            /* embeddings.h; owned; NULL: none, or not wanted */
 };
 
 void reference_free(struct reference *reference);
@@ -48,6 +50,7 @@ struct reference_options {
     const char *const *numeric;
     const char *const *exclude;          /* globs of features to leave out */
     const struct model_options *options; /* NULL: defaults */
+    bool multivariate;                   /* also when the options say off */
 };
 
 /* What `options` points to must outlive the builder. */

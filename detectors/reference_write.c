@@ -3,6 +3,7 @@
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 
 /*
@@ -206,6 +207,7 @@ static void write_document(const struct reference *reference, bool with_hash, st
         if (reference->counts[family])
             write_tally(&json, family_table[family]->name, reference->counts[family]);
     json_object_end(&json);
+    reference_write_multivariate(&json, reference);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

@@ -7,6 +7,7 @@
 
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
+#include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
@@ -15,6 +16,8 @@ static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sh
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
+static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
+static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -73,6 +76,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/multivariate.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -88,10 +92,11 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",
+        [FAMILY_FEATURES] = "drift",          [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",  [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",       [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",         [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_EMBEDDINGS] = "multivariate",
     };
     return names[family];
 }

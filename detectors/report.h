@@ -12,9 +12,11 @@ enum family {
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,   /* of one group, "attribute=value" */
-    FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_FAIRNESS,     /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,       /* of one group, "attribute=value" */
+    FAMILY_LATENCY,      /* of latency_ms, and events per second */
+    FAMILY_MULTIVARIATE, /* of all features together */
+    FAMILY_EMBEDDINGS,   /* of an array-valued feature */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
