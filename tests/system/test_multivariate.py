@@ -199,3 +199,193 @@ def test_missing_values_are_counted(compared):
     rows = [row for _, row in sorted(compared["rows"].items())]
     assert rows[0]["filled_rate"][0] == pytest.approx(0.02 * 5 / 6, abs=0.006)
     assert rows[1]["filled_rate"][0] == 0 and rows[1]["empty_rate"][0] == 0
+
+
+def test_same_bytes(compared, tmp_path):
+    """Shuffled over four files, 1, 2 and 4 workers, every event or one of 16."""
+    rng = random.Random(3)
+    time = TIME.replace("lateness: 0s", "lateness: 30m")
+    for mode in ("all", "sampled"):
+        text = body(compared["reference_path"], mode).replace(TIME, time)
+        first = driftd.canonical(streams.replay(tmp_path, f"{mode}-first", text, [streams.write(tmp_path / "in.ndjson", compared["events"])]))
+        assert any("'mmd2'" in row for row in first["v1_results"])
+        for workers in (1, 2, 4):
+            shuffled = sorted(compared["events"], key=lambda e: e["ts"] + rng.uniform(0, 1_700_000))
+            parts = [[], [], [], []]
+            for event in shuffled:
+                rng.choice(parts).append(event)
+            files = [streams.write(tmp_path / f"{i}.ndjson", part) for i, part in enumerate(parts)]
+            store = streams.replay(tmp_path, f"{mode}-{workers}", text, files, workers)
+            assert driftd.difference(first, driftd.canonical(store)) == ""
+
+
+def test_one_of_sixteen(compared, tmp_path):
+    store = streams.replay(tmp_path, "sampled", body(compared["reference_path"], "sampled"),
+                           [streams.write(tmp_path / "in.ndjson", compared["events"])])
+    counted = [row["n"] for row in rows_of(store).values()]
+    assert 30 <= sum(counted) <= 130 and sum(counted) != 1250
+    assert all(status == "insufficient" for row in rows_of(store).values() if row["n"] < 50
+               for metric, status in row["status"].items() if metric == "mmd2")
+
+
+def test_off_costs_and_stores_nothing(compared, tmp_path):
+    files = [streams.write(tmp_path / "in.ndjson", compared["events"])]
+    store = streams.replay(tmp_path, "off", body(compared["reference_path"], "off"), files)
+    assert rows_of(store) == {}
+    assert driftd.query(store, "SELECT count(*) FROM v1_results WHERE monitor = 'drift'")[0][0] > 0
+
+
+def test_a_capture_learns_it_too(tmp_path):
+    """Without a file: the captured sample gives the same reference for any order of arrival."""
+    rng = np.random.default_rng(5)
+    x = correlated(rng, 3000)
+    events = events_of(x, streams.START, 7_000, "e")
+    for event, vector in zip(events, rng.normal(size=(3000, 8)) + 1):
+        event["features"]["text"] = vector.tolist()
+    text = f"{TIME}models: [{{name: m, reference: {{capture: {{duration: 2h, minimum_events: 500}}}}, multivariate: all, minimum_n: 50}}]\n"
+    text = text.replace("lateness: 0s", "lateness: 30m")
+    order = random.Random(1)
+    first = streams.replay(tmp_path, "a", text, [streams.write(tmp_path / "a.ndjson", events)])
+    shuffled = sorted(events, key=lambda e: e["ts"] + order.uniform(0, 1_700_000))
+    second = streams.replay(tmp_path, "b", text, [streams.write(tmp_path / "b.ndjson", shuffled)], workers=2)
+    assert driftd.difference(driftd.canonical(first), driftd.canonical(second)) == ""
+    document = json.loads(driftd.query(first, "SELECT json FROM v1_baselines")[0][0])
+    assert document["multivariate"]["features"] == [f"x{k}" for k in range(5)]
+    assert document["embeddings"]["text"]["dimension"] == 8
+    assert len(rows_of(first)) >= 2
+    assert driftd.query(first, "SELECT count(*) FROM v1_results WHERE feature = 'text' AND metric = 'embedding_mmd2' AND value IS NOT NULL")[0][0] >= 2
+
+
+def test_size_without_drift_and_power(tmp_path):
+    """200 windows of the reference's own distribution: each test rejects at 5 % in 2–9 % of them. Then the sign of one
+    correlation flips, which no marginal distribution shows."""
+    rng = np.random.default_rng(17)
+    windows, n, d = 200, 250, 4
+    reference = build(tmp_path, events_of(correlated(rng, 10_000, d), streams.START, 100, "train"))
+    events = []
+    for k in range(windows + 10):
+        x = correlated(rng, n, d)
+        if k >= windows:
+            x[:, 1] = -x[:, 1]
+        events += events_of(x, streams.START + streams.DAY + k * streams.HOUR, streams.HOUR // n, f"w{k}")
+    store = streams.replay(tmp_path, "size", body(reference), [streams.write(tmp_path / "live.ndjson", events)])
+    rows = [row for _, row in sorted(rows_of(store).items())]
+    assert len(rows) == windows + 10
+    size = {metric: np.mean([row[metric][1] < 0.05 for row in rows[:windows]])
+            for metric in ("mmd2", "pca_error", "hotelling_t2", "correlation_change", "pca_tail_rate_change")}
+    for metric in ("mmd2", "pca_error", "hotelling_t2", "correlation_change"):
+        assert 0.02 <= size[metric] <= 0.09, size
+    outside = np.mean([not row["pca_error_low"][0] <= row["pca_error"][0] <= row["pca_error_high"][0] for row in rows[:windows]])
+    assert outside <= 0.03
+    for row in rows[windows:]:
+        assert row["mmd2"][1] < 1e-3 and row["correlation_change"][1] < 1e-10 and row["correlation_change"][0] > 0.5
+        assert row["hotelling_t2"][1] > 1e-4  # means did not move
+    assert np.mean([row["pca_error_deviation"][0] for row in rows[windows:]]) > 3
+    print(size, outside, [round(row["pca_error_deviation"][0], 1) for row in rows[windows:]])
+    marginals = driftd.query(store, "SELECT max(value) FROM v1_results WHERE metric = 'ks' AND window_end_s > ?",
+                             (streams.START + streams.DAY + windows * streams.HOUR) // 1000)
+    assert marginals[0][0] < 0.15
+
+
+# ---- embeddings ----
+
+def unit(x):
+    x = np.asarray(x, dtype=np.float32).astype(float)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def vector_events(x, start_ms, every_ms, prefix):
+    return [streams.prediction(start_ms + i * every_ms, f"{prefix}-{i}", {"vector": v if isinstance(v, list) else v.tolist(), "x": i % 7})
+            for i, v in enumerate(x)]
+
+
+def embedding_rows(store):
+    out = {}
+    for end, metric, value, p, n, status in driftd.query(
+            store, "SELECT window_end_s, metric, value, p_value, n, status FROM v1_results WHERE feature = 'vector' AND monitor = 'multivariate'"):
+        out.setdefault(end, {"n": n})[metric] = (value, p, status)
+    return [row for _, row in sorted(out.items())]
+
+
+def test_embeddings_are_numpys(tmp_path):
+    rng = np.random.default_rng(23)
+    d = 48
+    direction = rng.normal(size=d)
+    make = lambda count, turn=0.0: rng.normal(size=(count, d)) + direction + turn * np.eye(d)[0] * 4
+    train, windows = make(3000), [make(400), make(400, 0.5)]
+    reference = build(tmp_path, vector_events(train, streams.START, 1000, "train"))
+    model = json.loads(reference.read_text())["embeddings"]["vector"]
+    assert model["dimension"] == d
+    events = []
+    for k, w in enumerate(windows):
+        odd = [[1.0] * (d - 1), [0.0] * d, [1e39] * d, []] if k == 0 else []
+        events += vector_events(list(w) + odd, streams.START + streams.DAY + k * streams.HOUR, streams.HOUR // (len(w) + 4), f"w{k}")
+    events.append(streams.prediction(streams.START + streams.DAY + 1, "none", {"x": 1}))
+    events.append(streams.prediction(streams.START + streams.DAY + 2, "text", {"x": 1, "vector": "no"}))
+    store = streams.replay(tmp_path, "live", body(reference), [streams.write(tmp_path / "live.ndjson", events)])
+    rows = embedding_rows(store)
+    omega = frequencies(model["seed"], d, model["bandwidth"])
+    before = unit(train)
+    for row, window in zip(rows, windows):
+        now = unit(window)
+        assert row["n"] == 400
+        biased, unbiased, p = mmd(omega, before, now, model)
+        assert row["embedding_mmd2"][0] == pytest.approx(unbiased, abs=1e-9)
+        assert row["embedding_mmd2"][1] == pytest.approx(p, rel=1e-6, abs=1e-300)
+        a, b = before.mean(0), now.mean(0)
+        assert row["centroid_cosine"][0] == pytest.approx(1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-10)
+        assert row["centroid_euclidean"][0] == pytest.approx(np.linalg.norm(a - b), abs=1e-10)
+    assert rows[0]["embedding_mmd2"][1] > 1e-3 and rows[1]["embedding_mmd2"][1] < 1e-6
+    assert rows[0]["embedding_invalid_rate"][0] == pytest.approx(4 / 406)
+    assert rows[0]["embedding_missing_rate"][0] == pytest.approx(1 / 406)
+    assert rows[0]["embedding_zero_rate"][0] == pytest.approx(1 / 401)
+    assert rows[1]["embedding_invalid_rate"][0] == 0
+
+
+# ---- nothing to compare ----
+
+def degenerate(directory, train, live, **more):
+    directory.mkdir()
+    reference = build(directory, train)
+    store = streams.replay(directory, "live", body(reference, **more), [streams.write(directory / "live.ndjson", live)])
+    values = driftd.query(store, "SELECT metric, value, status FROM v1_results WHERE monitor = 'multivariate'")
+    assert all(value is None or math.isfinite(value) for _, value, _ in values)
+    return {metric: (value, status) for metric, value, status in values}, json.loads(reference.read_text())
+
+
+LIVE = streams.START + streams.DAY
+
+
+def test_degenerate_inputs(tmp_path):
+    rng = np.random.default_rng(2)
+    one = events_of(correlated(rng, 1), LIVE, 1000, "one")
+    many = events_of(correlated(rng, 300), LIVE, 1000, "many")
+    train = events_of(correlated(rng, 500), streams.START, 1000, "train")
+    rows, _ = degenerate(tmp_path / "one event", train, one)
+    assert rows["mmd2"] == (None, "insufficient") and rows["correlation_change"] == (None, "insufficient")
+
+    constant = [streams.prediction(streams.START + i, f"c{i}", {"a": 1.0, "b": 5}) for i in range(400)]
+    same = [streams.prediction(LIVE + i, f"d{i}", {"a": 1.0, "b": 5}) for i in range(400)]
+    rows, document = degenerate(tmp_path / "constant", constant, same)
+    assert "components" not in document["multivariate"]
+    assert rows["mmd2_biased"][0] == pytest.approx(0, abs=1e-12) and rows["pca_error"] == (None, "undefined")
+    assert rows["correlation_change"] == (None, "undefined")
+
+    half = [streams.prediction(LIVE + i, f"h{i}", {"x0": 0.1, "x1": rng.normal()}) for i in range(400)]
+    rows, _ = degenerate(tmp_path / "constant column", train, half)
+    assert rows["filled_rate"][0] == pytest.approx(3 / 5) and rows["correlation_change"] == (None, "undefined")
+
+    nothing = [streams.prediction(LIVE + i, f"n{i}", {f"x{k}": None for k in range(5)}) for i in range(400)]
+    rows, _ = degenerate(tmp_path / "all missing", train, nothing)
+    assert rows["empty_rate"][0] == 1 and rows["mmd2"][0] is None and rows["filled_rate"][0] is None
+
+    text = [streams.prediction(streams.START + i, f"s{i}", {}, score=i / 400) for i in range(400)]
+    rows, document = degenerate(tmp_path / "no features", text, many)
+    assert rows == {} and "multivariate" not in document
+
+    far = [streams.prediction(LIVE + i, f"f{i}", {f"x{k}": 1e300 * (-1) ** (i * k) for k in range(5)}) for i in range(400)]
+    rows, _ = degenerate(tmp_path / "far", train, far)
+    assert rows["mmd2"][1] == "ok" and rows["pca_error"][0] > 50
+
+    rows, _ = degenerate(tmp_path / "a single reference row", train[:2], many)
+    assert rows["mmd2"][1] == "insufficient"
