@@ -1,5 +1,6 @@
 #include "detectors/reference_multivariate.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

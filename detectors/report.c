@@ -9,6 +9,7 @@
 #include "detectors/latency_slots.h"
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/root_cause_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -76,6 +77,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/multivariate.def"
 };
 
@@ -92,10 +94,15 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",          [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance",  [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",       [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",         [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_FEATURES] = "drift",
+        [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",
+        [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",
+        [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",
+        [FAMILY_CAUSE] = "cause",
+        [FAMILY_MULTIVARIATE] = "multivariate",
         [FAMILY_EMBEDDINGS] = "multivariate",
     };
     return names[family];
