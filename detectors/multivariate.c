@@ -186,13 +186,13 @@ double pca_error(const struct pca *pca, const double *x, double *scratch)
     for (uint32_t i = 0; i < d; i++)
         scratch[i] = (x[i] - pca->mean[i]) / pca->scale[i];
     /* The discarded components are orthogonal: what they hold is what the kept ones cannot rebuild. */
-    double square = 0;
-    for (uint32_t k = pca->components; k < d; k++) {
-        double projection = 0;
-        for (uint32_t i = 0; i < d; i++)
-            projection += scratch[i] * pca->vectors[(size_t)i * d + k];
-        square += projection * projection;
-    }
+    double *projection = scratch + d, square = 0;
+    memset(projection, 0, d * sizeof *projection);
+    for (uint32_t i = 0; i < d; i++)
+        for (uint32_t k = pca->components; k < d; k++)
+            projection[k] += scratch[i] * pca->vectors[(size_t)i * d + k];
+    for (uint32_t k = pca->components; k < d; k++)
+        square += projection[k] * projection[k];
     return sqrt(square);
 }
 

@@ -36,6 +36,8 @@ struct rff *rff_from_omega(const double *omega, uint32_t d, uint32_t frequencies
 void rff_free(struct rff *rff);
 /* out: 2·frequencies numbers in [−1, 1]. O(frequencies·d). */
 void rff_features(const struct rff *rff, const double *x, double *out);
+/* The same bits without AVX (tests). */
+void rff_features_portable(const struct rff *rff, const double *x, double *out);
 
 /* Median Euclidean distance of all pairs of rows. ERR_INVALID for n < 2, ERR_NOMEM. O(n²(d + log n)). */
 int median_distance(const double *rows, size_t n, uint32_t d, double *out) MUST_USE;
@@ -65,7 +67,7 @@ struct pca *pca_alloc(uint32_t d);
  * nothing varies. `covariance` has n − 1. O(d³). */
 struct pca *pca_new(const double *mean, const double *covariance, double n, uint32_t d, double kept);
 void pca_free(struct pca *pca);
-/* ‖z − VVᵀz‖; `scratch` has d numbers. O(d·components). */
+/* ‖z − VVᵀz‖; `scratch` has 2·d numbers. O(d·(d − components)). */
 double pca_error(const struct pca *pca, const double *x, double *scratch);
 
 /* ---- Mahalanobis, Hotelling ---- */

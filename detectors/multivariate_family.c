@@ -140,7 +140,7 @@ static bool applies(const struct count_input *input)
 static void add_error(struct tally *tally, const struct multivariate *multivariate, const double *x,
                       uint64_t times)
 {
-    double scratch[MULTIVARIATE_FEATURES_MAX];
+    double scratch[2 * MULTIVARIATE_FEATURES_MAX];
     double error = pca_error(multivariate->pca, x, scratch);
     error = error < ERROR_CLIP ? error : ERROR_CLIP;
     double square = error * error;

@@ -271,7 +271,7 @@ static void set_chunks(struct multivariate *multivariate, struct rows *rows)
 
 static int build_errors(struct multivariate *multivariate, struct rows *rows)
 {
-    double scratch[MULTIVARIATE_FEATURES_MAX];
+    double scratch[2 * MULTIVARIATE_FEATURES_MAX];
     int rc = build_pca(multivariate, rows);
     if (rc != 0 || !multivariate->pca)
         return rc;

@@ -5,7 +5,7 @@
 #include "detectors/multivariate.h"
 
 /*
- * Random Fourier features. Neither the frequencies nor the features call libm (but for sqrt and rint, which
+ * Random Fourier features. Neither the frequencies nor the features call libm (but for sqrt, which
  * IEEE 754 makes exact): the same seed gives the same frequencies, and the same row the same features, on
  * every machine. Products are summed feature by feature, RFF_LANES frequencies side by side, so that the
  * compiler may take several at once without changing the order of any sum.
@@ -25,25 +25,30 @@ static const double cosine_terms[8] = {1.0 / 240, 1.0 / 182, 1.0 / 132, 1.0 / 90
 static const double sine_terms[8] = {1.0 / 272, 1.0 / 210, 1.0 / 156, 1.0 / 110,
                                      1.0 / 72,  1.0 / 42,  1.0 / 20,  1.0 / 6};
 
-/* cos and sin of 2π·t by products and sums only: reduced to an eighth of a turn. */
+/* The nearest integer, |x| < 2^51: above 1.5·2^52 there are no fractions. Exact, and no call. */
+#define ROUND_SHIFT 6755399441055744.0
+
+/* What turn_cos_sin does, for four turns or one: `even` and `odd` are 1 − |q| and q(2 − |q|) of the quarter q
+ * = −2 … 2, of which one is ±1 and the other 0. |t| < 2^50; by products and sums only, and without a branch.
+ */
+#define TURN_COS_SIN(t, type, absolute, cosine, sine)                                                        \
+    type fraction = (t) - (((t) + ROUND_SHIFT) - ROUND_SHIFT); /* exact */                                   \
+    type q = (4 * fraction + ROUND_SHIFT) - ROUND_SHIFT;                                                     \
+    type a = 6.283185307179586476925 * (fraction - q / 4);                                                   \
+    type a2 = a * a, taylor_cosine = a2 * 0, taylor_sine = a2 * 0;                                           \
+    for (int k = 0; k < 8; k++) {                                                                            \
+        taylor_cosine = (1 + taylor_cosine) * -a2 * cosine_terms[k];                                         \
+        taylor_sine = (1 + taylor_sine) * -a2 * sine_terms[k];                                               \
+    }                                                                                                        \
+    taylor_cosine = taylor_cosine + 1;                                                                       \
+    taylor_sine = a * (1 + taylor_sine);                                                                     \
+    type even = 1 - absolute(q), odd = q * (2 - absolute(q));                                                \
+    cosine = even * taylor_cosine - odd * taylor_sine;                                                       \
+    sine = even * taylor_sine + odd * taylor_cosine;
+
 static void turn_cos_sin(double t, double *out_cos, double *out_sin)
 {
-    double fraction = t - rint(t); /* exact */
-    double quarter = rint(4 * fraction);
-    double a = 6.283185307179586476925 * (fraction - quarter / 4);
-    double a2 = a * a;
-    double sine = 0;
-    double cosine = 0;
-    for (int k = 0; k < 8; k++) {
-        cosine = (1 + cosine) * -a2 * cosine_terms[k];
-        sine = (1 + sine) * -a2 * sine_terms[k];
-    }
-    cosine += 1;
-    sine = a * (1 + sine);
-    int turn = (int)quarter & 3;
-    double c = turn & 1 ? sine : cosine, s = turn & 1 ? cosine : sine;
-    *out_cos = turn == 1 || turn == 2 ? -c : c;
-    *out_sin = turn >= 2 ? -s : s;
+    TURN_COS_SIN(t, double, fabs, *out_cos, *out_sin)
 }
 
 /* Natural logarithm of a normal number above 0, within 2 units of the last place: 2·atanh((m−1)/(m+1)) of the
@@ -123,21 +128,70 @@ void rff_free(struct rff *rff)
     free(rff);
 }
 
-void rff_features(const struct rff *rff, const double *x, double *out)
+/* ---- features: four lanes of IEEE doubles, so the same bits with and without AVX ---- */
+
+typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t bits __attribute__((vector_size(32)));
+enum { LANES = 4, VECTORS = RFF_LANES / LANES };
+#define ABSOLUTE(v) ((lanes)((bits)(v)&INT64_MAX))
+
+/* Cosines and sines of RFF_LANES frequencies, scaled; 0 where a turn is so large that it has no fraction, or
+ * not a number. */
+static inline __attribute__((always_inline)) void
+block_features(const double *turns, const double *x, uint32_t d, double scale, double *c, double *s)
 {
-    double scale = 1 / sqrt(rff->frequencies);
-    const double *turns = rff->turns;
-    for (uint32_t first = 0; first < rff->frequencies; first += RFF_LANES) {
-        double t[RFF_LANES] = {0};
-        for (uint32_t i = 0; i < rff->d; i++, turns += RFF_LANES)
-            for (unsigned lane = 0; lane < RFF_LANES; lane++)
-                t[lane] += turns[lane] * x[i];
-        for (uint32_t f = first; f < first + RFF_LANES && f < rff->frequencies; f++) {
-            double c = 0, s = 0;
-            if (fabs(t[f - first]) < 0x1p50) /* else no fraction left, or not a number */
-                turn_cos_sin(t[f - first], &c, &s);
-            out[f] = scale * c;
-            out[rff->frequencies + f] = scale * s;
-        }
+    lanes t[VECTORS] = {{0}};
+    for (uint32_t i = 0; i < d; i++)
+        for (unsigned v = 0; v < VECTORS; v++)
+            t[v] += *(const lanes *)(const void *)(turns + (size_t)i * RFF_LANES + v * LANES) * x[i];
+    for (unsigned v = 0; v < VECTORS; v++) {
+        bits has_fraction = t[v] * t[v] < 0x1p100;
+        lanes turn = (lanes)((bits)t[v] & has_fraction), cosine, sine;
+        lanes weight = (lanes)((bits)(turn * 0 + scale) & has_fraction);
+        TURN_COS_SIN(turn, lanes, ABSOLUTE, cosine, sine)
+        *(lanes *)(void *)(c + v * LANES) = cosine * weight;
+        *(lanes *)(void *)(s + v * LANES) = sine * weight;
     }
 }
+
+static inline __attribute__((always_inline)) void all_features(const struct rff *rff, const double *x,
+                                                               double *out)
+{
+    double scale = 1 / sqrt(rff->frequencies), c[RFF_LANES], s[RFF_LANES];
+    for (uint32_t first = 0; first < rff->frequencies; first += RFF_LANES) {
+        block_features(rff->turns + (size_t)first * rff->d, x, rff->d, scale, c, s);
+        uint32_t left = rff->frequencies - first;
+        size_t bytes = (left < RFF_LANES ? left : RFF_LANES) * sizeof(double);
+        memcpy(out + first, c, bytes);
+        memcpy(out + rff->frequencies + first, s, bytes);
+    }
+}
+
+void rff_features_portable(const struct rff *rff, const double *x, double *out)
+{
+    all_features(rff, x, out);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2"))) static void features_avx2(const struct rff *rff, const double *x, double *out)
+{
+    all_features(rff, x, out);
+}
+
+void rff_features(const struct rff *rff, const double *x, double *out)
+{
+    if (__builtin_cpu_supports("avx2"))
+        features_avx2(rff, x, out);
+    else
+        rff_features_portable(rff, x, out);
+}
+
+#else
+
+void rff_features(const struct rff *rff, const double *x, double *out)
+{
+    rff_features_portable(rff, x, out);
+}
+
+#endif
