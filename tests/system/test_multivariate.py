@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import time
 
 import numpy as np
 import pytest
@@ -228,6 +229,33 @@ def test_one_of_sixteen(compared, tmp_path):
                for metric, status in row["status"].items() if metric == "mmd2")
 
 
+def test_kills(compared, tmp_path):
+    """kill -9 at random moments; what is stored of panes goes on."""
+    rng = random.Random(5)
+    live = streams.write(tmp_path / "in.ndjson", [dict(e, id=f"{e['id']}-{k}") for e in compared["events"] for k in range(40)])
+    text = body(compared["reference_path"]).replace("length: 1h, slide: 1h", "length: 2h, slide: 1h")
+    whole = driftd.canonical(streams.replay(tmp_path, "whole", text, [live], commit="100ms", merge="10ms"))
+    store = tmp_path / "killed.db"
+    config = streams.config(tmp_path / "killed.yaml", store, text, commit="100ms", merge="10ms")
+    kills = 0
+    for _ in range(8):
+        with driftd.Process("replay", "-q", "-c", config, live, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.05, 0.5))
+            kills += process.process.poll() is None
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, live)
+    assert kills >= 2
+    assert driftd.difference(whole, driftd.canonical(store)) == ""
+
+
+def test_a_reference_without_it_is_named(compared, tmp_path):
+    reference = tmp_path / "plain.json"
+    driftd.run("reference", "build", "-o", reference, "-m", "m", compared["directory"] / "train.ndjson")
+    config = streams.config(tmp_path / "c.yaml", tmp_path / "c.db", body(reference))
+    done = driftd.run("replay", "-c", config, streams.write(tmp_path / "in.ndjson", compared["events"][:50]))
+    assert "--multivariate" in done.stdout + done.stderr
+
+
 def test_off_costs_and_stores_nothing(compared, tmp_path):
     files = [streams.write(tmp_path / "in.ndjson", compared["events"])]
     store = streams.replay(tmp_path, "off", body(compared["reference_path"], "off"), files)
@@ -281,7 +309,6 @@ def test_size_without_drift_and_power(tmp_path):
         assert row["mmd2"][1] < 1e-3 and row["correlation_change"][1] < 1e-10 and row["correlation_change"][0] > 0.5
         assert row["hotelling_t2"][1] > 1e-4  # means did not move
     assert np.mean([row["pca_error_deviation"][0] for row in rows[windows:]]) > 3
-    print(size, outside, [round(row["pca_error_deviation"][0], 1) for row in rows[windows:]])
     marginals = driftd.query(store, "SELECT max(value) FROM v1_results WHERE metric = 'ks' AND window_end_s > ?",
                              (streams.START + streams.DAY + windows * streams.HOUR) // 1000)
     assert marginals[0][0] < 0.15
