@@ -48,8 +48,7 @@ static int rows_init(struct rows *rows, uint32_t most, uint32_t d)
 
 static bool is_wanted(const struct reference_options *options, const struct feature_grid *feature)
 {
-    if (feature->name[0] == '@' &&
-        (strcmp(feature->name, FEATURE_SCORE) == 0 || strcmp(feature->name, FEATURE_PREDICTION) == 0))
+    if (feature_name_is_reserved(text_of(feature->name)))
         return false;
     if (feature->type == FEATURE_NUMERIC && feature->edge_count == 0)
         return false;

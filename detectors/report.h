@@ -18,6 +18,9 @@ enum family {
     FAMILY_GROUPS,       /* of one group, "attribute=value" */
     FAMILY_LATENCY,      /* of latency_ms, and events per second */
     FAMILY_CAUSE,        /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION,  /* of all attributions together */
+    FAMILY_ATTRIBUTED,   /* of one feature: its part of them */
+    FAMILY_KPI,          /* of a business KPI */
     FAMILY_MULTIVARIATE, /* of all features together */
     FAMILY_EMBEDDINGS,   /* of an array-valued feature */
     FAMILY_COUNT
