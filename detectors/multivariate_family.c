@@ -12,8 +12,9 @@
 /* Counters: */
 enum {
     COUNTED,
-    EMPTY /* no value in any of the features */,
-    FILLED /* values that were missing */,
+    EMPTY,  /* no value in any of the features */
+    FILLED, /* values that were missing */
+    ERRORS, /* events with a reconstruction error */
     ERROR_BINS
 };
 /* Sums: MEAN_FEATURES features, Σe (2^-40), Σe² (2^-32), Σz (d, 2^-40), lower triangle of Σzzᵀ (2^-32). */
@@ -146,13 +147,14 @@ static void add_error(struct tally *tally, const struct multivariate *multivaria
     double square = error * error;
     fixed_add(&tally->sums[ERROR_SUM], &error, 1, Z_UNIT, times);
     fixed_add(&tally->sums[ERROR_SQUARES], &square, 1, Z2_UNIT, times);
+    tally->counters[ERRORS] += times;
     uint32_t bin = 0;
     while (bin < MULTIVARIATE_BINS - 1 && multivariate->error_edges[bin] < error)
         bin++;
     tally->counters[ERROR_BINS + bin] += times;
 }
 
-static void add(struct tally *tally, const struct count_input *input, uint64_t times)
+void multivariate_count(struct tally *tally, const struct count_input *input, uint64_t times, bool with_error)
 {
     const struct multivariate *multivariate = input->reference->multivariate;
     double x[MULTIVARIATE_FEATURES_MAX], products[PAIRS_MAX];
@@ -164,13 +166,18 @@ static void add(struct tally *tally, const struct count_input *input, uint64_t t
     tally->counters[COUNTED] += times;
     tally->counters[FILLED] += multivariate_standardise(multivariate, x) * times;
     mean_embedding_add(&multivariate->embedding, x, times, tally->sums);
-    if (multivariate->pca)
+    if (multivariate->pca && with_error)
         add_error(tally, multivariate, x, times);
     for (uint32_t i = 0; i < d; i++)
         for (uint32_t j = 0; j <= i; j++)
             products[at++] = x[i] * x[j];
     fixed_add(&tally->sums[Z_SUMS], x, d, Z_UNIT, times);
     fixed_add(&tally->sums[Z_SUMS + d], products, at, Z2_UNIT, times);
+}
+
+static void add(struct tally *tally, const struct count_input *input, uint64_t times)
+{
+    multivariate_count(tally, input, times, true);
 }
 
 /* ---- reporting ---- */
@@ -196,7 +203,7 @@ struct errors {
 
 static struct errors errors_of(const struct tally *tally)
 {
-    double n = (double)tally->counters[COUNTED];
+    double n = (double)tally->counters[ERRORS];
     double mean = (double)tally->sums[ERROR_SUM] / Z_UNIT / n;
     double square = (double)tally->sums[ERROR_SQUARES] / Z2_UNIT / n;
     double variance = n > 1 ? fmax(0, square - mean * mean) * n / (n - 1) : (double)NAN;
@@ -221,7 +228,7 @@ static double chunk_sd(const struct multivariate *multivariate, double n)
 static void report_errors(const struct family_report *in, double *slots)
 {
     const struct multivariate *multivariate = in->reference->multivariate;
-    if (!multivariate->pca)
+    if (!multivariate->pca || in->current->counters[ERRORS] == 0 || in->baseline->counters[ERRORS] == 0)
         return;
     struct errors now = errors_of(in->current), before = errors_of(in->baseline);
     struct welch welch = welch_test(now.mean, now.sd, now.n, before.mean, before.sd, before.n, 0.05);
@@ -237,8 +244,8 @@ static void report_errors(const struct family_report *in, double *slots)
         slots[MULTIVARIATE_PCA_DEVIATION] = or_undefined(fabs(welch.t));
     }
     uint32_t last = ERROR_BINS + MULTIVARIATE_BINS - 1;
-    struct rate_change tail = rate_change(in->current->counters[last], in->current->counters[COUNTED],
-                                          in->baseline->counters[last], in->baseline->counters[COUNTED]);
+    struct rate_change tail = rate_change(in->current->counters[last], in->current->counters[ERRORS],
+                                          in->baseline->counters[last], in->baseline->counters[ERRORS]);
     slots[MULTIVARIATE_TAIL_RATE] = (double)in->current->counters[last] / now.n;
     slots[MULTIVARIATE_TAIL_DELTA] = or_undefined(tail.difference);
     slots[MULTIVARIATE_TAIL_P] = or_undefined(tail.test.p);

@@ -28,7 +28,10 @@ struct multivariate {
     double
         *encoding; /* d × 256: slot of a categorical feature → frequency in the reference, NaN: none; owned */
     struct mean_embedding embedding;
-    struct pca *pca; /* of standardised rows; NULL when nothing varies; owned */
+    /* Of standardised rows; NULL when nothing varies; owned. The reference's errors, here and in its counts,
+     * are those of rows that the components were not fitted to: fitted rows have smaller errors than new
+     * ones. */
+    struct pca *pca;
     double error_edges[MULTIVARIATE_BINS - 1];
     uint32_t level_count; /* 0 with a small reference */
     struct multivariate_chunks levels[MULTIVARIATE_LEVELS];
@@ -46,6 +49,9 @@ bool multivariate_numbers(const struct multivariate *multivariate, const struct 
 /* Standardised, clipped to ±256, 0 for NaN; returns how many were NaN. */
 uint32_t multivariate_standardise(const struct multivariate *multivariate, double *x);
 
+/* Counts an event; its reconstruction error only if `with_error`. */
+void multivariate_count(struct tally *tally, const struct count_input *input, uint64_t times,
+                        bool with_error);
 /* Is the event one of those that multivariate families count? */
 bool multivariate_selects(const struct count_input *input);
 

@@ -11,23 +11,27 @@
  * principal components and how much chunks of the reference differ. Computed from at most ROWS_MAX different
  * rows of the sample, taken in the order of their hashes; then all rows are counted, as a stream would be.
  */
-enum { ROWS_MAX = 20000, CHUNKS_LEAST = 10, CHUNK_ROWS_LEAST = 10 };
+enum { ROWS_MAX = 20000, CHUNKS_LEAST = 10, CHUNK_ROWS_LEAST = 10, SPLIT_ROWS_LEAST = 40 };
 #define EXPLAINED 0.65
 
 struct rows {
     double *x;      /* n × d */
     double *weight; /* events that a row stands for */
-    double *error;  /* PCA */
+    bool *held_out; /* of the components' fit; all or none: both are of all rows */
+    double *error;  /* PCA, of rows that are held out */
     int64_t *ts_ms;
     uint32_t *by_time;
     uint32_t n, d;
-    double total; /* Σ weight */
+    double total;        /* Σ weight */
+    uint32_t held_count; /* rows that are held out */
+    double held, fitted; /* Σ weight of both sides */
 };
 
 static void rows_release(struct rows *rows)
 {
     free(rows->x);
     free(rows->weight);
+    free(rows->held_out);
     free(rows->error);
     free(rows->ts_ms);
     free(rows->by_time);
@@ -38,10 +42,13 @@ static int rows_init(struct rows *rows, uint32_t most, uint32_t d)
     *rows = (struct rows){.d = d};
     rows->x = malloc((size_t)most * d * sizeof *rows->x);
     rows->weight = malloc(most * sizeof *rows->weight);
+    rows->held_out = malloc(most * sizeof *rows->held_out);
     rows->error = malloc(most * sizeof *rows->error);
     rows->ts_ms = malloc(most * sizeof *rows->ts_ms);
     rows->by_time = malloc(most * sizeof *rows->by_time);
-    return rows->x && rows->weight && rows->error && rows->ts_ms && rows->by_time ? 0 : ERR_NOMEM;
+    return rows->x && rows->weight && rows->held_out && rows->error && rows->ts_ms && rows->by_time
+               ? 0
+               : ERR_NOMEM;
 }
 
 /* ---- which features ---- */
@@ -109,6 +116,12 @@ static int walk_read(struct walk *walk, uint32_t i)
     return rc ? rc : feature_row_resolve(walk->row, walk->binding, &walk->ev);
 }
 
+/* Every other row in the order of hashes. */
+static bool is_held_out(uint32_t place)
+{
+    return place % 2 == 1;
+}
+
 static int collect(struct walk *walk, const struct multivariate *multivariate, struct rows *rows)
 {
     uint32_t count = sample_row_count(walk->sample);
@@ -120,6 +133,7 @@ static int collect(struct walk *walk, const struct multivariate *multivariate, s
                                   rows->x + (size_t)rows->n * rows->d))
             continue;
         rows->weight[rows->n] = (double)walk->times;
+        rows->held_out[rows->n] = is_held_out(i);
         rows->total += (double)walk->times;
         rows->ts_ms[rows->n++] = walk->ev.ts_ms;
     }
@@ -153,6 +167,49 @@ static void standardise(struct multivariate *multivariate, struct rows *rows)
 
 /* ---- principal components ---- */
 
+/* Components are fitted to one half of the rows, the errors to expect are those of the other. Where contents
+ * repeat or are few, halves would differ by chance more than fitted rows from new ones: then both are of all
+ * rows. */
+static void split(struct rows *rows)
+{
+    uint32_t odd = 0;
+    for (uint32_t r = 0; r < rows->n; r++)
+        odd += rows->held_out[r];
+    bool halves = rows->n >= SPLIT_ROWS_LEAST && odd >= rows->n / 4 && odd <= rows->n - rows->n / 4 &&
+                  rows->total < 2.0 * rows->n;
+    for (uint32_t r = 0; r < rows->n; r++) {
+        bool held = !halves || rows->held_out[r];
+        rows->fitted += !halves || !held ? rows->weight[r] : 0;
+        rows->held += held ? rows->weight[r] : 0;
+        rows->held_out[r] = held;
+        rows->held_count += held;
+    }
+}
+
+/* Is the row one that components are fitted to? */
+static bool is_fitted(const struct rows *rows, uint32_t r)
+{
+    return !rows->held_out[r] || rows->held_count == rows->n;
+}
+
+static double fitted_mean(const struct rows *rows, uint32_t i)
+{
+    double sum = 0;
+    for (uint32_t r = 0; r < rows->n; r++)
+        sum += is_fitted(rows, r) ? rows->weight[r] * rows->x[(size_t)r * rows->d + i] : 0;
+    return sum / rows->fitted;
+}
+
+static double fitted_covariance(const struct rows *rows, const double *mean, uint32_t i, uint32_t j)
+{
+    double sum = 0;
+    for (uint32_t r = 0; r < rows->n; r++) {
+        const double *x = rows->x + (size_t)r * rows->d;
+        sum += is_fitted(rows, r) ? rows->weight[r] * (x[i] - mean[i]) * (x[j] - mean[j]) : 0;
+    }
+    return fabs(sum) / rows->fitted < 1e-15 ? 0 : sum / (rows->fitted - 1);
+}
+
 static int build_pca(struct multivariate *multivariate, const struct rows *rows)
 {
     uint32_t d = rows->d;
@@ -162,26 +219,22 @@ static int build_pca(struct multivariate *multivariate, const struct rows *rows)
         return ERR_NOMEM;
     bool varies = false;
     for (uint32_t i = 0; i < d; i++)
+        mean[i] = fitted_mean(rows, i);
+    for (uint32_t i = 0; i < d; i++)
         for (uint32_t j = 0; j <= i; j++) {
-            double sum = 0;
-            for (uint32_t r = 0; r < rows->n; r++)
-                sum += rows->weight[r] * rows->x[(size_t)r * d + i] * rows->x[(size_t)r * d + j];
-            if (fabs(sum) / rows->total < 1e-15)
-                sum = 0;
-            covariance[(size_t)i * d + j] = covariance[(size_t)j * d + i] = sum / (rows->total - 1);
-            varies |= i == j && sum > 0;
+            double value = fitted_covariance(rows, mean, i, j);
+            covariance[(size_t)i * d + j] = covariance[(size_t)j * d + i] = value;
+            varies |= i == j && value > 0;
         }
-    if (varies && rows->total >= 2) {
-        multivariate->pca = pca_new(mean, covariance, rows->total, d, EXPLAINED);
-        if (!multivariate->pca) {
-            free(covariance);
-            return ERR_NOMEM;
+    if (varies && rows->fitted >= 2) {
+        multivariate->pca = pca_new(mean, covariance, rows->fitted, d, EXPLAINED);
+        for (uint32_t i = 0; multivariate->pca && i < d; i++) { /* rows are standardised */
+            multivariate->pca->mean[i] = 0;
+            multivariate->pca->scale[i] = 1;
         }
-        for (uint32_t i = 0; i < d; i++)
-            multivariate->pca->scale[i] = 1; /* rows are standardised */
     }
     free(covariance);
-    return 0;
+    return varies && rows->fitted >= 2 && !multivariate->pca ? ERR_NOMEM : 0;
 }
 
 struct weighted_error {
@@ -200,14 +253,15 @@ static int set_error_edges(struct multivariate *multivariate, const struct rows 
     struct weighted_error *sorted = malloc(((size_t)rows->n + 1) * sizeof *sorted);
     if (!sorted)
         return ERR_NOMEM;
-    for (uint32_t r = 0; r < rows->n; r++)
-        sorted[r] = (struct weighted_error){rows->error[r], rows->weight[r]};
-    qsort(sorted, rows->n, sizeof *sorted, compare_errors);
+    uint32_t count = 0, r = 0;
+    for (uint32_t i = 0; i < rows->n; i++)
+        if (rows->held_out[i])
+            sorted[count++] = (struct weighted_error){rows->error[i], rows->weight[i]};
+    qsort(sorted, count, sizeof *sorted, compare_errors);
     double below = 0;
-    uint32_t r = 0;
     for (uint32_t bin = 0; bin < MULTIVARIATE_BINS - 1; bin++) {
         double share = bin < MULTIVARIATE_BINS - 2 ? (bin + 1) / 20.0 : 0.99;
-        while (r + 1 < rows->n && below + sorted[r].weight < share * rows->total)
+        while (r + 1 < count && below + sorted[r].weight < share * rows->held)
             below += sorted[r++].weight;
         multivariate->error_edges[bin] = sorted[r].error;
     }
@@ -229,10 +283,11 @@ static double chunk_sd(const struct rows *rows, uint32_t count)
 {
     double sum = 0, weight = 0, before = 0, means = 0, squares = 0;
     uint32_t chunk = 0;
-    for (uint32_t i = 0; i <= rows->n; i++) {
-        uint32_t r = i < rows->n ? rows->by_time[i] : 0;
-        double middle = i < rows->n ? before + rows->weight[r] / 2 : rows->total;
-        uint32_t here = i < rows->n ? (uint32_t)fmin(count - 1, floor(middle * count / rows->total)) : count;
+    for (uint32_t i = 0; i <= rows->held_count; i++) {
+        bool is_end = i == rows->held_count;
+        uint32_t r = is_end ? 0 : rows->by_time[i], here = count;
+        if (!is_end)
+            here = (uint32_t)fmin(count - 1, floor((before + rows->weight[r] / 2) * count / rows->held));
         if (here != chunk) {
             if (here != chunk + 1 || weight <= 0)
                 return (double)NAN;
@@ -242,7 +297,7 @@ static double chunk_sd(const struct rows *rows, uint32_t count)
             sum = weight = 0;
             chunk = here;
         }
-        if (i < rows->n) {
+        if (!is_end) {
             sum += rows->weight[r] * rows->error[r];
             weight += rows->weight[r];
             before += rows->weight[r];
@@ -253,16 +308,17 @@ static double chunk_sd(const struct rows *rows, uint32_t count)
 
 static void set_chunks(struct multivariate *multivariate, struct rows *rows)
 {
+    uint32_t held = 0, count = CHUNKS_LEAST;
     for (uint32_t r = 0; r < rows->n; r++)
-        rows->by_time[r] = r;
-    if (rows->n)
-        qsort_r(rows->by_time, rows->n, sizeof *rows->by_time, compare_times, rows);
-    uint32_t count = CHUNKS_LEAST;
-    for (uint32_t level = 0; level < MULTIVARIATE_LEVELS && rows->n / count >= CHUNK_ROWS_LEAST; level++) {
+        if (rows->held_out[r])
+            rows->by_time[held++] = r;
+    if (held)
+        qsort_r(rows->by_time, held, sizeof *rows->by_time, compare_times, rows);
+    for (uint32_t level = 0; level < MULTIVARIATE_LEVELS && held / count >= CHUNK_ROWS_LEAST; level++) {
         double sd = chunk_sd(rows, count);
         if (!(sd > 0))
             return;
-        multivariate->levels[level] = (struct multivariate_chunks){rows->total / count, sd};
+        multivariate->levels[level] = (struct multivariate_chunks){rows->held / count, sd};
         multivariate->level_count = level + 1;
         count *= 2;
     }
@@ -271,10 +327,11 @@ static void set_chunks(struct multivariate *multivariate, struct rows *rows)
 static int build_errors(struct multivariate *multivariate, struct rows *rows)
 {
     double scratch[2 * MULTIVARIATE_FEATURES_MAX];
+    split(rows);
     int rc = build_pca(multivariate, rows);
     if (rc != 0 || !multivariate->pca)
         return rc;
-    for (uint32_t r = 0; r < rows->n; r++)
+    for (uint32_t r = 0; r < rows->n; r++) /* used where they are held out */
         rows->error[r] = pca_error(multivariate->pca, rows->x + (size_t)r * rows->d, scratch);
     set_chunks(multivariate, rows);
     return set_error_edges(multivariate, rows);
@@ -282,7 +339,9 @@ static int build_errors(struct multivariate *multivariate, struct rows *rows)
 
 /* ---- the whole ---- */
 
-static int build_model(struct walk *walk, const struct reference_options *options, struct multivariate **out)
+/* `*halves`: errors are those of rows that are held out. */
+static int build_model(struct walk *walk, const struct reference_options *options, struct multivariate **out,
+                       bool *halves)
 {
     struct multivariate *multivariate = calloc(1, sizeof *multivariate);
     if (!multivariate)
@@ -299,6 +358,7 @@ static int build_model(struct walk *walk, const struct reference_options *option
             rc = build_errors(multivariate, &rows);
     }
     bool useful = rc == 0 && rows.n > 0;
+    *halves = rows.held_count < rows.n;
     rows_release(&rows);
     if (!useful) {
         multivariate_free(multivariate);
@@ -308,16 +368,15 @@ static int build_model(struct walk *walk, const struct reference_options *option
     return 0;
 }
 
-static int count_all(struct walk *walk, struct tally **tally)
+static int count_all(struct walk *walk, bool halves, struct tally **tally)
 {
-    const struct family_ops *ops = &multivariate_family;
     struct count_input input = {.reference = walk->reference, .row = walk->row, .event = &walk->ev};
-    *tally = tally_new(ops->size(NULL, walk->reference));
+    *tally = tally_new(multivariate_family.size(NULL, walk->reference));
     int rc = *tally ? 0 : ERR_NOMEM;
     for (uint32_t i = 0; rc == 0 && i < sample_row_count(walk->sample); i++) {
         rc = walk_read(walk, i);
         if (rc == 0 && walk->ev.features.count > 0)
-            ops->add(*tally, &input, walk->times);
+            multivariate_count(*tally, &input, walk->times, !halves || is_held_out(i));
     }
     return rc;
 }
@@ -326,11 +385,12 @@ int reference_build_multivariate(struct reference *reference, const struct sampl
                                  const struct reference_options *options)
 {
     struct walk walk;
+    bool halves = false;
     int rc = walk_init(&walk, reference, sample);
     if (rc == 0)
-        rc = build_model(&walk, options, &reference->multivariate);
+        rc = build_model(&walk, options, &reference->multivariate, &halves);
     if (rc == 0 && reference->multivariate)
-        rc = count_all(&walk, &reference->counts[COUNT_MULTIVARIATE]);
+        rc = count_all(&walk, halves, &reference->counts[COUNT_MULTIVARIATE]);
     walk_release(&walk);
     return rc;
 }

@@ -79,12 +79,41 @@ def mmd(omega, reference, current, model):
     return biased, unbiased, scipy.stats.chi2.sf(t * trace / trace2, trace ** 2 / trace2)
 
 
-def pca_errors(reference, current, kept=0.65):
-    values, vectors = np.linalg.eigh(np.corrcoef(reference.T))
+MASK = (1 << 64) - 1
+
+
+def hash64(text, seed):
+    """agent/base/hash.h: the order of a sample's rows."""
+    k0, k1, raw = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, text.encode()
+    word = lambda at: int.from_bytes(raw[at:at + 8], "little")
+    fold = lambda a, b: (a * b & MASK) ^ (a * b >> 64)
+    state, at = seed ^ k0, 0
+    while len(raw) - at >= 16:
+        state = fold(word(at) ^ state ^ k1, word(at + 8) ^ k0) ^ state
+        at += 16
+    if len(raw) - at >= 8:
+        state = fold(word(at) ^ state, k1) ^ (state >> 32)
+        at += 8
+    x = fold(int.from_bytes(raw[at:], "little") ^ k0, state ^ k1 ^ len(raw)) ^ state
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = (x ^ (x >> shift)) * factor & MASK
+    return x ^ (x >> 31)
+
+
+def held_out(events):
+    """Every other row in the order of hashes: errors are those of rows that made no components."""
+    order = np.argsort([hash64(e["id"], 0x5A3B1E0C49D7F286) for e in events])
+    held = np.zeros(len(events), dtype=bool)
+    held[order[1::2]] = True
+    return held
+
+
+def pca_errors(reference, current, held, kept=0.65):
+    values, vectors = np.linalg.eigh(np.corrcoef(reference[~held].T))
     values, vectors = values[::-1], vectors[:, ::-1]
     k = int(np.searchsorted(np.cumsum(values) / values.sum(), kept - 1e-12) + 1)
     v = vectors[:, :k]
-    return [np.linalg.norm(x - x @ v @ v.T, axis=1) for x in (reference, current)] + [k]
+    return [np.linalg.norm(x - x @ v @ v.T, axis=1) for x in (reference[held], current)] + [k]
 
 
 def hotelling(a, b):
@@ -138,9 +167,10 @@ def compared(tmp_path_factory):
     rng = np.random.default_rng(11)
     train = correlated(rng, 4000, missing=0.02)
     train_cities = rng.choice(CITIES, len(train), p=[.5, .3, .15, .05])
-    windows = [correlated(rng, 350, missing=0.02), correlated(rng, 300, shift=0.3), correlated(rng, 600)]
+    windows = [correlated(rng, 180, missing=0.02), correlated(rng, 300, shift=0.3), correlated(rng, 600)]
     cities = [rng.choice(CITIES + ["z"], len(w), p=[.4, .3, .15, .05, .1]) for w in windows]
-    reference = build(directory, events_of(train, streams.START, 1000, "train", train_cities))
+    train_events = events_of(train, streams.START, 1000, "train", train_cities)
+    reference = build(directory, train_events)
     events = []
     for k, (w, c) in enumerate(zip(windows, cities)):
         events += events_of(w, streams.START + streams.DAY + k * streams.HOUR, streams.HOUR // len(w), f"w{k}", c)
@@ -153,7 +183,7 @@ def compared(tmp_path_factory):
     standard = lambda x, c: np.nan_to_num((matrix(x, c, shares) - mean) / sd)
     return {"store": store, "model": document["multivariate"], "reference": standard(train, train_cities), "document": document,
             "windows": [standard(w, c) for w, c in zip(windows, cities)], "rows": rows_of(store), "events": events, "directory": directory,
-            "reference_path": reference}
+            "reference_path": reference, "held": held_out(train_events)}
 
 
 def test_every_statistic_is_numpys(compared):
@@ -167,7 +197,7 @@ def test_every_statistic_is_numpys(compared):
         biased, unbiased, p = mmd(omega, reference, current, model)
         assert row["mmd2"] == (pytest.approx(unbiased, abs=1e-9), pytest.approx(p, rel=1e-6))
         assert row["mmd2_biased"][0] == pytest.approx(biased, abs=1e-9)
-        before, now, components = pca_errors(reference, current)
+        before, now, components = pca_errors(reference, current, compared["held"])
         assert model["components"] == components
         assert row["pca_error"][0] == pytest.approx(now.mean(), rel=1e-8)
         assert row["pca_error_reference"][0] == pytest.approx(before.mean(), rel=1e-8)
@@ -181,15 +211,15 @@ def test_every_statistic_is_numpys(compared):
 
 
 def test_bands_are_those_of_chunks(compared):
-    """Ten chunks of 400 rows in the order of time: windows up to that size have a band, larger ones Welch's t."""
+    """Ten chunks of 200 rows in the order of time: windows up to that size have a band, larger ones Welch's t."""
     reference = compared["reference"]
-    before, _, _ = pca_errors(reference, reference)
+    before, _, _ = pca_errors(reference, reference, compared["held"])
     sizes = compared["model"]["chunks"]
-    for level, count in enumerate([10, 20, 40]):
+    for level, count in enumerate([10, 20, 40, 80]):
         means = before.reshape(count, -1).mean(1)
-        assert sizes[2 * level:2 * level + 2] == [4000 / count, pytest.approx(means.std(ddof=1), rel=1e-9)]
+        assert sizes[2 * level:2 * level + 2] == [2000 / count, pytest.approx(means.std(ddof=1), rel=1e-9)]
     rows = [row for _, row in sorted(compared["rows"].items())]
-    sd = sizes[1] * math.sqrt(400 / 350)
+    sd = sizes[1] * math.sqrt(200 / 180)
     assert rows[0]["pca_error_high"][0] == pytest.approx(before.mean() + 3 * sd, rel=1e-9)
     assert rows[0]["pca_error_low"][0] == pytest.approx(before.mean() - 3 * sd, rel=1e-9)
     assert rows[0]["pca_error_deviation"][0] == pytest.approx(abs(rows[0]["pca_error"][0] - before.mean()) / sd, rel=1e-6)
@@ -224,7 +254,7 @@ def test_one_of_sixteen(compared, tmp_path):
     store = streams.replay(tmp_path, "sampled", body(compared["reference_path"], "sampled"),
                            [streams.write(tmp_path / "in.ndjson", compared["events"])])
     counted = [row["n"] for row in rows_of(store).values()]
-    assert 30 <= sum(counted) <= 130 and sum(counted) != 1250
+    assert 30 <= sum(counted) <= 130 and sum(counted) != 1080
     assert all(status == "insufficient" for row in rows_of(store).values() if row["n"] < 50
                for metric, status in row["status"].items() if metric == "mmd2")
 
@@ -284,6 +314,20 @@ def test_a_capture_learns_it_too(tmp_path):
     assert driftd.query(first, "SELECT count(*) FROM v1_results WHERE feature = 'text' AND metric = 'embedding_mmd2' AND value IS NOT NULL")[0][0] >= 2
 
 
+def test_reconstruction_is_fair_when_nothing_correlates(tmp_path):
+    """Components fitted to noise reconstruct their own rows better than any new ones: errors to expect must be those of
+    other rows, or every large window would be a drift."""
+    rng = np.random.default_rng(29)
+    make = lambda count: rng.normal(size=(count, 20))
+    reference = build(tmp_path, events_of(make(4000), streams.START, 100, "train"))
+    events = []
+    for k in range(12):
+        events += events_of(make(4000), streams.START + streams.DAY + k * streams.HOUR, streams.HOUR // 4000, f"w{k}")
+    store = streams.replay(tmp_path, "live", body(reference), [streams.write(tmp_path / "live.ndjson", events)])
+    p = [row["pca_error"][1] for row in rows_of(store).values()]
+    assert len(p) == 12 and min(p) > 1e-3
+
+
 def test_size_without_drift_and_power(tmp_path):
     """200 windows of the reference's own distribution: each test rejects at 5 % in 2–9 % of them. Then the sign of one
     correlation flips, which no marginal distribution shows."""
@@ -308,7 +352,7 @@ def test_size_without_drift_and_power(tmp_path):
     for row in rows[windows:]:
         assert row["mmd2"][1] < 1e-3 and row["correlation_change"][1] < 1e-10 and row["correlation_change"][0] > 0.5
         assert row["hotelling_t2"][1] > 1e-4  # means did not move
-    assert np.mean([row["pca_error_deviation"][0] for row in rows[windows:]]) > 3
+    assert np.mean([row["pca_error_deviation"][0] for row in rows[windows:]]) > 2  # the weakest of them here
     marginals = driftd.query(store, "SELECT max(value) FROM v1_results WHERE metric = 'ks' AND window_end_s > ?",
                              (streams.START + streams.DAY + windows * streams.HOUR) // 1000)
     assert marginals[0][0] < 0.15
