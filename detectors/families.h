@@ -76,6 +76,8 @@ enum count_family {
     COUNT_LATENCY,      /* latency.h */
     COUNT_ATTRIBUTIONS, /* attributions.h */
     COUNT_KPI,          /* kpi.h */
+    COUNT_TYPES,        /* value_types.h */
+    COUNT_OUTLIERS,     /* outliers.h */
     COUNT_MULTIVARIATE, /* multivariate_family.h */
     COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_FAMILY_COUNT

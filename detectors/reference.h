@@ -21,21 +21,24 @@ struct reference_segment {
 struct reference {
     char *name; /* unique in a store */
     char *model;
-    char *version;                            /* model version it was built for; "" any */
-    char *source;                             /* where it came from, for people: "file train.csv", "capture
-                                                 2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
-    int64_t from_ms, to_ms;                   /* span of its events' time; INT64_MIN when unknown */
-    uint64_t rows;                            /* events it was built from */
-    char hash[65];                            /* hex SHA-256 of the canonical JSON without the hash */
-    struct grid *grid;                        /* owned */
-    struct feature_layout *layout;            /* GRID_FINE; owned */
-    struct tally *features;                   /* owned */
+    char *version;                      /* model version it was built for; "" any */
+    char *source;                       /* where it came from, for people: "file train.csv", "capture
+                                           2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
+    int64_t from_ms, to_ms;             /* span of its events' time; INT64_MIN when unknown */
+    uint64_t rows;                      /* events it was built from */
+    char hash[65];                      /* hex SHA-256 of the canonical JSON without the hash */
+    struct grid *grid;                  /* owned */
+    struct feature_layout *layout;      /* GRID_FINE; owned */
+    struct tally *features;             /* owned */
     struct feature_layout *coarse;      /* GRID_COARSE; owned */
     struct reference_segment *segments; /* of its events, by name; owned */
     uint32_t segment_count;
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
-    struct multivariate *multivariate;        /* multivariate_family.h; owned; NULL: not wanted */
-    struct embeddings *embeddings;            /* embeddings.h; owned; NULL: none, or not wanted */
+    char **ignored; /* names of fields that its events had beside the features, ascending; owned */
+    uint32_t ignored_count;
+    struct outlier_table *outliers;    /* derived from grid and features; owned */
+    struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
+    struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
 };
 
 void reference_free(struct reference *reference);

@@ -12,6 +12,8 @@
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/root_cause_slots.h"
+#include "detectors/outlier_slots.h"
+#include "detectors/quality_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -24,6 +26,9 @@ static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for 
 static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
 static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
+static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
+static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -91,6 +96,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
+#include "detectors/metrics/quality.def"
+#include "detectors/metrics/outliers.def"
 #include "detectors/metrics/multivariate.def"
 };
 
@@ -118,6 +125,9 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
+        [FAMILY_QUALITY] = "quality",
+        [FAMILY_FIELDS] = "quality",
+        [FAMILY_OUTLIERS] = "quality",
         [FAMILY_MULTIVARIATE] = "multivariate",
         [FAMILY_EMBEDDINGS] = "multivariate",
     };
