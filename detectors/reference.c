@@ -10,6 +10,7 @@
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/outliers.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -71,6 +72,8 @@ void reference_free(struct reference *reference)
     free(reference->ignored);
     outlier_table_free(reference->outliers);
     labelled_free(reference->labelled);
+    multivariate_free(reference->multivariate);
+    embeddings_free(reference->embeddings);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -139,7 +142,7 @@ static bool is_listed(const char *const *names, struct text name)
 }
 
 /* `*` means the model's features; the reserved names only leave when a pattern says @. */
-static bool is_excluded(const char *const *globs, struct text name)
+bool reference_excludes(const char *const *globs, struct text name)
 {
     bool reserved = name.len && name.ptr[0] == '@';
     for (; globs && *globs; globs++)
@@ -155,7 +158,7 @@ static void column_init(struct column *column, struct text name, bool is_field,
     column->forced_categorical = is_listed(options->categorical, name);
     column->forced_numeric = is_listed(options->numeric, name);
     bool poses = is_field && feature_name_is_reserved(name);
-    column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
+    column->excluded = poses || name.len == 0 || reference_excludes(options->exclude, name);
 }
 
 static void study_release(struct study *study)
@@ -607,6 +610,11 @@ static int study_init(struct study *study, const struct sample *sample,
     return 0;
 }
 
+static bool wants_multivariate(const struct reference_options *options)
+{
+    return options->multivariate || (options->options && options->options->multivariate != MULTIVARIATE_OFF);
+}
+
 static int build_reference(struct study *study, struct reference **out, struct err *err)
 {
     const struct reference_options *options = study->options;
@@ -628,6 +636,10 @@ static int build_reference(struct study *study, struct reference **out, struct e
         rc = note_ignored(study, reference);
     if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_multivariate(reference, study->sample, options);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_embeddings(reference, study->sample, options);
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
@@ -671,6 +683,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         reference_builder_free(builder);
         return NULL;
     }
+    if (wants_multivariate(options))
+        sample_keep_vectors(builder->sample);
     return builder;
 }
 

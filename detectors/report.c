@@ -9,6 +9,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
+#include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/root_cause_slots.h"
 #include "detectors/outlier_slots.h"
@@ -28,6 +29,8 @@ static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too shor
 static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
 static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
 static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
+static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
+static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
@@ -104,6 +107,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/predictions.def"
 #include "detectors/metrics/estimated.def"
 #include "detectors/metrics/comparison.def"
+#include "detectors/metrics/multivariate.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -139,6 +143,8 @@ const char *family_monitor(enum family family)
         [FAMILY_COMPARISON] = "performance",
         [FAMILY_REGRESSION_COMPARISON] = "performance",
         [FAMILY_VERSIONS] = "versions",
+        [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_EMBEDDINGS] = "multivariate",
     };
     return names[family];
 }

@@ -30,6 +30,8 @@ enum family {
     FAMILY_COMPARISON,            /* performance against the labelled reference */
     FAMILY_REGRESSION_COMPARISON, /* the same of regression */
     FAMILY_VERSIONS,              /* of two versions, "a vs b" */
+    FAMILY_MULTIVARIATE,          /* of all features together */
+    FAMILY_EMBEDDINGS,            /* of an array-valued feature */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
