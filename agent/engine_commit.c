@@ -15,9 +15,9 @@ static void put_open_panes(struct engine *engine)
     for (uint32_t i = 0; i < engine->series_count; i++) {
         const struct series *series = engine->series[i];
         for (struct open_pane *pane = series->open; pane; pane = pane->next) {
-            for (int family = 0; pane->changed && family < PANE_FAMILY_COUNT; family++) {
+            for (int part = 0; pane->changed && part < PANE_PART_COUNT; part++) {
                 strbuf_reset(&engine->scratch);
-                if (!pane_set_encode(&pane->set, (enum pane_family)family, &engine->scratch))
+                if (!pane_set_encode(&pane->set, part, &engine->scratch))
                     continue;
                 if (strbuf_failed(&engine->scratch)) {
                     engine->failed = ERR_NOMEM;
@@ -26,8 +26,8 @@ static void put_open_panes(struct engine *engine)
                 struct stored_pane stored = {.tier = 0,
                                              .start_ms = pane->start_ms,
                                              .series = series->number,
-                                             .family = (uint8_t)family,
-                                             .grid = pane->set.basis[family],
+                                             .family = pane_part_number(part),
+                                             .grid = pane->set.basis[part],
                                              .part = PANE_ON_TIME,
                                              .bytes = engine->scratch.bytes,
                                              .len = engine->scratch.len};
@@ -147,6 +147,7 @@ int engine_commit(struct engine *engine, bool now)
     put_time(engine);
     engine_late_put(engine);
     engine_capture_put(engine);
+    engine_kpi_put(engine);
     engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
@@ -287,6 +288,8 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 
 /* ---- panes and windows ---- */
 
+static const uint32_t pane_outcome_families = 1U << PANE_OUTCOMES | 1U << PANE_OUTCOME_GROUPS;
+
 /* What panes of one tier go into; all but the open panes end where `until_ms` is reached. */
 struct tier_restore {
     struct engine *engine;
@@ -320,7 +323,9 @@ static int restore_windows(const struct tier_restore *restore, struct series *se
             continue;
         code = starts_add(&engine->starts[restore->tier], stored->start_ms);
         if (code == 0)
-            code = restore_part(restore, series, stored, &series->windows[i].set);
+            code = stored->family == PANE_NAMES
+                       ? engine_names_keep(series, stored)
+                       : restore_part(restore, series, stored, &series->windows[i].set);
     }
     return code;
 }
@@ -344,7 +349,7 @@ static int restore_pane(void *context, const struct stored_pane *stored)
 /* Each pane is read once, whatever it goes into. */
 static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
 {
-    const struct pane_filter on_time = {PANE_ON_TIME, 0, PANE_FAMILY_COUNT - 1};
+    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
     int64_t until_ms = engine->closed_until_ms;
     bool nothing_closed = until_ms == INT64_MIN, has_coarser = tier + 1u < engine->times.tier_count;
     struct tier_restore restore = {engine, tier, until_ms, INT64_MAX};
@@ -379,7 +384,7 @@ static int restore_panes(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
     int64_t until_ms = engine->closed_until_ms;
-    const struct pane_filter late = {PANE_LATE, 0, PANE_FAMILY_COUNT - 1};
+    const struct pane_filter late = {1U << PANE_LATE, ~pane_outcome_families};
     if (until_ms == INT64_MIN)
         return restore_tier(engine, 0, err);
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
@@ -423,6 +428,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
+    if (code == 0)
+        code = engine_kpi_restore(engine, err);
     if (code == 0)
         code = store_load_alerts(store, restore_alert, engine, err);
     return code;

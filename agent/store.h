@@ -199,8 +199,8 @@ int store_load_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t
                      void *context, struct err *err) MUST_USE;
 /* Only some of them: the others are neither read nor unpacked. */
 struct pane_filter {
-    enum pane_part part;
-    uint8_t first_family, last_family;
+    uint32_t parts;    /* bits, 1 << enum pane_part */
+    uint32_t families; /* bits of those below 32; the others are always wanted */
 };
 int store_load_some_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms,
                           const struct pane_filter *filter, store_pane_fn *fn, void *context,

@@ -154,9 +154,10 @@ int store_load_offsets(struct store *store, store_offset_fn *fn, void *context, 
 /* A row whose bytes nobody asks for costs no page but its own. */
 static bool is_wanted(const struct pane_filter *filter, sqlite3_stmt *row)
 {
-    int family = sqlite3_column_int(row, 2), part = sqlite3_column_int(row, 4);
-    return !filter ||
-           (part == (int)filter->part && family >= filter->first_family && family <= filter->last_family);
+    if (!filter)
+        return true;
+    uint32_t family = (uint32_t)sqlite3_column_int(row, 2), part = (uint32_t)sqlite3_column_int(row, 4);
+    return part < 32 && filter->parts >> part & 1 && (family >= 32 || filter->families >> family & 1);
 }
 
 /* The key of a pane; its bytes are packed still. */
