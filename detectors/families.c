@@ -7,6 +7,7 @@
 #include "detectors/latency.h"
 #include "detectors/multivariate_family.h"
 #include "detectors/outliers.h"
+#include "detectors/scores.h"
 #include "detectors/value_types.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
@@ -15,6 +16,7 @@ const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_KPI] = &kpi_family,
     [COUNT_TYPES] = &value_types_family,
     [COUNT_OUTLIERS] = &outliers_family,
+    [COUNT_SCORES] = &scores_family,
     [COUNT_MULTIVARIATE] = &multivariate_family,
     [COUNT_EMBEDDINGS] = &embeddings_family,
 };

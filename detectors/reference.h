@@ -11,6 +11,7 @@
 #include "collectors/event.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
+#include "detectors/labelled.h"
 
 /* The events of one segment on the same grid, for the search of causes. */
 struct reference_segment {
@@ -37,6 +38,7 @@ struct reference {
     char **ignored; /* names of fields that its events had beside the features, ascending; owned */
     uint32_t ignored_count;
     struct outlier_table *outliers;    /* derived from grid and features; owned */
+    struct labelled *labelled;         /* owned; NULL: it has no labels */
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
 };

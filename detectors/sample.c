@@ -689,6 +689,11 @@ static int read_fields(struct sample_reader *reader, struct cursor *in, double *
     return 0;
 }
 
+uint64_t sample_row_hash(const struct sample *sample, uint32_t i)
+{
+    return sample->heap[i]->hash;
+}
+
 static int compare_row_pointers(const void *a, const void *b, void *rows)
 {
     struct row *const *all = rows;
