@@ -2,15 +2,20 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { BUCKETS_MAX = 65536 };
+enum { BUCKETS_MAX = 65536, CELL_SHIFT = 46 /* leaves the exponent and 6 bits */ };
 
 struct ddsketch_layout {
     double gamma;
+    double lower_end; /* of the first bucket */
     int32_t first_key;
     uint32_t buckets; /* of one sign */
     bool negative;
-    double bounds[]; /* γ^key of every bucket: its upper end */
+    uint64_t first_cell; /* the cell of a positive double is its bits without the lowest CELL_SHIFT */
+    uint32_t cells;
+    uint32_t *starts; /* by cell, and one more: bounds below its smallest number */
+    double bounds[];  /* γ^key of every bucket: its upper end; +inf behind them */
 };
 
 /* γ^key by squaring: products only, so the same on every machine. */
@@ -37,6 +42,31 @@ static int32_t key_of(double gamma, double x)
     return key;
 }
 
+static uint64_t cell_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> CELL_SHIFT;
+}
+
+/* A cell is at most 1/64 wide and seldom holds more than one bound: finding a bucket hardly has to search. */
+static bool make_cells(struct ddsketch_layout *layout)
+{
+    layout->first_cell = cell_of(layout->bounds[0]);
+    layout->cells = (uint32_t)(cell_of(layout->bounds[layout->buckets - 1]) - layout->first_cell) + 1;
+    layout->starts = malloc(((size_t)layout->cells + 1) * sizeof *layout->starts);
+    uint32_t bound = 0;
+    for (uint32_t cell = 0; layout->starts && cell <= layout->cells; cell++) {
+        uint64_t bits = (layout->first_cell + cell) << CELL_SHIFT;
+        double smallest;
+        memcpy(&smallest, &bits, sizeof smallest);
+        while (bound < layout->buckets && layout->bounds[bound] < smallest)
+            bound++;
+        layout->starts[cell] = bound;
+    }
+    return layout->starts != NULL;
+}
+
 struct ddsketch_layout *ddsketch_layout_new(double alpha, double smallest, double largest, bool negative)
 {
     if (!(alpha > 1e-6 && alpha <= 0.5) || !(smallest > 0) || !(largest >= smallest) || !isfinite(largest))
@@ -46,17 +76,26 @@ struct ddsketch_layout *ddsketch_layout_new(double alpha, double smallest, doubl
         return NULL;
     int32_t first = key_of(gamma, smallest);
     uint32_t buckets = (uint32_t)(key_of(gamma, largest) - first) + 1;
-    struct ddsketch_layout *layout = malloc(sizeof *layout + buckets * sizeof layout->bounds[0]);
+    struct ddsketch_layout *layout = malloc(sizeof *layout + (buckets + 1) * sizeof layout->bounds[0]);
     if (!layout)
         return NULL;
-    *layout = (struct ddsketch_layout){gamma, first, buckets, negative};
+    *layout = (struct ddsketch_layout){
+        .gamma = gamma, .first_key = first, .buckets = buckets, .negative = negative};
     for (uint32_t i = 0; i < buckets; i++)
         layout->bounds[i] = power(gamma, first + (int32_t)i);
+    layout->bounds[buckets] = (double)INFINITY;
+    layout->lower_end = layout->bounds[0] / gamma;
+    if (!make_cells(layout)) {
+        free(layout);
+        return NULL;
+    }
     return layout;
 }
 
 void ddsketch_layout_free(struct ddsketch_layout *layout)
 {
+    if (layout)
+        free(layout->starts);
     free(layout);
 }
 
@@ -73,9 +112,16 @@ double ddsketch_gamma(const struct ddsketch_layout *layout)
 /* The bucket of a positive magnitude: the number of bounds below it. */
 static uint32_t bucket_of(const struct ddsketch_layout *layout, double x, bool *out_clipped)
 {
+    uint64_t cell = cell_of(x);
     uint32_t low = 0;
-    uint32_t length = layout->buckets;
-    while (length > 0) {
+    uint32_t length = 0;
+    if (cell >= layout->first_cell + layout->cells) {
+        low = layout->buckets;
+    } else if (cell >= layout->first_cell) {
+        low = layout->starts[cell - layout->first_cell];
+        length = layout->starts[cell - layout->first_cell + 1] - low;
+    }
+    while (length > 1) {
         uint32_t half = length / 2;
         if (layout->bounds[low + half] < x) {
             low += half + 1;
@@ -84,7 +130,8 @@ static uint32_t bucket_of(const struct ddsketch_layout *layout, double x, bool *
             length = half;
         }
     }
-    bool below = x <= layout->bounds[0] / layout->gamma;
+    low += layout->bounds[low] < x; /* without a branch: nobody could predict it */
+    bool below = x <= layout->lower_end;
     bool above = low == layout->buckets;
     if (out_clipped)
         *out_clipped = below || above;
