@@ -4,6 +4,7 @@
 
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
+#include "detectors/unseen_names.h"
 
 struct counting {
     const struct pane_times *times;
@@ -58,8 +59,13 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
+    if (!*binding) {
+        const struct reference *reference = state->profile->reference;
+        if (!(*binding = feature_binding_new(grid)))
+            return ERR_NOMEM;
+        if (reference)
+            feature_binding_ignore(*binding, reference->ignored, reference->ignored_count);
+    }
     if (grid->feature_count > counting->row_features) {
         feature_row_free(counting->row);
         counting->row = feature_row_new(grid->feature_count);
@@ -76,6 +82,15 @@ static int count_features(struct counting *counting, struct delta_cell *cell, en
     if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
         return ERR_NOMEM;
     return feature_cell_add(cell->features, counting->row);
+}
+
+static int count_names(struct counting *counting, struct delta_cell *cell)
+{
+    if (!unseen_names_any(counting->row))
+        return 0;
+    if (!cell->names && !(cell->names = name_sketch_new()))
+        return ERR_NOMEM;
+    return unseen_names_add(cell->profile->layouts[GRID_FINE]->grid, counting->row, cell->names);
 }
 
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
@@ -122,12 +137,14 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 }
 
 bool counting_label(const struct counting *counting, const struct model_config *config,
-                    const struct event *ev, bool late, struct delta_waiting *out)
+                    const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
+    int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
+                                            .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
                                             .late = late}};
     return outcome_of_label(ev, config, &out->entry.value);
 }
@@ -154,6 +171,8 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
+    if (code == 0 && counted->binned)
+        code = count_names(counting, cell);
     if (code == 0)
         code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {

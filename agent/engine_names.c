@@ -99,7 +99,7 @@ struct version *engine_version(struct engine *engine, const char *model, const c
         free(version);
         return NULL;
     }
-    version->matured_until_ms = INT64_MIN;
+    version->matured_until_ms = version->settled_until_ms = INT64_MIN;
     version->config = config_model(engine->config, text_of(model));
     version->reference_config = config_reference(version->config, text_of(name));
     version->profile = starting_profile(engine, version);
@@ -309,6 +309,7 @@ static void series_free(struct series *series)
     for (int window = 0; window < WINDOW_MAX; window++)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
+    engine_names_drop(series);
     outcome_panes_release(&series->outcomes);
     free(series->kpi_past);
     free(series->segment);

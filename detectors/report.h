@@ -21,6 +21,9 @@ enum family {
     FAMILY_ATTRIBUTION, /* of all attributions together */
     FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
     FAMILY_KPI,         /* of a business KPI */
+    FAMILY_QUALITY,     /* of a feature's values, beside drift */
+    FAMILY_FIELDS,      /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,    /* "@outliers" */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
