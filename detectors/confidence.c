@@ -19,12 +19,10 @@ static struct confidence_values of_classes(const struct fields *scores)
             struct value other = {.type = VALUE_OTHER};
             return (struct confidence_values){other, other};
         }
-        if (value->number > first) {
-            second = first;
-            first = value->number;
-        } else if (value->number > second) {
-            second = value->number;
-        }
+        /* Nobody can predict which is larger: selections, no branches. */
+        double p = value->number, lower = p < first ? p : first;
+        first = p < first ? first : p;
+        second = second < lower ? lower : second;
     }
     struct confidence_values values = {.maximum = number_of(first)};
     if (second >= 0) /* one class alone leads nobody */
