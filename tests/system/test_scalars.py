@@ -124,6 +124,7 @@ def lead(data):
 
 
 DERIVED = {("m", "@confidence"): confidence, ("multi", "@confidence"): lambda data: data["scores"].max(axis=1), ("multi", "@margin"): lead,
+           ("multi", "@entropy"): lambda data: scipy.stats.entropy(data["scores"], axis=1, base=3),
            ("m", "@score"): lambda data: data["score"]}
 
 
