@@ -11,6 +11,7 @@
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/root_cause_slots.h"
+#include "detectors/volume.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 
@@ -22,6 +23,7 @@ static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
+static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volume");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
@@ -93,6 +95,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
+#include "detectors/metrics/volume.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
 };
@@ -121,6 +124,7 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
+        [FAMILY_VOLUME] = "volume",
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",

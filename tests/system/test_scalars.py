@@ -89,7 +89,9 @@ def test_latency(found, hour):
     assert ratio["value"] == pytest.approx(numpy.quantile(values, 0.99, method="lower") / reference, rel=0.02)
     assert ratio["reference_n"] == N_REFERENCE and ratio["low"] < ratio["value"]
     assert ratio["state"] == ("warning" if hour == SLOW else "ok")
-    assert found["m", hour, "@latency_ms", "events_per_second"]["value"] == pytest.approx(N / 3600)
+    for model in ("m", "multi"):
+        assert found[model, hour, "@events", "events_per_second"]["value"] == pytest.approx(N / 3600)
+        assert found[model, hour, "@events", "predictions"]["value"] == N
 
 
 @pytest.mark.parametrize("hour", range(4))
