@@ -33,8 +33,6 @@ struct window_config {
     uint8_t tier;                /* that tier */
 };
 
-enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
-
 enum reference_kind { REFERENCE_CAPTURE, REFERENCE_FILE, REFERENCE_NAME, REFERENCE_NONE };
 
 struct reference_config {
@@ -60,7 +58,6 @@ struct model_config {
     char **categorical; /* forced types, NULL-terminated or NULL */
     char **numeric;
     char **exclude; /* globs of features to leave out */
-    enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     struct model_options options;
     int64_t kpi_baseline_ms; /* 24 h: how long the first period of a KPI is, at least */

@@ -6,9 +6,11 @@
 
 #include "agent/base/hash.h"
 #include "detectors/confidence.h"
+#include "detectors/event_outcome.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/outliers.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -69,6 +71,9 @@ void reference_free(struct reference *reference)
         free(reference->ignored[i]);
     free(reference->ignored);
     outlier_table_free(reference->outliers);
+    labelled_free(reference->labelled);
+    multivariate_free(reference->multivariate);
+    embeddings_free(reference->embeddings);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -137,7 +142,7 @@ static bool is_listed(const char *const *names, struct text name)
 }
 
 /* `*` means the model's features; the reserved names only leave when a pattern says @. */
-static bool is_excluded(const char *const *globs, struct text name)
+bool reference_excludes(const char *const *globs, struct text name)
 {
     bool reserved = name.len && name.ptr[0] == '@';
     for (; globs && *globs; globs++)
@@ -153,7 +158,7 @@ static void column_init(struct column *column, struct text name, bool is_field,
     column->forced_categorical = is_listed(options->categorical, name);
     column->forced_numeric = is_listed(options->numeric, name);
     bool poses = is_field && feature_name_is_reserved(name);
-    column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
+    column->excluded = poses || name.len == 0 || reference_excludes(options->exclude, name);
 }
 
 static void study_release(struct study *study)
@@ -525,6 +530,42 @@ static int count_pass(struct study *study, struct counter *counter,
     return rc;
 }
 
+/* The labels of a sample, on their way to the labelled reference. */
+struct labels {
+    struct labelled_row *rows;
+    size_t count;
+};
+
+static void take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
+                       const struct model_options *options)
+{
+    struct labelled_row *row = &labels->rows[labels->count];
+    *row = (struct labelled_row){.ts_ms = ev->ts_ms, .hash = hash, .times = times};
+    if (!event_prediction(ev, options, &row->outcome) || !event_label(ev, options, &row->outcome.truth) ||
+        !label_fits((enum outcome_kind)row->outcome.kind, row->outcome.truth))
+        return;
+    row->outcome.labelled = true;
+    labels->count++;
+}
+
+static int count_labels(struct study *study, const struct model_options *options, struct reference *reference)
+{
+    uint32_t count = sample_row_count(study->sample);
+    struct labels labels = {calloc((size_t)count + 1, sizeof(struct labelled_row)), 0};
+    int rc = labels.rows ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
+        if (rc == 0)
+            take_label(&labels, &ev, sample_row_hash(study->sample, i), times, options);
+    }
+    if (rc == 0)
+        rc = labelled_from_rows(labels.rows, labels.count, options->unit, &reference->labelled);
+    free(labels.rows);
+    return rc;
+}
+
 /* In two passes: families may count by what the features' counts say. */
 static int count_rows(struct study *study, struct reference *reference)
 {
@@ -544,6 +585,8 @@ static int count_rows(struct study *study, struct reference *reference)
         rc = reference_derive(reference);
     if (rc == 0)
         rc = count_pass(study, &counter, count_families);
+    if (rc == 0)
+        rc = count_labels(study, &counter.options, reference);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;
@@ -570,6 +613,11 @@ static int study_init(struct study *study, const struct sample *sample,
     return 0;
 }
 
+static bool wants_multivariate(const struct reference_options *options)
+{
+    return options->multivariate || (options->options && options->options->multivariate != MULTIVARIATE_OFF);
+}
+
 static int build_reference(struct study *study, struct reference **out, struct err *err)
 {
     const struct reference_options *options = study->options;
@@ -591,6 +639,10 @@ static int build_reference(struct study *study, struct reference **out, struct e
         rc = note_ignored(study, reference);
     if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_multivariate(reference, study->sample, options);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_embeddings(reference, study->sample, options);
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
@@ -634,6 +686,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         reference_builder_free(builder);
         return NULL;
     }
+    if (wants_multivariate(options))
+        sample_keep_vectors(builder->sample);
     return builder;
 }
 
