@@ -52,7 +52,7 @@ struct study {
     int64_t from_ms, to_ms;
 };
 
-enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_NAMES };
+enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_ENTROPY, COLUMN_NAMES };
 
 void reference_free(struct reference *reference)
 {
@@ -199,11 +199,13 @@ static int visit_event(struct study *study, const struct event *ev, uint64_t tim
         rc = visit(&study->columns[COLUMN_SCORE], &ev->score, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_PREDICTION], &ev->prediction, times);
-        struct confidence_values confidence = confidence_of_event(ev);
+        struct confidence_values confidence = confidence_of_event(ev, true);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_CONFIDENCE], &confidence.maximum, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_MARGIN], &confidence.margin, times);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_ENTROPY], &confidence.entropy, times);
     }
     for (uint32_t i = 0; i < ev->features.count && rc == 0; i++) {
         struct column *column = column_of_field(study, &ev->features.items[i]);
@@ -606,6 +608,7 @@ static int study_init(struct study *study, const struct sample *sample,
     column_init(&study->columns[COLUMN_PREDICTION], text_of(FEATURE_PREDICTION), false, options);
     column_init(&study->columns[COLUMN_CONFIDENCE], text_of(FEATURE_CONFIDENCE), false, options);
     column_init(&study->columns[COLUMN_MARGIN], text_of(FEATURE_MARGIN), false, options);
+    column_init(&study->columns[COLUMN_ENTROPY], text_of(FEATURE_ENTROPY), false, options);
     study->column_count = COLUMN_NAMES;
     return 0;
 }
