@@ -62,6 +62,8 @@ struct model_config {
     char **exclude; /* globs of features to leave out */
     enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
+    bool last_label;     /* of several labels of an id the last one counts in the end, not the first */
+    double label_sample; /* (0, 1]: the share of ids whose predictions wait for labels */
     struct model_options options;
 };
 

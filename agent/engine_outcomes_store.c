@@ -16,9 +16,16 @@
 /* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
 enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
 
-#define OWED_KEY "outcome_revisions_owed"
+#define OWED_KEY  "outcome_revisions_owed"
+#define SWEPT_KEY "labels_swept_ms"
 
-enum { KIND_COMBO = WAITING_OUTCOME + 1, BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
+enum {
+    KIND_COMBO = WAITING_OUTCOME + 1,
+    KIND_MODEL,
+    BLOB_BYTES_FULL = 256 << 10,
+    SWEEP_SLOTS = 1 << 17,
+    SERIES_MAX = 64
+};
 
 /* ---- writing ---- */
 
@@ -83,7 +90,9 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
         at = put_varint(at, entry->wait_s);
     if (!(flags & (ENTRY_ZERO | ENTRY_ONE)))
         at = put_eight(at, &entry->value);
-    at = put_varint(at, waiting->kind != WAITING_LABEL ? entry->combo : entry->owner);
+    at = put_varint(at, entry->combo);
+    if (waiting->kind == WAITING_LABEL)
+        at = put_varint(at, entry->owner);
     if (waiting->kind == WAITING_OUTCOME && !(flags & (ENTRY_TRUTH_ZERO | ENTRY_TRUTH_ONE)))
         at = put_eight(at, &waiting->truth);
     strbuf_add(blob, bytes, (size_t)(at - bytes));
@@ -111,6 +120,22 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
     }
     /* Before the entries that refer to it. */
     flush_blob(engine);
+    if (!strbuf_failed(&bytes))
+        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
+    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
+    strbuf_release(&bytes);
+    return code;
+}
+
+int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
+{
+    struct text name = intern_text(engine->outcomes->model_names, number);
+    struct strbuf bytes;
+    strbuf_init(&bytes, 1 << 16);
+    strbuf_addc(&bytes, (char)KIND_MODEL);
+    strbuf_add_varint(&bytes, name.len);
+    strbuf_add(&bytes, name.ptr, name.len);
+    flush_blob(engine); /* before the entries that refer to it */
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -198,10 +223,21 @@ void engine_outcomes_put(struct engine *engine)
     int64_t now_ms = waiting_floor(engine);
     if (engine->label_watermark_ms < now_ms)
         now_ms = engine->label_watermark_ms;
-    if (now_ms == INT64_MIN)
+    if (now_ms == INT64_MIN) {
+        engine_outcomes_put_models(engine);
         return;
+    }
     join_set_time(state->join, now_ms);
-    store_prune_waiting(engine->batch, now_ms);
+    join_sweep(state->join, SWEEP_SLOTS);
+    int64_t swept_ms = join_swept_ms(state->join);
+    if (swept_ms > state->swept_stored_ms) { /* what is pruned has been counted */
+        char value[32];
+        (void)snprintf(value, sizeof(value), "%" PRId64, swept_ms);
+        store_put_meta(engine->batch, SWEPT_KEY, value);
+        store_prune_waiting(engine->batch, swept_ms);
+        state->swept_stored_ms = swept_ms;
+    }
+    engine_outcomes_put_models(engine);
 }
 
 /* ---- reading ---- */
@@ -253,6 +289,21 @@ static int restore_combo(struct engine *engine, struct cursor *in)
                                                     (uint32_t)group_count, &combo);
 }
 
+static int restore_model(struct engine *engine, struct cursor *in)
+{
+    uint64_t len = cursor_varint(in);
+    const char *name = cursor_bytes(in, len);
+    uint32_t number;
+    if (!name || len > UINT16_MAX)
+        return ERR_CORRUPT;
+    struct label_model *model = engine_outcomes_model(engine, (struct text){name, (uint32_t)len}, &number);
+    if (!model)
+        return ERR_NOMEM;
+    model->is_new = false;
+    engine_outcomes_restore_model(engine, number);
+    return 0;
+}
+
 static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in,
                          struct join_entry *previous)
 {
@@ -265,7 +316,8 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     entry->ts_ms = (int64_t)((uint64_t)previous->ts_ms + (uint64_t)cursor_svarint(in));
     entry->wait_s = flags & ENTRY_WAITS_ALIKE ? previous->wait_s : (uint32_t)cursor_varint(in);
     entry->value = read_value(in, flags, ENTRY_ZERO, ENTRY_ONE);
-    uint64_t combo = cursor_varint(in); /* of a label: what `owner` is */
+    uint64_t combo = cursor_varint(in);
+    uint64_t owner = kind == WAITING_LABEL ? cursor_varint(in) : 0;
     if (kind == WAITING_OUTCOME)
         waiting.truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
     if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
@@ -273,13 +325,14 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     entry->late = flags & 1;
     entry->predicted = flags >> 1 & 1;
     entry->kind = flags >> 2 & 1;
-    if (kind != WAITING_LABEL) {
-        entry->combo = (uint32_t)combo;
-        entry->owner = state->combos[combo].series[0]->number;
-    } else {
-        entry->owner = (uint32_t)combo;
-    }
+    entry->combo = (uint32_t)combo;
+    entry->owner = kind == WAITING_LABEL ? (uint32_t)owner : state->combos[combo].series[0]->number;
     *previous = *entry;
+    const struct label_model *model =
+        engine_outcomes_model_of(engine, kind == WAITING_LABEL ? entry->combo : state->combos[combo].model);
+    if ((model && model->dormant) ||
+        time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000) < state->swept_stored_ms)
+        return 0;
     return engine_outcomes_take(engine, &waiting);
 }
 
@@ -293,6 +346,8 @@ static int restore_blob(void *context, const void *bytes, size_t len)
         unsigned char kind = *in.at++;
         if (kind == KIND_COMBO)
             code = restore_combo(engine, &in);
+        else if (kind == KIND_MODEL)
+            code = restore_model(engine, &in);
         else
             code = kind <= WAITING_OUTCOME ? restore_entry(engine, (enum waiting_kind)kind, &in, &previous)
                                            : ERR_CORRUPT;
@@ -382,6 +437,9 @@ int engine_outcomes_restore(struct engine *engine, struct err *err)
     int64_t lowest_ms;
     state->owed = store_load_meta(store, OWED_KEY, owed, sizeof(owed)) == 0 && owed[0] == '1';
     state->owed_stored = state->owed;
+    char swept[32];
+    if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
+        state->swept_stored_ms = strtoll(swept, NULL, 10);
     int code = restore_matured(engine, &lowest_ms);
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_panes(

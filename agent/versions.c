@@ -5,7 +5,7 @@
 
 #include "agent/base/hash.h"
 
-enum { KEY_BYTES_MAX = 1024 };
+enum { KEY_BYTES_MAX = 1024, DORMANT_MAX = 4096 };
 static const char SEGMENT_OTHER[] = "(other)";
 
 struct profile_override { /* a profile that came after the start */
@@ -29,6 +29,8 @@ struct versions {
     struct text recent_model, recent_version;
     uint32_t series_count;
     struct profile_override *overrides;
+    struct intern *dormant; /* models that ever slept; NULL: none */
+    bool sleeps[DORMANT_MAX];
 };
 
 /* ---- life cycle ---- */
@@ -77,6 +79,7 @@ void versions_free(struct versions *versions)
         free(at);
     }
     intern_free(versions->models);
+    intern_free(versions->dormant);
     intern_free(versions->keys);
     free(versions->versions_of_model);
     free(versions);
@@ -132,6 +135,8 @@ static struct version_state *version_new(struct versions *versions, struct text 
     for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
         state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
     state->profile = profile_of(versions, model, version);
+    state->dormant = versions->dormant && intern_find(versions->dormant, model) != INTERN_NONE &&
+                     versions->sleeps[intern_find(versions->dormant, model)];
     state->bindings = calloc(versions->input_count, sizeof(struct feature_binding *));
     state->segments = intern_new(segments_and_others(versions->config->limits.segments));
     state->series =
@@ -242,6 +247,22 @@ int versions_set_profile(struct versions *versions, const char *model, const cha
         }
     }
     return 0;
+}
+
+void versions_set_dormant(struct versions *versions, const char *model, bool dormant)
+{
+    if (!versions->dormant)
+        versions->dormant = intern_new(DORMANT_MAX);
+    uint32_t number = versions->dormant ? intern_add(versions->dormant, text_of(model)) : INTERN_NONE;
+    if (number == INTERN_NONE)
+        return; /* its predictions go on to the loop, which drops them */
+    versions->sleeps[number] = dormant;
+    for (uint32_t id = 0; id < intern_count(versions->keys); id++) {
+        struct text key = intern_text(versions->keys, id);
+        const char *split = memchr(key.ptr, '\x1f', key.len);
+        if (text_equal((struct text){key.ptr, (uint32_t)(split - key.ptr)}, text_of(model)))
+            versions->items[id]->dormant = dormant;
+    }
 }
 
 static bool segment_wanted(const struct version_state *state, struct text key)

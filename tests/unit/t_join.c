@@ -16,7 +16,7 @@ enum { EVENTS = 600, IDS = 150, HOUR_MS = 3600000 };
 
 /* An order-free sum of all pairs that stand. */
 struct sums {
-    uint64_t pairs, seen, pair_hash, seen_hash;
+    uint64_t pairs, seen, pair_hash, seen_hash, revision_hash;
 };
 
 static uint64_t hash_of(const struct join_entry *entry)
@@ -36,18 +36,34 @@ static int on_seen(void *context, const struct join_entry *prediction, int sign)
 }
 
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                     int sign)
+                     int sign, bool revises)
 {
     struct sums *sums = context;
+    if (revises) { /* what a first report says is a sum of its own */
+        sums->revision_hash += hash_mix(hash_of(prediction) * 3 + hash_of(label)) * (uint64_t)(int64_t)sign;
+        return 0;
+    }
     sums->pairs += (uint64_t)(int64_t)sign;
     sums->pair_hash += hash_mix(hash_of(prediction) * 3 + hash_of(label)) * (uint64_t)(int64_t)sign;
     return 0;
 }
 
+static bool in_time(void *context, const struct join_entry *prediction, const struct join_entry *label)
+{
+    (void)context;
+    return label->ts_ms < prediction->ts_ms + 2 * HOUR_MS;
+}
+
 static struct join *make(struct sums *sums, uint64_t entries_max)
 {
     *sums = (struct sums){0};
-    struct join_settings settings = {entries_max, HOUR_MS, 2 * HOUR_MS, on_seen, on_joined, sums};
+    struct join_settings settings = {.entries_max = entries_max,
+                                     .horizon_ms = HOUR_MS,
+                                     .late_ms = 2 * HOUR_MS,
+                                     .seen = on_seen,
+                                     .joined = on_joined,
+                                     .in_time = in_time,
+                                     .context = sums};
     struct join *join = NULL;
     assert_int_equal(join_new(&join, &settings), 0);
     return join;
