@@ -256,13 +256,14 @@ static bool is_in_time(const struct join *join, const struct join_entry *predict
            (!join->settings.in_time || join->settings.in_time(join->settings.context, prediction, label));
 }
 
-/* The label that counts in the end; *out_first: the one that counts before, NULL when there is no other. */
+/* The label that counts in the end; *out_first: the one that counts before, NULL when there is no other.
+ * `without`: as if that one had not come. */
 static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction,
-                                   struct join_entry **out_first)
+                                   const struct join_entry *without, struct join_entry **out_first)
 {
     struct join_entry *best = NULL, *first = NULL, *label;
     for (uint64_t at = UINT64_MAX; (label = next_of(&join->labels, prediction->id_hash, &at));) {
-        if (!may_join(join, prediction, label))
+        if (label == without || !may_join(join, prediction, label))
             continue;
         if (!best || is_better(label, best))
             best = label;
@@ -274,21 +275,54 @@ static struct join_entry *label_of(const struct join *join, const struct join_en
     return best;
 }
 
+/* What two labels say of a prediction: first the one, then the other in its place. */
+static int give_revision(struct join *join, struct join_entry *prediction, struct join_entry *first,
+                         struct join_entry *last, int sign)
+{
+    const struct join_settings *settings = &join->settings;
+    if (!first)
+        return 0;
+    int code = settings->joined(settings->context, prediction, first, -sign, true);
+    return code ? code : settings->joined(settings->context, prediction, last, sign, true);
+}
+
 static int give_pair(struct join *join, struct join_entry *prediction, int sign)
 {
-    struct join_entry *first, *label = label_of(join, prediction, &first);
+    struct join_entry *first, *label = label_of(join, prediction, NULL, &first);
     if (!label)
         return 0;
     label->state |= MATCHED;
     prediction->state |= MATCHED;
     const struct join_settings *settings = &join->settings;
-    if (!first)
-        return settings->joined(settings->context, prediction, label, sign, false);
-    first->state |= MATCHED;
-    int code = settings->joined(settings->context, prediction, first, sign, false);
+    if (first)
+        first->state |= MATCHED;
+    int code = settings->joined(settings->context, prediction, first ? first : label, sign, false);
+    return code ? code : give_revision(join, prediction, first, label, sign);
+}
+
+/* A label has been added: only what it changes is taken back and said anew. */
+static int change_pair(struct join *join, struct join_entry *prediction, const struct join_entry *added)
+{
+    const struct join_settings *settings = &join->settings;
+    struct join_entry *old_first, *new_first;
+    struct join_entry *old = label_of(join, prediction, added, &old_first);
+    struct join_entry *new = label_of(join, prediction, NULL, &new_first);
+    struct join_entry *old_said = old_first ? old_first : old, *new_said = new_first ? new_first : new;
+    int code = 0;
+    if (new) {
+        new->state |= MATCHED;
+        new_said->state |= MATCHED;
+        prediction->state |= MATCHED;
+    }
+    if (old_said != new_said && old_said)
+        code = settings->joined(settings->context, prediction, old_said, -1, false);
+    if (code == 0 && old_said != new_said && new_said)
+        code = settings->joined(settings->context, prediction, new_said, 1, false);
+    if (old_first == new_first && old == new)
+        return code;
     if (code == 0)
-        code = settings->joined(settings->context, prediction, first, -sign, true);
-    return code ? code : settings->joined(settings->context, prediction, label, sign, true);
+        code = give_revision(join, prediction, old_first, old, -1);
+    return code ? code : give_revision(join, prediction, new_first, new, 1);
 }
 
 static int give_prediction(struct join *join, struct join_entry *prediction, int sign)
@@ -370,12 +404,14 @@ static int add_last_label(struct join *join, const struct join_entry *label, enu
         *out_fate = JOIN_REFUSED;
         return 0;
     }
-    if (code == 0 && count)
-        code = give_pairs(join, entry.id_hash, -1);
     if (code != 0)
         return code;
-    (void)place(&join->labels, &entry);
-    return give_pairs(join, entry.id_hash, 1);
+    const struct join_entry *added = place(&join->labels, &entry);
+    struct join_entry *prediction;
+    for (uint64_t at = UINT64_MAX;
+         code == 0 && (prediction = next_of(&join->predictions, entry.id_hash, &at));)
+        code = change_pair(join, prediction, added);
+    return code;
 }
 
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
