@@ -24,6 +24,7 @@ enum {
     KIND_MODEL,
     BLOB_BYTES_FULL = 256 << 10,
     SWEEP_SLOTS = 1 << 17,
+    PENDING = 16,
     SERIES_MAX = 64
 };
 
@@ -301,15 +302,18 @@ static int restore_model(struct engine *engine, struct cursor *in)
         return ERR_NOMEM;
     model->is_new = false;
     engine_outcomes_restore_model(engine, number);
-    return 0;
+    uint64_t waiting =
+        model->counts[LABELS_SEEN] - model->counts[LABELS_JOINED] - model->counts[LABELS_UNLABELLED];
+    return model->dormant ? 0 : join_reserve(engine->outcomes->join, waiting);
 }
 
+/* *out_wanted: it has not been forgotten on purpose. */
 static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in,
-                         struct join_entry *previous)
+                         struct join_entry *previous, struct delta_waiting *out, bool *out_wanted)
 {
     struct outcome_state *state = engine->outcomes;
-    struct delta_waiting waiting = {.kind = kind};
-    struct join_entry *entry = &waiting.entry;
+    *out = (struct delta_waiting){.kind = kind};
+    struct join_entry *entry = &out->entry;
     const unsigned char *at = cursor_bytes(in, 1);
     unsigned flags = at ? *at : 0;
     entry->id_hash = read_eight(in);
@@ -319,7 +323,7 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     uint64_t combo = cursor_varint(in);
     uint64_t owner = kind == WAITING_LABEL ? cursor_varint(in) : 0;
     if (kind == WAITING_OUTCOME)
-        waiting.truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+        out->truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
     if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
     entry->late = flags & 1;
@@ -330,29 +334,65 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     *previous = *entry;
     const struct label_model *model =
         engine_outcomes_model_of(engine, kind == WAITING_LABEL ? entry->combo : state->combos[combo].model);
-    if ((model && model->dormant) ||
-        time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000) < state->swept_stored_ms)
-        return 0;
-    return engine_outcomes_take(engine, &waiting);
+    *out_wanted = !(model && model->dormant) &&
+                  time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000) >= state->swept_stored_ms;
+    return 0;
+}
+
+/* Entries on their way into the join, while what they need of its tables comes from afar. */
+struct pending {
+    struct delta_waiting items[PENDING];
+    uint32_t count, next;
+};
+
+static int push(struct engine *engine, struct pending *pending, const struct delta_waiting *waiting)
+{
+    uint32_t at = pending->next++ % PENDING;
+    int code = pending->count == PENDING ? engine_outcomes_take(engine, &pending->items[at]) : 0;
+    pending->count += pending->count < PENDING;
+    pending->items[at] = *waiting;
+    join_prefetch(engine->outcomes->join, waiting->entry.id_hash);
+    return code;
+}
+
+static int push_out(struct engine *engine, struct pending *pending)
+{
+    int code = 0;
+    uint32_t first = pending->next + PENDING - pending->count;
+    for (uint32_t i = 0; code == 0 && i < pending->count; i++)
+        code = engine_outcomes_take(engine, &pending->items[(first + i) % PENDING]);
+    pending->count = 0;
+    return code;
+}
+
+/* Those that follow in one run; combinations and models come in rows of their own. */
+static int restore_entries(struct engine *engine, struct cursor *in)
+{
+    struct join_entry previous = {0};
+    struct pending pending = {.count = 0};
+    int code = 0;
+    while (code == 0 && in->at < in->end) {
+        unsigned char kind = *in->at++;
+        struct delta_waiting waiting;
+        bool wanted = false;
+        code = kind <= WAITING_OUTCOME
+                   ? restore_entry(engine, (enum waiting_kind)kind, in, &previous, &waiting, &wanted)
+                   : ERR_CORRUPT;
+        if (code == 0 && wanted)
+            code = push(engine, &pending, &waiting);
+    }
+    return code ? code : push_out(engine, &pending);
 }
 
 static int restore_blob(void *context, const void *bytes, size_t len)
 {
     struct engine *engine = context;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
-    struct join_entry previous = {0};
-    int code = 0;
-    while (code == 0 && in.at < in.end) {
-        unsigned char kind = *in.at++;
-        if (kind == KIND_COMBO)
-            code = restore_combo(engine, &in);
-        else if (kind == KIND_MODEL)
-            code = restore_model(engine, &in);
-        else
-            code = kind <= WAITING_OUTCOME ? restore_entry(engine, (enum waiting_kind)kind, &in, &previous)
-                                           : ERR_CORRUPT;
-    }
-    return code;
+    unsigned char kind = len ? *in.at : 0;
+    if (kind != KIND_COMBO && kind != KIND_MODEL)
+        return restore_entries(engine, &in);
+    in.at++;
+    return kind == KIND_COMBO ? restore_combo(engine, &in) : restore_model(engine, &in);
 }
 
 static int restore_pane(void *context, const struct stored_pane *stored)

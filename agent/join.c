@@ -98,6 +98,28 @@ static int rebuild(struct join *join, struct table *table)
     return 0;
 }
 
+int join_reserve(struct join *join, uint64_t predictions)
+{
+    struct table *table = &join->predictions;
+    uint64_t slots = table->mask + 1, wanted = table->count + predictions;
+    if (wanted > join->settings.entries_max)
+        wanted = join->settings.entries_max;
+    while (slots * 7 < wanted * 10)
+        slots *= 2;
+    if (slots == table->mask + 1)
+        return 0;
+    struct table fresh;
+    if (!table_make(&fresh, slots))
+        return ERR_NOMEM;
+    for (uint64_t at = 0; at <= table->mask; at++)
+        if (table->slots[at].state)
+            (void)place(&fresh, &table->slots[at]);
+    free(table->slots);
+    *table = fresh;
+    join->sweep_at = 0;
+    return 0;
+}
+
 /* Room for one more: ERR_LIMIT when the table is full of what has not expired. */
 static int make_room(struct join *join, struct table *table)
 {

@@ -71,6 +71,9 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
 /* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */
 void join_prefetch(const struct join *join, uint64_t id_hash);
 
+/* Makes room for so many more predictions at once, within entries_max. */
+int join_reserve(struct join *join, uint64_t predictions) MUST_USE;
+
 /* What expired before may be forgotten when room is needed. */
 void join_set_time(struct join *join, int64_t now_ms);
 
