@@ -13,6 +13,7 @@
 
 #include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_versions.h"
 
 /* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
 enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
@@ -404,6 +405,8 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     struct engine *engine = context;
     struct series *series =
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    if (series && stored->family == PANE_PAIRED)
+        return engine_versions_restore(series->version, stored);
     bool ours = stored->family == PANE_OUTCOMES || stored->family == PANE_OUTCOME_GROUPS;
     if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
         return 0;

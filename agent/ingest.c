@@ -388,8 +388,8 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
     int64_t start_ms = finest_pane(&ingest->times, ev.ts_ms, &ingest->event_pane_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[ROLE_DATA], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
-                          record->offset);
+        (void)dedup_check(partition->dedup, start_ms,
+                          hash_text(ev.id, identity_seed(ev.model, ev.version, ev.kind)), record->offset);
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */

@@ -471,3 +471,30 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
     (void)place(&join->labels, &entry);
     return code ? code : give_pairs(join, entry.id_hash, 1);
 }
+
+/* The label that counts at maturity. */
+static const struct join_entry *timely_label_of(const struct join *join, const struct join_entry *prediction)
+{
+    struct join_entry *first, *best = label_of(join, prediction, NULL, &first);
+    if (first)
+        return first;
+    return best && is_in_time(join, prediction, best) ? best : NULL;
+}
+
+void join_each_shared(const struct join *join, int64_t from_ms, int64_t to_ms,
+                      void (*fn)(void *context, const struct join_entry *prediction,
+                                 const struct join_entry *other, const struct join_entry *label),
+                      void *context)
+{
+    for (uint64_t slot = 0; slot <= join->predictions.mask; slot++) {
+        const struct join_entry *entry = &join->predictions.slots[slot], *other;
+        if (!entry->state || entry->late || entry->ts_ms < from_ms || entry->ts_ms >= to_ms)
+            continue;
+        const struct join_entry *label = timely_label_of(join, entry);
+        if (!label)
+            continue;
+        for (uint64_t at = UINT64_MAX; (other = next_of(&join->predictions, entry->id_hash, &at));)
+            if (other->owner != entry->owner && !other->late && timely_label_of(join, other) == label)
+                fn(context, entry, other, label);
+    }
+}

@@ -85,6 +85,13 @@ int64_t join_swept_ms(const struct join *join);
 int join_keep(struct join *join, bool (*keep)(void *context, const struct join_entry *entry, bool is_label),
               void *context) MUST_USE;
 
+/* Calls fn for every prediction of [from, to) that has a label, with each prediction of another owner that
+ * the same label belongs to; none of the three late. In no order. O(slots). */
+void join_each_shared(const struct join *join, int64_t from_ms, int64_t to_ms,
+                      void (*fn)(void *context, const struct join_entry *prediction,
+                                 const struct join_entry *other, const struct join_entry *label),
+                      void *context);
+
 struct join_stats {
     uint64_t predictions, labels; /* held now, expired ones included until they are forgotten */
     uint64_t duplicates, changed, refused;

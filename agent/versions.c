@@ -123,9 +123,9 @@ static uint32_t segments_and_others(uint32_t limit)
     return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
 }
 
-uint64_t identity_seed(struct text model, enum event_kind kind)
+uint64_t identity_seed(struct text model, struct text version, enum event_kind kind)
 {
-    return hash_text(model, (uint64_t)kind + 1);
+    return hash_text(version, hash_text(model, (uint64_t)kind + 1));
 }
 
 static struct version_state *version_new(struct versions *versions, struct text model, struct text version)
@@ -135,7 +135,7 @@ static struct version_state *version_new(struct versions *versions, struct text 
         return NULL;
     state->config = config_model(versions->config, model);
     for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
-        state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
+        state->identity_seeds[kind] = identity_seed(model, version, (enum event_kind)kind);
     state->profile = profile_of(versions, model, version);
     state->dormant = versions->dormant && intern_find(versions->dormant, model) != INTERN_NONE &&
                      versions->sleeps[intern_find(versions->dormant, model)];

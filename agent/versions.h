@@ -44,7 +44,7 @@ void versions_set_dormant(struct versions *versions, const char *model, bool dor
 /* The series of one segment of an event; what does not fit the caps joins "key=(other)"; UINT32_MAX: none. */
 uint32_t versions_segment(struct versions *versions, struct version_state *state, const struct event *ev,
                           const struct field *segment);
-/* What ids of a kind of events of a model are hashed with. */
-uint64_t identity_seed(struct text model, enum event_kind kind);
+/* What ids of a kind of events of a version are hashed with: versions may score the same ids. */
+uint64_t identity_seed(struct text model, struct text version, enum event_kind kind);
 
 #endif
