@@ -63,11 +63,13 @@ struct model_config {
     enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     struct model_options options;
+    int64_t kpi_baseline_ms; /* 24 h: how long the first period of a KPI is, at least */
 };
 
 struct limits_config {
     uint32_t models, versions, segments, features,
         categories;            /* 100; 20 per model; 100 per version; 1024 per model; 64 */
+    uint32_t kpis;             /* 64 per version */
     uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */

@@ -36,7 +36,7 @@ static inline int pane_part_of_number(uint8_t number) /* −1: no part of a set 
 struct pane_set {
     struct tally *parts[PANE_FAMILY_COUNT];
     /* By what each part is counted: PANE_FEATURES the number of its grid, families of a reference the number
-     * of the reference, others 0. */
+     * of the reference, KPIs their kpi_basis, others 0. */
     uint32_t basis[PANE_PART_COUNT];
     const struct feature_layout *layout; /* of PANE_FEATURES, in the series' resolution */
     struct name_sketch *names;           /* NULL: none. Of a window: what engine_window_names made */

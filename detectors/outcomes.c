@@ -23,7 +23,9 @@ struct tally_size outcome_groups_size(void)
 /* rint is exact everywhere, unlike exp, log and their kin. */
 static void sum_add(struct tally *tally, uint32_t at, double value, int sign)
 {
-    int128 fixed = (int128)rint(value * OUT_SCALE);
+    double scaled = rint(value * OUT_SCALE);
+    /* Most fit 64 bits, where the conversion is one instruction. */
+    int128 fixed = scaled > -0x1p62 && scaled < 0x1p62 ? (int128)(int64_t)scaled : (int128)scaled;
     tally->sums[at] = (int128)((uint128)tally->sums[at] + (uint128)(sign < 0 ? -fixed : fixed));
 }
 
@@ -50,8 +52,10 @@ static double portable_log(double x)
         exponent++;
     }
     double s = (m - 1) / (m + 1), s2 = s * s, sum = 0;
-    for (int k = 25; k >= 1; k -= 2) /* |s| < 0.172: the next term is below 1e-21 */
-        sum = sum * s2 + 1.0 / k;
+    static const double terms[] = {1.0 / 25, 1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13,
+                                   1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
+    for (size_t i = 0; i < ARRAY_LEN(terms); i++) /* |s| < 0.172: the next term is below 1e-21 */
+        sum = sum * s2 + terms[i];
     return (double)exponent * 0.69314718055994530942 + 2 * s * sum;
 }
 

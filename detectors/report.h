@@ -14,13 +14,16 @@ enum family {
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,   /* of one group, "attribute=value" */
-    FAMILY_LATENCY,  /* of latency_ms, and events per second */
-    FAMILY_CAUSE,    /* of a segment: its part in the drift of a feature of the whole model */
-    FAMILY_QUALITY,  /* of a feature's values, beside drift */
-    FAMILY_FIELDS,   /* "@fields": which fields events have */
-    FAMILY_OUTLIERS, /* "@outliers" */
+    FAMILY_FAIRNESS,    /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,      /* of one group, "attribute=value" */
+    FAMILY_LATENCY,     /* of latency_ms, and events per second */
+    FAMILY_CAUSE,       /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION, /* of all attributions together */
+    FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
+    FAMILY_KPI,         /* of a business KPI */
+    FAMILY_QUALITY,     /* of a feature's values, beside drift */
+    FAMILY_FIELDS,      /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,    /* "@outliers" */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
