@@ -13,6 +13,7 @@
 #include "detectors/root_cause_slots.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
+#include "detectors/volume_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -25,6 +26,7 @@ static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for 
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volumes");
 static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -95,6 +97,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/kpi.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
+#include "detectors/metrics/volume.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -124,6 +127,7 @@ const char *family_monitor(enum family family)
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",
+        [FAMILY_ACTIVITY] = "quality",
     };
     return names[family];
 }

@@ -24,6 +24,7 @@ enum family {
     FAMILY_QUALITY,     /* of a feature's values, beside drift */
     FAMILY_FIELDS,      /* "@fields": which fields events have */
     FAMILY_OUTLIERS,    /* "@outliers" */
+    FAMILY_ACTIVITY,    /* "@activity": how many events come */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

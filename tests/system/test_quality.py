@@ -204,3 +204,55 @@ def test_no_names_without_anything_unseen(tmp_path, body):
     store = streams.replay(tmp_path, "s", body, [streams.write(tmp_path / "e.ndjson", events)])
     assert driftd.query(store, "SELECT count(*) FROM v1_unseen") == [(0,)]
     assert driftd.query(store, "SELECT count(*) FROM pane WHERE family = 20") == [(0,)]
+
+
+VOLUME_BODY = """time: {tiers: [30m, 1h, 1d], lateness: 10m}
+windows: [{length: 6h, slide: 1h}]
+models: [{name: m, reference: none}]
+"""
+
+
+@pytest.fixture(scope="module")
+def weeks():
+    """Five weeks by the hour: busy days, quiet nights, nothing from one to four; in the last week one hour tenfold, and then six hours of nothing."""
+    rng, counts = random.Random(11), {}
+    for hour in range(5 * 168):
+        of_day = hour % 24
+        counts[hour] = 0 if 1 <= of_day < 4 else rng.randrange(2, 7) + (8 if 8 <= of_day < 20 else 0)
+    counts[4 * 168 + 60] *= 10
+    for hour in range(4 * 168 + 82, 4 * 168 + 88):
+        counts[hour] = 0
+    events = [streams.prediction(START + hour * HOUR + i * (HOUR // (count + 1)), f"{hour}-{i}", {"x": 1.0}) for hour, count in counts.items() for i in range(count)]
+    return counts, events
+
+
+@pytest.fixture(scope="module")
+def weeks_store(tmp_path_factory, weeks):
+    directory = tmp_path_factory.mktemp("weeks")
+    return streams.replay(directory, "s", VOLUME_BODY, [streams.write(directory / "e.ndjson", weeks[1])])
+
+
+def test_volume_against_the_same_hour_of_the_week(weeks, weeks_store):
+    counts = weeks[0]
+    expected, z, stale, empty = (streams.values(weeks_store, metric, feature="@activity") for metric in ("volume_expected", "volume_z", "stale", "empty_panes"))
+    at = lambda found, hour: found.get((START // 1000 + (hour + 1) * 3600, "@activity"))
+    assert at(z, 200) is None and at(expected, 2 * 168 - 1) is None  # before two weeks: silence
+    for hour in (2 * 168 + 9, 3 * 168 + 20, 4 * 168 + 60, 5 * 168 - 1):
+        before = [counts[hour - k * 168] for k in range(1, 5) if hour - k * 168 >= 0]
+        assert at(expected, hour) == pytest.approx(numpy.mean(before))
+    assert at(z, 4 * 168 + 60) > 8 and abs(at(z, 4 * 168 + 61)) < 4
+    assert at(empty, 4 * 168 + 51) == 3  # 01:00 to 04:00
+    assert at(stale, 4 * 168 + 51) == 0 and at(empty, 4 * 168 + 86) == 5 and at(stale, 4 * 168 + 86) == 1
+
+
+def test_volume_survives_kills(tmp_path, weeks, weeks_store):
+    """Five weeks of counts are in the coarsest panes: a run that starts in the midst says the same."""
+    path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", weeks[1])
+    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY, commit="100ms", merge="10ms")
+    rng = random.Random(4)
+    for _ in range(8):
+        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.1, 0.4))
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, file)
+    assert driftd.difference(driftd.canonical(weeks_store, VIEWS), driftd.canonical(path, VIEWS)) == ""
