@@ -430,6 +430,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
     if (code == 0)
         code = restore_panes(engine, err);
     if (code == 0)
+        code = engine_volume_restore(engine, err);
+    if (code == 0)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);

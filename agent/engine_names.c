@@ -310,6 +310,7 @@ static void series_free(struct series *series)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
     engine_names_drop(series);
+    volume_free(series->volume);
     outcome_panes_release(&series->outcomes);
     free(series->kpi_past);
     free(series->segment);

@@ -352,6 +352,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
     int code = report_features(engine, series, window, set, end_ms, revision);
     if (code == 0)
         code = report_quality(engine, series, config, set, end_ms, revision);
+    if (code == 0)
+        code = engine_volume_report(engine, series, config, end_ms, revision);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     if (code == 0)

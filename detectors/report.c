@@ -16,6 +16,7 @@
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 #include "detectors/score_slots.h"
+#include "detectors/volume_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -36,6 +37,7 @@ static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too shor
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volumes");
 static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -111,6 +113,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/estimated.def"
 #include "detectors/metrics/comparison.def"
 #include "detectors/metrics/multivariate.def"
+#include "detectors/metrics/volume.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -149,6 +152,7 @@ const char *family_monitor(enum family family)
         [FAMILY_VERSIONS] = "versions",
         [FAMILY_MULTIVARIATE] = "multivariate",
         [FAMILY_EMBEDDINGS] = "multivariate",
+        [FAMILY_ACTIVITY] = "quality",
     };
     return names[family];
 }

@@ -33,6 +33,7 @@ enum family {
     FAMILY_MULTIVARIATE,          /* of all features together */
     FAMILY_EMBEDDINGS,            /* of an array-valued feature */
     FAMILY_THROUGHPUT,            /* "@events": how many there were */
+    FAMILY_ACTIVITY,              /* "@activity": how many events come */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

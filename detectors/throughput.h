@@ -4,12 +4,12 @@
 #include "collectors/event.h"
 #include "detectors/report.h"
 
-enum volume_slot { /* part of stored rows: append, never renumber */
-                   THROUGHPUT_EVENTS_PER_S,
-                   THROUGHPUT_PREDICTIONS,
-                   THROUGHPUT_FEATURES,
-                   THROUGHPUT_KPIS,
-                   THROUGHPUT_SLOT_COUNT
+enum throughput_slot { /* part of stored rows: append, never renumber */
+                       THROUGHPUT_EVENTS_PER_S,
+                       THROUGHPUT_PREDICTIONS,
+                       THROUGHPUT_FEATURES,
+                       THROUGHPUT_KPIS,
+                       THROUGHPUT_SLOT_COUNT
 };
 
 /* `activity`: applied events by enum event_kind (labels are never in it: they are joined). n is all of them.
