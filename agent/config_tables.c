@@ -22,6 +22,7 @@ static const struct choice task_choices[] = {{"auto", TASK_AUTO},
                                              {NULL, 0}};
 static const struct choice multivariate_choices[] = {
     {"off", MULTIVARIATE_OFF}, {"sampled", MULTIVARIATE_SAMPLED}, {"all", MULTIVARIATE_ALL}, {NULL, 0}};
+static const struct choice label_choices[] = {{"first", 0}, {"last", 1}, {NULL, 0}};
 static const struct choice level_choices[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct choice log_format_choices[] = {
@@ -352,6 +353,19 @@ static const struct config_option model_options[] = {
      .initial = "0s",
      .maximum = YEARS,
      .help = "How long after a pane its labels may come and still count for alerts; later ones revise."},
+    {.key = "labels",
+     .type = &option_choice,
+     OPTION_AT(struct model_config, last_label),
+     .initial = "first",
+     .choices = label_choices,
+     .help = "Which of several labels of one id counts: the first, or the last that has come."},
+    {.key = "label_sample",
+     .type = &option_number,
+     OPTION_AT(struct model_config, label_sample),
+     .initial = "1",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Share of ids, chosen by their hash, whose predictions wait for labels."},
     {.key = "threshold",
      .type = &option_number,
      OPTION_AT(struct model_config, options.threshold),

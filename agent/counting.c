@@ -124,6 +124,8 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 {
     const struct event *ev = counted->event;
     struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
+    if (state->dormant && ev->label.type == VALUE_ABSENT)
+        return 0;
     if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry))
         return 0;
     if (outcome_of_label(ev, state->config, &waiting.truth) &&
@@ -131,16 +133,18 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
         waiting.kind = WAITING_OUTCOME;
     else if (!ev->id.ptr)
         return 0;
+    if (ev->id.ptr)
+        waiting.entry.id_hash = outcome_id_hash(ev);
+    if (ev->id.ptr && !outcome_is_sampled(state->config, waiting.entry.id_hash))
+        return 0;
     members_add_groups(counting->members, &ev->groups);
     waiting.entry.combo = combos_number(counting->combos, delta, counting->members);
     waiting.entry.owner = state->series;
     waiting.entry.late = counted->late;
-    if (ev->id.ptr)
-        waiting.entry.id_hash = outcome_id_hash(ev);
     return waiting.entry.combo == COMBO_NONE ? ERR_NOMEM : delta_add_waiting(delta, &waiting);
 }
 
-bool counting_label(const struct counting *counting, const struct model_config *config,
+bool counting_label(struct counting *counting, struct delta *delta, const struct model_config *config,
                     const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
     int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
@@ -149,8 +153,12 @@ bool counting_label(const struct counting *counting, const struct model_config *
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
                                             .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
+                                            .kind = config->last_label ? JOIN_LAST : JOIN_FIRST,
                                             .late = late}};
-    return outcome_of_label(ev, config, &out->entry.value);
+    if (!outcome_of_label(ev, config, &out->entry.value))
+        return false;
+    out->entry.combo = combos_model(counting->combos, delta, ev->model);
+    return true;
 }
 
 /* ---- one event ---- */

@@ -59,6 +59,8 @@ struct version {
     bool kpis_changed;
     uint8_t *kpi_maps; /* by worker and its slot */
     uint32_t kpi_map_count;
+    struct paired_pane *paired; /* by time (engine_versions.h); NULL: none */
+    uint32_t paired_count, paired_capacity;
     /* the first labelled outcomes (engine_labelled.h) */
     struct labelled *labelled; /* NULL: none yet */
     int64_t labelled_until_ms; /* end of the last pane that is in */

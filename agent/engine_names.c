@@ -328,6 +328,7 @@ void engine_names_free(struct engine *engine)
         intern_free(engine->versions[i]->kpis);
         free(engine->versions[i]->kpi_maps);
         engine_labelled_free(engine->versions[i]);
+        free(engine->versions[i]->paired);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

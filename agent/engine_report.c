@@ -5,7 +5,7 @@
 
 #include "agent/engine_estimates.h"
 #include "agent/base/json.h"
-#include "detectors/volume.h"
+#include "detectors/throughput.h"
 #include "detectors/quality_report.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
@@ -341,7 +341,7 @@ static int report_volume(struct engine *engine, const struct series *series,
 {
     struct report_row row;
     struct text name = text_of("@events");
-    volume_report(set->parts[PANE_ACTIVITY]->counters, window->length_ms, &row);
+    throughput_report(set->parts[PANE_ACTIVITY]->counters, window->length_ms, &row);
     return engine_put_rows(engine, series, window, end_ms, revision, &row, &name, 1);
 }
 

@@ -11,6 +11,12 @@ uint32_t outcome_wait_s(const struct model_config *config, const struct pane_tim
     return wait_ms / 1000 >= UINT32_MAX ? UINT32_MAX : (uint32_t)(wait_ms / 1000 + 1);
 }
 
+bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash)
+{
+    /* Bits that the join's tables do not use for places. */
+    return config->label_sample >= 1 || (double)(id_hash >> 11) * 0x1p-53 < config->label_sample;
+}
+
 uint64_t outcome_id_hash(const struct event *ev)
 {
     return hash_text(ev->id, hash_text(ev->model, id_seed));

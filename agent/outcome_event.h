@@ -19,6 +19,8 @@ bool outcome_of_label(const struct event *ev, const struct model_config *config,
 bool outcome_may_pair(const struct join_entry *prediction, double label);
 /* How long either waits, in seconds. */
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times);
+/* Is the id one of the share that `label_sample` lets wait? The same for a prediction and its label. */
+bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash);
 /* The same for a prediction and its label, whatever the version. */
 uint64_t outcome_id_hash(const struct event *ev);
 

@@ -48,7 +48,8 @@ struct mmd mean_embedding_compare(const struct mean_embedding *embedding, const 
 static inline int64_t fixed_of(double v)
 {
     const double magic = 6755399441055744.0; /* 1.5·2^52: above it there are no fractions */
-    return v > -0x1p51 && v < 0x1p51 ? (int64_t)((v + magic) - magic) : (int64_t)rint(v);
+    const double limit = 2251799813685248.0; /* 2^51 */
+    return fabs(v) < limit ? (int64_t)((v + magic) - magic) : (int64_t)rint(v);
 }
 
 /* sums[i] += times · rne(values[i]·unit). */

@@ -12,7 +12,7 @@
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/root_cause_slots.h"
-#include "detectors/volume.h"
+#include "detectors/throughput.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 #include "detectors/score_slots.h"
@@ -25,7 +25,7 @@ static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
-static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volume");
+static_assert((int)THROUGHPUT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for throughput");
 static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
 static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
 static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
@@ -104,7 +104,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
-#include "detectors/metrics/volume.def"
+#include "detectors/metrics/throughput.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
 #include "detectors/metrics/predictions.def"
@@ -137,7 +137,7 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
-        [FAMILY_VOLUME] = "volume",
+        [FAMILY_THROUGHPUT] = "throughput",
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",

@@ -32,7 +32,7 @@ enum family {
     FAMILY_VERSIONS,              /* of two versions, "a vs b" */
     FAMILY_MULTIVARIATE,          /* of all features together */
     FAMILY_EMBEDDINGS,            /* of an array-valued feature */
-    FAMILY_VOLUME,                /* "@events": how many there were */
+    FAMILY_THROUGHPUT,            /* "@events": how many there were */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
