@@ -8,9 +8,10 @@
 
 #include "agent/engine_internal.h"
 
-/* Keys beside CAPTURE_TOTAL (INT64_MIN): of a (model, version), and of a series. */
-#define KEY_NAMES (INT64_MIN + 1)
-#define KEY_PAST  (INT64_MIN + 2)
+/* Keys among the captures, beside CAPTURE_TOTAL (INT64_MIN) and those of engine_labelled.h: of a (model,
+ * version), and of a series. */
+#define KEY_NAMES (INT64_MIN + 3)
+#define KEY_PAST  (INT64_MIN + 4)
 
 /* ---- names ---- */
 

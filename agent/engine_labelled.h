@@ -9,6 +9,7 @@
 #include "agent/engine_internal.h"
 
 /* Rows beside those of captures (engine_capture.c), which pass over them. */
+/* The next two keys are those of KPIs (engine_kpi.c). */
 #define CAPTURE_LABELLED  (INT64_MIN + 1)
 #define CAPTURE_ESTIMATES (INT64_MIN + 2)
 
