@@ -106,10 +106,14 @@ static struct count_input family_input(const struct counting *counting, const st
     return input;
 }
 
-static int take_sample(struct delta_cell *cell, const struct event *ev)
+static int take_sample(struct delta_cell *cell, const struct model_options *options, const struct event *ev)
 {
-    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
-        return ERR_NOMEM;
+    if (!cell->sample) {
+        if (!(cell->sample = sample_new(cell->profile->sample)))
+            return ERR_NOMEM;
+        if (options->multivariate != MULTIVARIATE_OFF)
+            sample_keep_vectors(cell->sample);
+    }
     return sample_add(cell->sample, ev);
 }
 
@@ -178,7 +182,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = count_features(counting, cell, GRID_FINE);
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
-        code = take_sample(cell, ev);
+        code = take_sample(cell, &state->config->options, ev);
     if (code == 0 && counted->binned)
         code = count_names(counting, cell);
     if (code == 0)

@@ -9,8 +9,10 @@
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
+#include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/root_cause_slots.h"
+#include "detectors/volume.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 #include "detectors/score_slots.h"
@@ -23,11 +25,14 @@ static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
+static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volume");
 static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
 static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
 static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
 static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
 static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
+static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
+static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
@@ -99,11 +104,13 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
+#include "detectors/metrics/volume.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
 #include "detectors/metrics/predictions.def"
 #include "detectors/metrics/estimated.def"
 #include "detectors/metrics/comparison.def"
+#include "detectors/metrics/multivariate.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -130,6 +137,7 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
+        [FAMILY_VOLUME] = "volume",
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",
@@ -139,6 +147,8 @@ const char *family_monitor(enum family family)
         [FAMILY_COMPARISON] = "performance",
         [FAMILY_REGRESSION_COMPARISON] = "performance",
         [FAMILY_VERSIONS] = "versions",
+        [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_EMBEDDINGS] = "multivariate",
     };
     return names[family];
 }
