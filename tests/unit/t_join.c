@@ -286,10 +286,56 @@ static void test_sweep_and_keep(void **state)
     join_free(join);
 }
 
+struct shared {
+    uint32_t count, owners;
+};
+
+static void on_shared(void *context, const struct join_entry *prediction, const struct join_entry *other,
+                      const struct join_entry *label)
+{
+    struct shared *shared = context;
+    assert_true(prediction->id_hash == other->id_hash && label->id_hash == other->id_hash);
+    shared->count++;
+    shared->owners += 10 * prediction->owner + other->owner;
+}
+
+/* Two owners scored the same id: each is met with the other, when the label of both was in time. */
+static void test_shared(void **state)
+{
+    (void)state;
+    struct sums sums;
+    struct join *join = make(&sums, 1000);
+    enum join_fate fate;
+    for (uint64_t id = 1; id <= 4; id++)
+        for (uint32_t owner = 1; owner <= 2; owner++) {
+            struct join_entry prediction = {.id_hash = id,
+                                            .ts_ms = (int64_t)id * 1000,
+                                            .value = 0.5,
+                                            .wait_s = 36000,
+                                            .owner = owner,
+                                            .late = id == 4 && owner == 2};
+            assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+        }
+    for (uint64_t id = 1; id <= 4; id++) { /* the third comes too late to count at maturity */
+        struct join_entry label = {
+            .id_hash = id, .ts_ms = id == 3 ? 3 * HOUR_MS : 5000, .value = 1, .wait_s = 36000};
+        assert_int_equal(join_add_label(join, &label, &fate), 0);
+    }
+    struct shared shared = {0};
+    join_each_shared(join, 0, HOUR_MS, on_shared, &shared);
+    assert_int_equal(shared.count, 4);
+    assert_int_equal(shared.owners, 2 * (12 + 21));
+    shared = (struct shared){0};
+    join_each_shared(join, 2000, 3000, on_shared, &shared);
+    assert_int_equal(shared.count, 2);
+    join_free(join);
+}
+
 int main(void)
 {
     static uint8_t which[] = {JOIN_FIRST, JOIN_LAST};
-    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_any_order, &which[0]),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shared),
+                                       cmocka_unit_test_prestate(test_any_order, &which[0]),
                                        cmocka_unit_test_prestate(test_any_order, &which[1]),
                                        cmocka_unit_test(test_first_label_wins),
                                        cmocka_unit_test(test_what_does_not_join),
