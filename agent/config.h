@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "detectors/families.h"
+#include "detectors/sequential.h"
 #include "agent/base/err.h"
 #include "agent/base/log.h"
 #include "agent/base/strbuf.h"
@@ -46,6 +47,26 @@ struct reference_config {
     uint32_t sample;             /* 10,000 */
 };
 
+enum detector_source {
+    DETECTOR_ON_ERROR,       /* 0 or 1 of each labelled prediction of a class */
+    DETECTOR_ON_SCORE_ERROR, /* |score − label|, or |prediction − label|/unit */
+    DETECTOR_ON_LOSS,        /* log loss, or ((prediction − label)/unit)² */
+    DETECTOR_ON_FEATURE,     /* mean of the pane; also @score and @prediction */
+    DETECTOR_ON_LATENCY,     /* median of the pane, ms */
+    DETECTOR_ON_KPI          /* mean of the pane */
+};
+enum { DETECTORS_MAX = 16, DETECTOR_PARAMETERS_MAX = 21 };
+
+struct detector_config {
+    char *on;
+    unsigned method;                            /* enum sequential_kind */
+    bool standardise;                           /* ON_FEATURE: in scales of the reference */
+    double parameters[DETECTOR_PARAMETERS_MAX]; /* as given; NaN: not */
+    enum detector_source source;
+    const char *name; /* of the feature or KPI; inside `on` */
+    struct sequential_options options;
+};
+
 struct version_config {
     char *version;
     struct reference_config reference;
@@ -63,6 +84,9 @@ struct model_config {
     enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     struct model_options options;
+    struct detector_config *detectors; /* at most DETECTORS_MAX */
+    uint32_t detector_count;
+    uint32_t sequence_cap; /* labelled predictions that detectors are fed per finest pane */
 };
 
 struct limits_config {

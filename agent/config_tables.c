@@ -337,6 +337,21 @@ static const struct config_option model_options[] = {
      .minimum = 1e-12,
      .maximum = 1e12,
      .help = "Of regression targets: sums resolve 1e-12 of it and hold values up to 2e9 of it."},
+    {.key = "detectors",
+     .type = &option_list,
+     OPTION_AT(struct model_config, detectors),
+     .count_offset = offsetof(struct model_config, detector_count),
+     .maximum = DETECTORS_MAX,
+     .table = &config_detector_table,
+     .help = "Change detectors; none when absent."},
+    {.key = "sequence_cap",
+     .type = &option_integer,
+     OPTION_AT(struct model_config, sequence_cap),
+     .initial = "100",
+     .minimum = 1,
+     .maximum = 10000,
+     .help = "Detectors on labels are fed at most so many labelled predictions per pane of the finest tier, "
+             "those with the lowest hash of their id."},
 };
 static const struct option_table model_table = {TABLE(model_options, struct model_config),
                                                 .title = "What is particular to a model."};

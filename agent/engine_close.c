@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/engine_outcomes.h"
+#include "agent/engine_sequence.h"
 
 static int64_t now_us(void)
 {
@@ -233,6 +234,8 @@ static int close_series(struct engine *engine, uint32_t series_index)
         code = close_tier(engine, series_index, tier, &series->coarse[tier]);
         pane_set_reset(&series->coarse[tier]);
     }
+    if (code == 0 && pane)
+        code = engine_sequence_close(engine, series, &pane->set, engine->step.end_ms);
     if (pane) {
         series->open = pane->next;
         engine->open_bytes -= pane_set_bytes(&pane->set);

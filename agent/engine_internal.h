@@ -52,6 +52,7 @@ struct version {
     int64_t matured_until_ms; /* INT64_MIN: nothing yet */
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
+    struct sequences *sequences; /* engine_sequence.h; NULL: none */
 };
 
 struct open_pane {

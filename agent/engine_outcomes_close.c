@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/engine_outcomes.h"
+#include "agent/engine_sequence.h"
 
 enum { ROWS_MAX = 2 * OUTCOME_GROUPS_MAX };
 
@@ -240,6 +241,8 @@ static int mature(struct engine *engine, struct version *version, int64_t end_ms
     for (uint32_t i = 0; code == 0 && i < engine->series_count; i++)
         if (engine->series[i]->version == version && engine->series[i]->outcomes.count)
             code = mature_series(engine, engine->series[i], end_ms);
+    if (code == 0)
+        code = engine_sequence_mature(engine, version, end_ms);
     return code ? code : engine_flush_alerts(engine);
 }
 

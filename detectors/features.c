@@ -448,3 +448,19 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
     find_clipped(binding, row);
     return 0;
 }
+
+double feature_mean(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
+                    bool standardised)
+{
+    const struct feature_grid *grid = &layout->grid->features[feature];
+    if (grid->type != FEATURE_NUMERIC)
+        return (double)NAN;
+    const uint64_t *slots = tally->counters + layout->slot_at[feature];
+    uint64_t n = 0;
+    for (unsigned i = 0; i < feature_slot_missing(grid, layout->resolution); i++)
+        n += slots[i];
+    if (n == 0)
+        return (double)NAN;
+    long double z = (long double)tally->sums[layout->sums_at[feature]] / (long double)Z_UNIT / (long double)n;
+    return (double)(standardised ? z : (long double)grid->location + (long double)grid->scale * z);
+}

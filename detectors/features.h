@@ -6,6 +6,7 @@
  * numeric feature `clipped`. Sums: per numeric feature Σz (2^-40), Σz² (2^-32), Σz below the range, Σz above
  * the range (2^-40), z = (x − location)/scale clipped to ±256 (DESIGN §3).
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
@@ -58,6 +59,11 @@ void feature_binding_free(struct feature_binding *binding);
  */
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,
                         const struct event *ev) MUST_USE;
+
+/* Mean of the numbers of a feature in a tally, in units of the feature; `standardised`: in scales of the
+ * reference from its location. NaN when it is categorical or has none. O(slots). */
+double feature_mean(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
+                    bool standardised);
 
 /*
  * What a worker adds to: 32-bit counters, 64-bit sums that spill into 128 bits every 2^13 events. Few events

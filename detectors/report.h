@@ -15,6 +15,7 @@ enum family {
     FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
     FAMILY_GROUPS,   /* of one group, "attribute=value" */
     FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_DETECTOR, /* of a change detector, "<input>:<method>" */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
