@@ -27,6 +27,10 @@ struct sequences {
     bool of_labels; /* some look at labelled predictions */
     struct sequence_panes panes;
     double *values; /* scratch of sequence_cap places */
+    /* What the closing pane gave, until its rows are due. */
+    struct report_row rows[DETECTORS_MAX];
+    struct text names[DETECTORS_MAX];
+    uint32_t row_count;
 };
 
 static bool looks_at_labels(const struct live_detector *detector)
@@ -218,15 +222,11 @@ static double pane_value(struct engine *engine, const struct series *series, con
     return (double)NAN; /* KPIs: no family counts them yet */
 }
 
-int engine_sequence_close(struct engine *engine, const struct series *series, const struct pane_set *set,
-                          int64_t end_ms)
+int engine_sequence_close(struct engine *engine, const struct series *series, const struct pane_set *set)
 {
     struct sequences *all = series->version->sequences;
     if (!all || series->segment[0] || pane_set_is_empty(set))
         return 0;
-    struct report_row rows[DETECTORS_MAX];
-    struct text names[DETECTORS_MAX];
-    uint32_t count = 0;
     for (uint32_t i = 0; i < all->count; i++) {
         struct live_detector *detector = &all->items[i];
         if (looks_at_labels(detector))
@@ -234,9 +234,20 @@ int engine_sequence_close(struct engine *engine, const struct series *series, co
         double value = pane_value(engine, series, set, detector->config);
         if (engine->failed)
             return engine->failed;
-        count += feed(engine, detector, &value, 1, &rows[count], &names[count]);
+        all->row_count +=
+            feed(engine, detector, &value, 1, &all->rows[all->row_count], &all->names[all->row_count]);
     }
-    return put_rows(engine, series, end_ms, rows, names, count);
+    return 0;
+}
+
+int engine_sequence_report(struct engine *engine, const struct series *series, int64_t end_ms)
+{
+    struct sequences *all = series->version->sequences;
+    if (!all || series->segment[0])
+        return 0;
+    uint32_t count = all->row_count;
+    all->row_count = 0;
+    return put_rows(engine, series, end_ms, all->rows, all->names, count);
 }
 
 /* ---- checkpoints: a value of `meta` each, in hexadecimal ---- */

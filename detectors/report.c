@@ -8,6 +8,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/root_cause_slots.h"
 #include "detectors/sequence_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
@@ -75,6 +76,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/detector.def"
 };
 
@@ -94,7 +96,7 @@ const char *family_monitor(enum family family)
         [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",
+        [FAMILY_LATENCY] = "latency",        [FAMILY_CAUSE] = "cause",
         [FAMILY_DETECTOR] = "detector",
     };
     return names[family];
