@@ -67,6 +67,19 @@ struct detector_config {
     struct sequential_options options;
 };
 
+/* What windows are compared with beside the reference (METHODS §13). */
+enum { PAST_WEEKS_MAX = 12 };
+struct time_range {
+    int64_t from_ms, to_ms;
+};
+struct past_config {
+    uint32_t seasonal_weeks;            /* 0: none */
+    int64_t rolling_ms, rolling_lag_ms; /* 0: none */
+    char **exceptions;
+    struct time_range *ranges; /* of `exceptions` */
+    uint32_t range_count;
+};
+
 struct version_config {
     char *version;
     struct reference_config reference;
@@ -86,6 +99,7 @@ struct model_config {
     struct model_options options;
     struct detector_config *detectors; /* at most DETECTORS_MAX */
     uint32_t detector_count;
+    struct past_config past;
     uint32_t sequence_cap; /* labelled predictions that detectors are fed per finest pane */
 };
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/engine_outcomes.h"
+#include "agent/engine_past.h"
 #include "agent/engine_sequence.h"
 
 static int64_t now_us(void)
@@ -206,6 +207,7 @@ static int report_series(struct engine *engine, struct series *series)
             return code;
         engine->stats.windows_closed++;
     }
+    engine_past_judge(engine, series, engine->step.end_ms);
     return engine_sequence_report(engine, series, engine->step.end_ms);
 }
 
@@ -218,6 +220,8 @@ static int close_tier(struct engine *engine, struct series *series, uint8_t tier
     int code = write_pane(engine, series, tier, start_ms, set);
     if (code == 0 && tier + 1u < engine->times.tier_count)
         code = pane_set_add(&series->coarse[tier + 1], set);
+    if (code == 0 && tier == 1)
+        code = engine_past_add(engine, series, set, start_ms);
     return code ? code : add_to_windows(engine, series, tier, set);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/engine_outcomes.h"
+#include "agent/engine_past.h"
 #include "agent/engine_sequence.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
@@ -150,6 +151,7 @@ int engine_commit(struct engine *engine, bool now)
     engine_capture_put(engine);
     engine_outcomes_put(engine);
     engine_sequence_put(engine);
+    engine_past_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
         engine->failed = ERR_NOMEM;
@@ -397,6 +399,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = restore_panes(engine, err);
     if (code == 0)
         code = engine_sequence_restore(engine, err);
+    if (code == 0)
+        code = engine_past_restore(engine, err);
     if (code == 0)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)

@@ -53,6 +53,7 @@ struct version {
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
     struct sequences *sequences; /* engine_sequence.h; NULL: none */
+    struct past *past;           /* engine_past.h; NULL: none yet */
 };
 
 struct open_pane {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/engine_internal.h"
+#include "agent/engine_past.h"
 #include "agent/engine_sequence.h"
 
 static int compare_series_names(const struct series *series, const char *model, const char *version,
@@ -332,6 +333,7 @@ void engine_names_free(struct engine *engine)
         sample_free(engine->versions[i]->sample);
         intern_free(engine->versions[i]->groups);
         engine_sequence_free(engine->versions[i]);
+        engine_past_free(engine->versions[i]);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/engine_internal.h"
+#include "agent/engine_past.h"
 #include "agent/base/json.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
@@ -148,6 +149,8 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
 {
     const struct known_reference *known = series->version->reference;
     uint32_t flags = window_flags(engine, series, window, end_ms);
+    if (count && (rows[0].family == FAMILY_SEASONAL || rows[0].family == FAMILY_ROLLING))
+        known = NULL; /* the past is no reference with a name */
     for (uint32_t i = 0; i < count; i++) {
         rows[i].flags |= flags;
         struct stored_result result = {.window_end_ms = end_ms,
@@ -217,6 +220,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
 {
     const struct window_config *config = &engine->config->windows[window];
     int code = report_features(engine, series, window, set, end_ms, revision);
+    if (code == 0 && revision == 1)
+        code = engine_past_report(engine, series, window, set, end_ms);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     return code;

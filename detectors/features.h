@@ -65,6 +65,13 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
 double feature_mean(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
                     bool standardised);
 
+/* Adds a fine tally to a coarse one of the same grid. */
+void feature_tally_coarsen(const struct feature_layout *fine, const struct tally *from,
+                           const struct feature_layout *coarse, struct tally *into);
+/* Adds one feature of a tally to another of the same layout. */
+void feature_tally_add(const struct feature_layout *layout, const struct tally *from, struct tally *into,
+                       uint32_t feature);
+
 /*
  * What a worker adds to: 32-bit counters, 64-bit sums that spill into 128 bits every 2^13 events. Few events
  * are kept as rows of slots (up to 64) and become dense counters after that.

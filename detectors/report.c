@@ -8,10 +8,13 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/past_slots.h"
 #include "detectors/root_cause_slots.h"
 #include "detectors/sequence_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
+static_assert((int)FEATURE_SLOT_COUNT <= (int)PAST_ROWS && (int)PAST_LEFT_OUT < (int)REPORT_SLOTS,
+              "slots of the past of features are their own");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
 static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for calibration");
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
@@ -78,6 +81,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/latency.def"
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/detector.def"
+#include "detectors/metrics/past.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -97,7 +101,8 @@ const char *family_monitor(enum family family)
         [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
         [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
         [FAMILY_LATENCY] = "latency",        [FAMILY_CAUSE] = "cause",
-        [FAMILY_DETECTOR] = "detector",
+        [FAMILY_DETECTOR] = "detector",      [FAMILY_SEASONAL] = "seasonal",
+        [FAMILY_ROLLING] = "rolling",
     };
     return names[family];
 }

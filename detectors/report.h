@@ -19,6 +19,8 @@ enum family {
     FAMILY_LATENCY,  /* of latency_ms, and events per second */
     FAMILY_CAUSE,    /* of a segment: its part in the drift of a feature of the whole model */
     FAMILY_DETECTOR, /* of a change detector, "<input>:<method>" */
+    FAMILY_SEASONAL, /* of a feature against the same hours of earlier weeks; slots as FAMILY_FEATURES */
+    FAMILY_ROLLING,  /* of a feature against a stretch before the window; slots as FAMILY_FEATURES */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
