@@ -18,8 +18,17 @@ enum {
 #define GUARD_MS     ((int64_t)14 * 86400000) /* no alert leaves out or freezes for longer */
 #define WEEK_WARNING 0.10                     /* JS distance (METHODS §15) */
 
+/* The rolling reference of one window as it was last: the next one differs by a few panes. */
+struct rolling {
+    struct tally *sums; /* NULL: nothing summed yet */
+    uint32_t grid;
+    int64_t *from_ms, *to_ms; /* by feature: panes from ≤ start < to are in */
+    int64_t highest_ms;       /* the greatest of to_ms */
+};
+
 struct past {
     struct past_panes panes;
+    struct rolling rolling[WINDOW_MAX];
 };
 
 /* One report: the window, its version's layouts, what alerts say of each feature. */
@@ -34,6 +43,7 @@ struct comparison {
     struct tally *scratch, *baseline;
     double *rows, *left_out; /* by feature */
     int64_t *frozen_ms;      /* by feature: the rolling stretch ends before this */
+    struct rolling *rolling;
 };
 
 static bool is_wanted(const struct version *version)
@@ -49,11 +59,21 @@ static int64_t keep_ms(const struct past_config *config, int64_t pane_ms)
     return (seasonal_ms > rolling_ms ? seasonal_ms : rolling_ms) + WEEK_MS + pane_ms;
 }
 
+static void rolling_release(struct rolling *rolling)
+{
+    tally_free(rolling->sums);
+    free(rolling->from_ms);
+    free(rolling->to_ms);
+    *rolling = (struct rolling){0};
+}
+
 void engine_past_free(struct version *version)
 {
     if (!version->past)
         return;
     past_panes_release(&version->past->panes);
+    for (int i = 0; i < WINDOW_MAX; i++)
+        rolling_release(&version->past->rolling[i]);
     free(version->past);
     version->past = NULL;
 }
@@ -90,7 +110,7 @@ int engine_past_add(struct engine *engine, const struct series *series, const st
 /* ---- guards ---- */
 
 struct judging {
-    struct past_panes *panes;
+    struct past *past;
     const struct known_reference *known;
     int64_t end_ms;
 };
@@ -108,9 +128,13 @@ static void leave_out(void *context, const struct open_alert *alert)
 {
     struct judging *judging = context;
     uint32_t feature = grid_find(judging->known->reference->grid, alert->feature);
-    if (feature != UINT32_MAX && counts(alert, judging->end_ms))
-        past_panes_leave_out(judging->panes, judging->known->grid->number, feature,
-                             time_minus(alert->since_ms, alert->window_ms), judging->end_ms);
+    if (feature == UINT32_MAX || !counts(alert, judging->end_ms))
+        return;
+    int64_t first_ms = past_panes_leave_out(&judging->past->panes, judging->known->grid->number, feature,
+                                            time_minus(alert->since_ms, alert->window_ms), judging->end_ms);
+    for (int i = 0; i < WINDOW_MAX; i++)
+        if (first_ms < judging->past->rolling[i].highest_ms)
+            rolling_release(&judging->past->rolling[i]); /* it holds what it should not */
 }
 
 void engine_past_judge(struct engine *engine, const struct series *series, int64_t end_ms)
@@ -119,7 +143,7 @@ void engine_past_judge(struct engine *engine, const struct series *series, int64
     if (series->segment[0] || !version->past || !version->reference || engine->times.tier_count < 2 ||
         !pane_is_boundary(&engine->times, 1, end_ms))
         return;
-    struct judging judging = {&version->past->panes, version->reference, end_ms};
+    struct judging judging = {version->past, version->reference, end_ms};
     alerting_each_firing(engine->settings.alerting, text_of(version->model), text_of(version->name),
                          text_of(""), leave_out, &judging);
 }
@@ -156,40 +180,83 @@ static bool load_pane(struct comparison *comparison, const struct past_pane *pan
 
 /* ---- the rolling reference: the panes of a stretch, for each feature its own ---- */
 
-static void rolling_baseline(struct comparison *comparison)
+static int rolling_begin(struct rolling *rolling, const struct feature_layout *layout, uint32_t grid)
 {
-    const struct past_config *config = comparison->config;
-    uint32_t feature_count = comparison->layout->grid->feature_count;
-    int64_t lag_ms = config->rolling_lag_ms, length_ms = config->rolling_ms;
-    alerting_each_firing(comparison->engine->settings.alerting, text_of(comparison->series->version->model),
-                         text_of(comparison->series->version->name), text_of(""), freeze, comparison);
-    const struct past_panes *panes = comparison->panes;
-    for (uint32_t i = 0; i < panes->count; i++) {
-        const struct past_pane *pane = &panes->items[i];
-        bool loaded = false, tried = false;
-        for (uint32_t f = 0; f < feature_count && f < pane->feature_count; f++) {
-            int64_t to_ms =
-                time_minus(comparison->frozen_ms[f] < comparison->begin_ms ? comparison->frozen_ms[f]
-                                                                           : comparison->begin_ms,
-                           lag_ms);
-            if (pane->start_ms < to_ms - length_ms || pane->start_ms + comparison->pane_ms > to_ms)
-                continue;
-            if (!tried)
-                loaded = load_pane(comparison, pane);
-            tried = true;
-            if (!loaded || past_pane_leaves_out(pane, f)) {
-                comparison->left_out[f]++;
-                continue;
-            }
-            feature_tally_add(comparison->layout, comparison->scratch, comparison->baseline, f);
-        }
+    if (rolling->sums && rolling->grid == grid)
+        return 0;
+    rolling_release(rolling);
+    uint32_t count = layout->grid->feature_count;
+    rolling->grid = grid;
+    rolling->sums = tally_new(layout->size);
+    rolling->from_ms = calloc(count + 1u, sizeof(int64_t)); /* nothing is in */
+    rolling->to_ms = calloc(count + 1u, sizeof(int64_t));
+    if (rolling->sums && rolling->from_ms && rolling->to_ms)
+        return 0;
+    rolling_release(rolling);
+    return ERR_NOMEM;
+}
+
+/* Adds and takes back what one pane changes; from_ms and to_ms are the new stretches. */
+static void rolling_pane(struct comparison *comparison, const struct past_pane *pane, const int64_t *from_ms,
+                         const int64_t *to_ms)
+{
+    struct rolling *rolling = comparison->rolling;
+    bool exception = is_exception(comparison, pane->start_ms), loaded = false;
+    for (uint32_t f = 0; f < pane->feature_count && pane->grid == comparison->grid; f++) {
+        bool is_in = pane->start_ms >= from_ms[f] && pane->start_ms < to_ms[f];
+        bool was_in = pane->start_ms >= rolling->from_ms[f] && pane->start_ms < rolling->to_ms[f];
+        bool barred = exception || past_pane_leaves_out(pane, f);
+        comparison->left_out[f] += is_in && barred;
+        if (is_in == was_in || barred)
+            continue;
+        if (!loaded && !(loaded = load_pane(comparison, pane)))
+            return;
+        feature_tally_add(comparison->layout, comparison->scratch, rolling->sums, f, is_in ? 1 : -1);
     }
-    for (uint32_t f = 0; f < feature_count; f++) {
+}
+
+static void count_rows(struct comparison *comparison)
+{
+    for (uint32_t f = 0; f < comparison->layout->grid->feature_count; f++) {
         const struct feature_grid *grid = &comparison->layout->grid->features[f];
         const uint64_t *slots = comparison->baseline->counters + comparison->layout->slot_at[f];
         for (uint32_t slot = 0; slot < grid->slot_count[GRID_COARSE]; slot++)
             comparison->rows[f] += (double)slots[slot];
     }
+}
+
+static int rolling_baseline(struct comparison *comparison)
+{
+    struct rolling *rolling = comparison->rolling;
+    const struct past_config *config = comparison->config;
+    const struct version *version = comparison->series->version;
+    uint32_t count = comparison->layout->grid->feature_count;
+    int code = rolling_begin(rolling, comparison->layout, comparison->grid);
+    int64_t *stretches = calloc(2 * ((size_t)count + 1), sizeof(int64_t));
+    if (code != 0 || !stretches) {
+        free(stretches);
+        return ERR_NOMEM;
+    }
+    int64_t *from_ms = stretches, *to_ms = stretches + count + 1;
+    alerting_each_firing(comparison->engine->settings.alerting, text_of(version->model),
+                         text_of(version->name), text_of(""), freeze, comparison);
+    rolling->highest_ms = INT64_MIN;
+    for (uint32_t f = 0; f < count; f++) {
+        int64_t before_ms =
+            comparison->frozen_ms[f] < comparison->begin_ms ? comparison->frozen_ms[f] : comparison->begin_ms;
+        /* Whole panes only. */
+        to_ms[f] = pane_start(&comparison->engine->times, 1, before_ms - config->rolling_lag_ms);
+        from_ms[f] = to_ms[f] - config->rolling_ms;
+        rolling->highest_ms = to_ms[f] > rolling->highest_ms ? to_ms[f] : rolling->highest_ms;
+    }
+    for (uint32_t i = 0; i < comparison->panes->count; i++)
+        rolling_pane(comparison, &comparison->panes->items[i], from_ms, to_ms);
+    memcpy(rolling->from_ms, from_ms, count * sizeof(int64_t));
+    memcpy(rolling->to_ms, to_ms, count * sizeof(int64_t));
+    tally_copy(comparison->baseline, rolling->sums);
+    count_rows(comparison);
+    free(stretches);
+    return 0;
 }
 
 /* ---- the seasonal reference: a mixture of the hours that the window spans ---- */
@@ -285,7 +352,7 @@ static void sum_weeks(struct season *season)
                 continue;
             for (uint32_t f = 0; f < pane->feature_count; f++)
                 if (!past_pane_leaves_out(pane, f))
-                    feature_tally_add(comparison->layout, comparison->scratch, season->weeks[k], f);
+                    feature_tally_add(comparison->layout, comparison->scratch, season->weeks[k], f, 1);
         }
 }
 
@@ -330,7 +397,7 @@ static void fill_stratum(struct season *season, uint32_t slice)
             if (outlying || past_pane_leaves_out(pane, f))
                 comparison->left_out[f]++;
             else
-                feature_tally_add(comparison->layout, comparison->scratch, stratum, f);
+                feature_tally_add(comparison->layout, comparison->scratch, stratum, f, 1);
         }
     }
 }
@@ -403,9 +470,11 @@ static int put_rows(struct comparison *comparison, const struct window_config *w
     int code = any ? engine_prepare_rows(engine, grid->feature_count) : 0;
     if (code != 0 || !any)
         return code; /* there is no past yet */
-    engine->drift.n_min = comparison->series->version->config->options.n_min;
-    drift_report(set->layout, set->parts[PANE_FEATURES], comparison->layout, comparison->baseline,
-                 &engine->drift, engine->rows);
+    struct drift_options options = engine->drift;
+    options.n_min = comparison->series->version->config->options.n_min;
+    options.without_tables = true;
+    drift_report(set->layout, set->parts[PANE_FEATURES], comparison->layout, comparison->baseline, &options,
+                 engine->rows);
     for (uint32_t f = 0; f < grid->feature_count; f++) {
         struct report_row *row = &engine->rows[f];
         row->family = family;
@@ -449,7 +518,7 @@ static int compare(struct comparison *comparison, const struct window_config *wi
     if (code == 0 && family == FAMILY_SEASONAL)
         code = seasonal_baseline(comparison, set->parts[PANE_FEATURES]->counters[0]);
     else if (code == 0)
-        rolling_baseline(comparison);
+        code = rolling_baseline(comparison);
     if (code == 0)
         code = comparison->engine->failed;
     if (code == 0)
@@ -471,6 +540,7 @@ int engine_past_report(struct engine *engine, const struct series *series, uint3
                                     .series = series,
                                     .config = &version->config->past,
                                     .panes = &version->past->panes,
+                                    .rolling = &version->past->rolling[window_index],
                                     .layout = coarse_layout(known),
                                     .grid = known->grid->number,
                                     .pane_ms = engine->times.tiers_ms[1],

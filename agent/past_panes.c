@@ -93,18 +93,21 @@ int past_panes_add(struct past_panes *panes, int64_t start_ms, uint32_t grid, ui
     return code;
 }
 
-void past_panes_leave_out(struct past_panes *panes, uint32_t grid, uint32_t feature, int64_t from_ms,
-                          int64_t to_ms)
+int64_t past_panes_leave_out(struct past_panes *panes, uint32_t grid, uint32_t feature, int64_t from_ms,
+                             int64_t to_ms)
 {
+    int64_t first_ms = INT64_MAX;
     for (uint32_t i = past_panes_position(panes, from_ms); i < panes->count; i++) {
         struct past_pane *pane = &panes->items[i];
         if (pane->start_ms >= to_ms)
-            return;
+            break;
         if (pane->grid != grid || feature >= pane->feature_count || past_pane_leaves_out(pane, feature))
             continue;
         pane->left_out[feature / 8] = (uint8_t)(pane->left_out[feature / 8] | 1u << (feature % 8));
         pane->changed = true;
+        first_ms = pane->start_ms < first_ms ? pane->start_ms : first_ms;
     }
+    return first_ms;
 }
 
 void past_panes_drop(struct past_panes *panes, int64_t before_ms)

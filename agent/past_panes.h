@@ -36,9 +36,10 @@ const struct past_pane *past_panes_find(const struct past_panes *panes, int64_t 
 /* A pane after all others. */
 int past_panes_add(struct past_panes *panes, int64_t start_ms, uint32_t grid, uint32_t feature_count,
                    uint64_t events, const struct tally *coarse) MUST_USE;
-/* Leaves a feature out of the panes with from ≤ start < to. */
-void past_panes_leave_out(struct past_panes *panes, uint32_t grid, uint32_t feature, int64_t from_ms,
-                          int64_t to_ms);
+/* Leaves a feature out of the panes with from ≤ start < to. The start of the first of them that had it so
+ * far; INT64_MAX: none had. */
+int64_t past_panes_leave_out(struct past_panes *panes, uint32_t grid, uint32_t feature, int64_t from_ms,
+                             int64_t to_ms);
 static inline bool past_pane_leaves_out(const struct past_pane *pane, uint32_t feature)
 {
     return pane->left_out[feature / 8] >> (feature % 8) & 1;

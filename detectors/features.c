@@ -466,23 +466,24 @@ double feature_mean(const struct feature_layout *layout, const struct tally *tal
 }
 
 static void add_sums(const struct feature_layout *from_layout, const struct tally *from,
-                     const struct feature_layout *into_layout, struct tally *into, uint32_t feature)
+                     const struct feature_layout *into_layout, struct tally *into, uint32_t feature, int sign)
 {
     if (from_layout->grid->features[feature].type != FEATURE_NUMERIC)
         return;
-    into->counters[into_layout->clipped_at[feature]] += from->counters[from_layout->clipped_at[feature]];
+    uint64_t clipped = from->counters[from_layout->clipped_at[feature]];
+    into->counters[into_layout->clipped_at[feature]] += sign > 0 ? clipped : -clipped;
     for (uint32_t i = 0; i < FEATURE_SUMS; i++)
-        into->sums[into_layout->sums_at[feature] + i] += from->sums[from_layout->sums_at[feature] + i];
+        into->sums[into_layout->sums_at[feature] + i] += sign * from->sums[from_layout->sums_at[feature] + i];
 }
 
 void feature_tally_add(const struct feature_layout *layout, const struct tally *from, struct tally *into,
-                       uint32_t feature)
+                       uint32_t feature, int sign)
 {
     uint32_t at = layout->slot_at[feature];
     uint32_t count = layout->grid->features[feature].slot_count[layout->resolution];
     for (uint32_t slot = at; slot < at + count; slot++)
-        into->counters[slot] += from->counters[slot];
-    add_sums(layout, from, layout, into, feature);
+        into->counters[slot] += sign > 0 ? from->counters[slot] : -from->counters[slot];
+    add_sums(layout, from, layout, into, feature, sign);
 }
 
 void feature_tally_coarsen(const struct feature_layout *fine, const struct tally *from,
@@ -495,6 +496,6 @@ void feature_tally_coarsen(const struct feature_layout *fine, const struct tally
         uint64_t *out = into->counters + coarse->slot_at[f];
         for (uint32_t slot = 0; slot < grid->slot_count[GRID_FINE]; slot++)
             out[grid->type == FEATURE_CATEGORICAL ? slot : grid->coarse_slot[slot]] += slots[slot];
-        add_sums(fine, from, coarse, into, f);
+        add_sums(fine, from, coarse, into, f, 1);
     }
 }

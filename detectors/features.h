@@ -68,9 +68,9 @@ double feature_mean(const struct feature_layout *layout, const struct tally *tal
 /* Adds a fine tally to a coarse one of the same grid. */
 void feature_tally_coarsen(const struct feature_layout *fine, const struct tally *from,
                            const struct feature_layout *coarse, struct tally *into);
-/* Adds one feature of a tally to another of the same layout. */
+/* Adds (sign 1) one feature of a tally to another of the same layout, or takes it back (−1). */
 void feature_tally_add(const struct feature_layout *layout, const struct tally *from, struct tally *into,
-                       uint32_t feature);
+                       uint32_t feature, int sign);
 
 /*
  * What a worker adds to: 32-bit counters, 64-bit sums that spill into 128 bits every 2^13 events. Few events
