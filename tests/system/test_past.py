@@ -192,35 +192,51 @@ def test_exceptions(tmp_path, events):
 
 # ---- the same bytes ----
 
+SAME = "{seasonal_weeks: 1, rolling: 2d, rolling_lag: 6h, exceptions: [2012-04-11/2012-04-12]}"
+
+
+def same():
+    return body(SAME, GUARD, TWO.replace("slide: 30m", "slide: 1h").replace("90m", "2h")).replace("duration: 7d", "duration: 1d")
+
+
 @pytest.fixture(scope="module")
-def baseline(tmp_path_factory, drifted):
-    return streams.replay(tmp_path_factory.mktemp("baseline"), "baseline", body(SAME, GUARD, TWO), [drifted])
+def short(tmp_path_factory, events):
+    """Eighteen days, the last four of them all casual."""
+    begin = int(FROM.timestamp() * 1000)
+    items = [event for event in events if event["ts"] < begin + 18 * DAY]
+    changed = [{**event, "features": {**event["features"], "rider": "casual"}} if event["ts"] >= begin + 14 * DAY else event for event in items]
+    return streams.write(tmp_path_factory.mktemp("short") / "e", changed)
 
 
-SAME = "{seasonal_weeks: 3, rolling: 5d, rolling_lag: 12h, exceptions: [2012-05-01/2012-05-02]}"
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory, short):
+    store = streams.replay(tmp_path_factory.mktemp("baseline"), "baseline", same(), [short])
+    assert driftd.query(store, "SELECT count(*) FROM v1_results WHERE metric = 'seasonal_left_out' AND value > 0")[0][0] > 0
+    assert driftd.query(store, "SELECT count(*) FROM v1_alerts WHERE rule = 'season'") == [(1,)]
+    return store
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_workers_and_order(tmp_path, drifted, baseline, workers):
+def test_workers_and_order(tmp_path, short, baseline, workers):
     rng = random.Random(workers)
     parts = [[] for _ in range(4)]
-    for line in drifted.read_text(encoding="utf-8").splitlines():
+    for line in short.read_text(encoding="utf-8").splitlines():
         rng.choice(parts).append(json.loads(line))
     files = [streams.write(tmp_path / f"p{i}", sorted(part, key=lambda event: event["ts"] + rng.uniform(0, 9 * streams.MINUTE))) for i, part in enumerate(parts)]
-    store = streams.replay(tmp_path, "parts", body(SAME, GUARD, TWO), files, workers=workers)
+    store = streams.replay(tmp_path, "parts", same(), files, workers=workers)
     assert driftd.difference(driftd.canonical(baseline), driftd.canonical(store)) == ""
 
 
-def test_kills(tmp_path, drifted, baseline):
+def test_kills(tmp_path, short, baseline):
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, body(SAME, GUARD, TWO), commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "killed.yaml", store, same(), commit="100ms", merge="10ms")
     rng, kills = random.Random(7), 0
     for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, drifted, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.05, 0.4))
+        with driftd.Process("replay", "-q", "-c", config, short, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.03, 0.3))
             kills += process.process.poll() is None
             process.kill()
-    driftd.run("replay", "-q", "-c", config, drifted)
+    driftd.run("replay", "-q", "-c", config, short)
     assert kills >= 4
     assert driftd.difference(driftd.canonical(baseline), driftd.canonical(store)) == ""
 
