@@ -4,6 +4,7 @@
 
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
+#include "detectors/unseen_names.h"
 
 struct counting {
     const struct pane_times *times;
@@ -58,8 +59,13 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
+    if (!*binding) {
+        const struct reference *reference = state->profile->reference;
+        if (!(*binding = feature_binding_new(grid)))
+            return ERR_NOMEM;
+        if (reference)
+            feature_binding_ignore(*binding, reference->ignored, reference->ignored_count);
+    }
     if (grid->feature_count > counting->row_features) {
         feature_row_free(counting->row);
         counting->row = feature_row_new(grid->feature_count);
@@ -78,6 +84,15 @@ static int count_features(struct counting *counting, struct delta_cell *cell, en
     return feature_cell_add(cell->features, counting->row);
 }
 
+static int count_names(struct counting *counting, struct delta_cell *cell)
+{
+    if (!unseen_names_any(counting->row))
+        return 0;
+    if (!cell->names && !(cell->names = name_sketch_new()))
+        return ERR_NOMEM;
+    return unseen_names_add(cell->profile->layouts[GRID_FINE]->grid, counting->row, cell->names);
+}
+
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
                                        const struct counted_event *counted)
 {
@@ -91,10 +106,14 @@ static struct count_input family_input(const struct counting *counting, const st
     return input;
 }
 
-static int take_sample(struct delta_cell *cell, const struct event *ev)
+static int take_sample(struct delta_cell *cell, const struct model_options *options, const struct event *ev)
 {
-    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
-        return ERR_NOMEM;
+    if (!cell->sample) {
+        if (!(cell->sample = sample_new(cell->profile->sample)))
+            return ERR_NOMEM;
+        if (options->multivariate != MULTIVARIATE_OFF)
+            sample_keep_vectors(cell->sample);
+    }
     return sample_add(cell->sample, ev);
 }
 
@@ -105,6 +124,8 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 {
     const struct event *ev = counted->event;
     struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
+    if (state->dormant && ev->label.type == VALUE_ABSENT)
+        return 0;
     if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry))
         return 0;
     if (outcome_of_label(ev, state->config, &waiting.truth) &&
@@ -112,24 +133,32 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
         waiting.kind = WAITING_OUTCOME;
     else if (!ev->id.ptr)
         return 0;
+    if (ev->id.ptr)
+        waiting.entry.id_hash = outcome_id_hash(ev);
+    if (ev->id.ptr && !outcome_is_sampled(state->config, waiting.entry.id_hash))
+        return 0;
     members_add_groups(counting->members, &ev->groups);
     waiting.entry.combo = combos_number(counting->combos, delta, counting->members);
     waiting.entry.owner = state->series;
     waiting.entry.late = counted->late;
-    if (ev->id.ptr)
-        waiting.entry.id_hash = outcome_id_hash(ev);
     return waiting.entry.combo == COMBO_NONE ? ERR_NOMEM : delta_add_waiting(delta, &waiting);
 }
 
-bool counting_label(const struct counting *counting, const struct model_config *config,
-                    const struct event *ev, bool late, struct delta_waiting *out)
+bool counting_label(struct counting *counting, struct delta *delta, const struct model_config *config,
+                    const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
+    int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
+                                            .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
+                                            .kind = config->last_label ? JOIN_LAST : JOIN_FIRST,
                                             .late = late}};
-    return outcome_of_label(ev, config, &out->entry.value);
+    if (!outcome_of_label(ev, config, &out->entry.value))
+        return false;
+    out->entry.combo = combos_model(counting->combos, delta, ev->model);
+    return true;
 }
 
 /* ---- one event ---- */
@@ -143,6 +172,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     if (!cell)
         return ERR_NOMEM;
     struct count_input input = family_input(counting, state, counted);
+    if (ev->kind == EVENT_KPI && versions_kpis(versions, state, ev, &input.kpis, &cell->kpi_basis) != 0)
+        return ERR_NOMEM;
+    uint32_t kpi_basis = cell->kpi_basis;
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
     int code = 0;
@@ -150,7 +182,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = count_features(counting, cell, GRID_FINE);
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
-        code = take_sample(cell, ev);
+        code = take_sample(cell, &state->config->options, ev);
+    if (code == 0 && counted->binned)
+        code = count_names(counting, cell);
     if (code == 0)
         code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
@@ -161,6 +195,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         if (!cell)
             return ERR_NOMEM;
         cell->activity[ev->kind]++;
+        cell->kpi_basis = kpi_basis;
         members_add_series(counting->members, series);
         if (counted->binned)
             code = count_features(counting, cell, GRID_COARSE);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_labelled.h"
 #include "agent/engine_internal.h"
 #include "agent/engine_past.h"
 #include "agent/engine_sequence.h"
@@ -101,7 +102,7 @@ struct version *engine_version(struct engine *engine, const char *model, const c
         free(version);
         return NULL;
     }
-    version->matured_until_ms = INT64_MIN;
+    version->matured_until_ms = version->settled_until_ms = INT64_MIN;
     version->config = config_model(engine->config, text_of(model));
     version->reference_config = config_reference(version->config, text_of(name));
     if (engine_sequence_start(version) != 0) {
@@ -318,7 +319,9 @@ static void series_free(struct series *series)
     for (int window = 0; window < WINDOW_MAX; window++)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
+    engine_names_drop(series);
     outcome_panes_release(&series->outcomes);
+    free(series->kpi_past);
     free(series->segment);
     free(series);
 }
@@ -332,6 +335,10 @@ void engine_names_free(struct engine *engine)
     for (uint32_t i = 0; i < engine->version_count; i++) {
         sample_free(engine->versions[i]->sample);
         intern_free(engine->versions[i]->groups);
+        intern_free(engine->versions[i]->kpis);
+        free(engine->versions[i]->kpi_maps);
+        engine_labelled_free(engine->versions[i]);
+        free(engine->versions[i]->paired);
         engine_sequence_free(engine->versions[i]);
         engine_past_free(engine->versions[i]);
         free(engine->versions[i]->model);

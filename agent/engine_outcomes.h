@@ -14,17 +14,31 @@
 /* Families of outcome panes in the store; not part of struct pane_set. Never change them. */
 enum { PANE_OUTCOMES = 16, PANE_OUTCOME_GROUPS = 17 };
 
+/* Of one model, since the store began: what v1_labels shows. Never reorder. */
+enum label_count {
+    LABELS_SEEN,   /* predictions that waited */
+    LABELS_JOINED, /* … and have a label */
+    LABELS_DUPLICATES,
+    LABELS_CHANGED, /* labels that say something else than the one before */
+    LABELS_ORPHANS, /* labels that expired without a prediction */
+    LABELS_UNLABELLED,
+    LABELS_REFUSED, /* predictions and labels for which there was no room */
+    LABEL_COUNTS
+};
+
+struct label_model {
+    const struct model_config *config;
+    uint64_t counts[LABEL_COUNTS];
+    bool labelled, dormant, may_sleep;
+    bool is_new, changed; /* since the last commit */
+};
+
 struct outcome_combo {
+    uint32_t model;         /* number in outcome_state.models */
     struct series **series; /* the whole model first */
     uint32_t series_count;
     uint8_t *slots; /* groups of the version */
     uint32_t slot_count;
-};
-
-struct stale_outcome {
-    struct series *series;
-    uint8_t window;
-    int64_t end_ms;
 };
 
 struct outcome_state {
@@ -33,19 +47,23 @@ struct outcome_state {
     struct outcome_combo *combos;
     struct combo_groups *combo_groups; /* the same, as folding wants them */
     uint32_t combo_capacity;
+    struct intern *model_names;
+    struct label_model *models; /* by id of `model_names` */
+    uint32_t model_capacity;
     struct {
-        uint32_t *combos; /* by the worker's number; INTERN_NONE: refused */
+        uint32_t *combos; /* by the worker's number, of models too; INTERN_NONE: refused */
         uint32_t count;
     } * workers;
     uint32_t worker_count;
     struct outcome_scratch scratch;
-    struct strbuf blob; /* entries of the next row of `waiting` */
-    int64_t blob_expire_ms;
+    struct strbuf blob;                 /* entries of the next row of `waiting` */
+    int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
+    uint32_t blob_wait_s;               /* of the last entry */
     bool restoring;
-    uint32_t changed_late; /* parts to write */
-    uint32_t stale_panes;
-    struct stale_outcome *stale; /* windows to revise, sorted */
-    uint32_t stale_count, stale_next, stale_capacity;
+    uint32_t changed_late;   /* parts to write */
+    bool owed, owed_stored;  /* windows are stale; what the store knows of it */
+    int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */
+    bool sweeping;
     int64_t revised_at_ms;
 };
 
@@ -61,12 +79,44 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
 /* Matures panes, then revises; true when there is more to do now. */
 bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us);
 bool engine_outcomes_is_idle(const struct engine *engine);
-int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
-/* Panes of the version that ended before are final and in no window that is still to be reported; INT64_MAX:
+/* Panes of the version that ended before are final and in no window that is still to be written; INT64_MAX:
  * all. */
 int64_t engine_outcomes_needed_from(const struct engine *engine, const struct version *version);
+/* Start of the first pane with on-time outcomes that has not matured; INT64_MAX: none. */
+int64_t engine_outcomes_first_open(const struct version *version);
+/* The end lies after the last pane of a finite run. */
+bool engine_outcomes_is_beyond_end(const struct engine *engine, uint8_t tier, int64_t end_ms);
+/* The panes of a window into the scratch tallies. *out_late: some of them have a late part. */
+int engine_outcomes_sum(struct engine *engine, struct series *series, const struct window_config *window,
+                        int64_t end_ms, bool with_late, bool *out_late) MUST_USE;
+/* Writes the rows of a window. */
+int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
+                           uint32_t revision, bool *out_late) MUST_USE;
+
+/* engine_outcomes_revise.c */
+/* No outcome can be added any more to a window when panes have matured for so long after its end. */
+int64_t engine_outcomes_final_ms(const struct engine *engine);
+/* From its start, a pane is needed until panes have matured for so long after. */
+int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
+/* Before panes leave memory: rewrites those stale windows that nothing can change any more. */
+int engine_outcomes_settle(struct engine *engine, struct series *series) MUST_USE;
+/* The sweep, when it is due; true when there is more to do now. */
+bool engine_outcomes_revise(struct engine *engine, int64_t deadline_us);
+bool engine_outcomes_is_stale(const struct engine *engine);
+
+/* engine_outcomes_models.c */
+/* NULL: no room for another. Pointers are good until the next call. */
+struct label_model *engine_outcomes_model(struct engine *engine, struct text name, uint32_t *out_number);
+struct label_model *engine_outcomes_model_of(const struct engine *engine, uint32_t number);
+/* Says with every row of the model's versions that something is missing. */
+void engine_outcomes_cap_model(struct engine *engine, uint32_t number);
+int engine_outcomes_saw_prediction(struct engine *engine, uint32_t number) MUST_USE;
+void engine_outcomes_saw_label(struct engine *engine, uint32_t number);
+void engine_outcomes_put_models(struct engine *engine);
+void engine_outcomes_restore_model(struct engine *engine, uint32_t number);
 
 /* engine_outcomes_store.c */
+int engine_outcomes_remember_model(struct engine *engine, uint32_t number) MUST_USE;
 void engine_outcomes_put(struct engine *engine);
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
 int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_combo *combo) MUST_USE;

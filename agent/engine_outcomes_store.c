@@ -6,13 +6,29 @@
  * An entry: a kind byte, then varints. WAITING_KIND_COMBO: series numbers and group names, never expires.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_versions.h"
 
-enum { KIND_COMBO = WAITING_OUTCOME + 1, BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
+/* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
+enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
+
+#define OWED_KEY  "outcome_revisions_owed"
+#define SWEPT_KEY "labels_swept_ms"
+
+enum {
+    KIND_COMBO = WAITING_OUTCOME + 1,
+    KIND_MODEL,
+    BLOB_BYTES_FULL = 256 << 10,
+    SWEEP_SLOTS = 1 << 17,
+    PENDING = 16,
+    SERIES_MAX = 64
+};
 
 /* ---- writing ---- */
 
@@ -27,16 +43,32 @@ static void flush_blob(struct engine *engine)
     state->blob_expire_ms = INT64_MIN;
 }
 
-static void add_double(struct strbuf *out, double value)
+static char *put_varint(char *at, uint64_t value)
 {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    unsigned char bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(bits >> (8 * i));
-    strbuf_add(out, bytes, sizeof(bytes));
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
 }
 
+static char *put_eight(char *at, const void *bits)
+{
+    uint64_t value;
+    memcpy(&value, bits, sizeof(value));
+    for (int i = 0; i < 8; i++)
+        *at++ = (char)(value >> (8 * i));
+    return at;
+}
+
+/* A class takes no bytes: flags say it. */
+static uint8_t class_flag(double value, uint8_t zero, uint8_t one)
+{
+    if (!(value > 0) && !(value < 0) && !isnan(value) && !signbit(value))
+        return zero;
+    return !(value > 1) && !(value < 1) && !isnan(value) ? one : 0;
+}
+
+/* Times and waits as differences to the entry before: an entry takes 12 to 25 bytes. */
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting)
 {
     struct outcome_state *state = engine->outcomes;
@@ -45,18 +77,30 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     int64_t expire_ms = time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000);
     if (expire_ms > state->blob_expire_ms)
         state->blob_expire_ms = expire_ms;
-    strbuf_addc(blob, (char)waiting->kind);
-    strbuf_addc(blob, (char)(entry->late | entry->predicted << 1 | entry->kind << 2));
-    double id;
-    memcpy(&id, &entry->id_hash, sizeof(id)); /* eight bytes like any other */
-    add_double(blob, id);
-    strbuf_add_svarint(blob, entry->ts_ms);
-    strbuf_add_varint(blob, entry->wait_s);
-    add_double(blob, entry->value);
-    if (waiting->kind != WAITING_LABEL)
-        strbuf_add_varint(blob, entry->combo);
-    if (waiting->kind == WAITING_OUTCOME)
-        add_double(blob, waiting->truth);
+    bool waits_alike = blob->len && entry->wait_s == state->blob_wait_s;
+    uint64_t step = (uint64_t)entry->ts_ms - (blob->len ? (uint64_t)state->blob_ts_ms : 0);
+    uint8_t flags =
+        (uint8_t)(entry->late | entry->predicted << 1 | entry->kind << 2 | waits_alike << 3) |
+        class_flag(entry->value, ENTRY_ZERO, ENTRY_ONE) |
+        (waiting->kind == WAITING_OUTCOME ? class_flag(waiting->truth, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE)
+                                          : 0);
+    char bytes[64], *at = bytes;
+    *at++ = (char)waiting->kind;
+    *at++ = (char)flags;
+    at = put_eight(at, &entry->id_hash);
+    at = put_varint(at, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
+    if (!waits_alike)
+        at = put_varint(at, entry->wait_s);
+    if (!(flags & (ENTRY_ZERO | ENTRY_ONE)))
+        at = put_eight(at, &entry->value);
+    at = put_varint(at, entry->combo);
+    if (waiting->kind == WAITING_LABEL)
+        at = put_varint(at, entry->owner);
+    if (waiting->kind == WAITING_OUTCOME && !(flags & (ENTRY_TRUTH_ZERO | ENTRY_TRUTH_ONE)))
+        at = put_eight(at, &waiting->truth);
+    strbuf_add(blob, bytes, (size_t)(at - bytes));
+    state->blob_ts_ms = entry->ts_ms;
+    state->blob_wait_s = entry->wait_s;
     if (blob->len >= BLOB_BYTES_FULL)
         flush_blob(engine);
     return strbuf_failed(blob) || engine->failed ? ERR_NOMEM : 0;
@@ -79,6 +123,22 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
     }
     /* Before the entries that refer to it. */
     flush_blob(engine);
+    if (!strbuf_failed(&bytes))
+        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
+    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
+    strbuf_release(&bytes);
+    return code;
+}
+
+int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
+{
+    struct text name = intern_text(engine->outcomes->model_names, number);
+    struct strbuf bytes;
+    strbuf_init(&bytes, 1 << 16);
+    strbuf_addc(&bytes, (char)KIND_MODEL);
+    strbuf_add_varint(&bytes, name.len);
+    strbuf_add(&bytes, name.ptr, name.len);
+    flush_blob(engine); /* before the entries that refer to it */
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -117,6 +177,23 @@ int64_t engine_outcomes_floor(const struct engine *engine)
     for (uint32_t i = 0; i < engine->version_count; i++) {
         const struct version *version = engine->versions[i];
         int64_t open_ms = version->whole ? engine_outcomes_needed_from(engine, version) : INT64_MAX;
+        int64_t owed_ms = engine_estimates_needed_from(engine, version);
+        if (owed_ms < open_ms)
+            open_ms = owed_ms;
+        if (open_ms < floor_ms)
+            floor_ms = open_ms;
+    }
+    return floor_ms;
+}
+
+/* What waits is needed until its pane has matured (it is counted again at start) and until no label can meet
+ * it any more. */
+static int64_t waiting_floor(const struct engine *engine)
+{
+    int64_t floor_ms = engine->closed_until_ms;
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        const struct version *version = engine->versions[i];
+        int64_t open_ms = version->whole ? engine_outcomes_first_open(version) : INT64_MAX;
         if (open_ms < floor_ms)
             floor_ms = open_ms;
     }
@@ -145,23 +222,46 @@ void engine_outcomes_put(struct engine *engine)
         store_put_meta(engine->batch, key, value);
         version->matured_changed = false;
     }
-    int64_t now_ms = engine_outcomes_floor(engine);
+    if (state->owed != state->owed_stored) {
+        store_put_meta(engine->batch, OWED_KEY, state->owed ? "1" : "0");
+        state->owed_stored = state->owed;
+    }
+    int64_t now_ms = waiting_floor(engine);
     if (engine->label_watermark_ms < now_ms)
         now_ms = engine->label_watermark_ms;
-    if (now_ms == INT64_MIN)
+    if (now_ms == INT64_MIN) {
+        engine_outcomes_put_models(engine);
         return;
+    }
     join_set_time(state->join, now_ms);
-    store_prune_waiting(engine->batch, now_ms);
+    join_sweep(state->join, SWEEP_SLOTS);
+    int64_t swept_ms = join_swept_ms(state->join);
+    if (swept_ms > state->swept_stored_ms) { /* what is pruned has been counted */
+        char value[32];
+        (void)snprintf(value, sizeof(value), "%" PRId64, swept_ms);
+        store_put_meta(engine->batch, SWEPT_KEY, value);
+        store_prune_waiting(engine->batch, swept_ms);
+        state->swept_stored_ms = swept_ms;
+    }
+    engine_outcomes_put_models(engine);
 }
 
 /* ---- reading ---- */
 
-static double read_double(struct cursor *in)
+static uint64_t read_eight(struct cursor *in)
 {
     const unsigned char *bytes = cursor_bytes(in, 8);
     uint64_t bits = 0;
     for (int i = 0; bytes && i < 8; i++)
         bits |= (uint64_t)bytes[i] << (8 * i);
+    return bits;
+}
+
+static double read_value(struct cursor *in, unsigned flags, unsigned zero, unsigned one)
+{
+    if (flags & (zero | one))
+        return flags & one ? 1 : 0;
+    uint64_t bits = read_eight(in);
     double value;
     memcpy(&value, &bits, sizeof(value));
     return value;
@@ -195,46 +295,109 @@ static int restore_combo(struct engine *engine, struct cursor *in)
                                                     (uint32_t)group_count, &combo);
 }
 
-static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in)
+static int restore_model(struct engine *engine, struct cursor *in)
+{
+    uint64_t len = cursor_varint(in);
+    const char *name = cursor_bytes(in, len);
+    uint32_t number;
+    if (!name || len > UINT16_MAX)
+        return ERR_CORRUPT;
+    struct label_model *model = engine_outcomes_model(engine, (struct text){name, (uint32_t)len}, &number);
+    if (!model)
+        return ERR_NOMEM;
+    model->is_new = false;
+    engine_outcomes_restore_model(engine, number);
+    uint64_t waiting =
+        model->counts[LABELS_SEEN] - model->counts[LABELS_JOINED] - model->counts[LABELS_UNLABELLED];
+    return model->dormant ? 0 : join_reserve(engine->outcomes->join, waiting);
+}
+
+/* *out_wanted: it has not been forgotten on purpose. */
+static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in,
+                         struct join_entry *previous, struct delta_waiting *out, bool *out_wanted)
 {
     struct outcome_state *state = engine->outcomes;
-    struct delta_waiting waiting = {.kind = kind};
-    struct join_entry *entry = &waiting.entry;
-    const unsigned char *flags = cursor_bytes(in, 1);
-    double id = read_double(in);
-    memcpy(&entry->id_hash, &id, sizeof(id));
-    entry->ts_ms = cursor_svarint(in);
-    entry->wait_s = (uint32_t)cursor_varint(in);
-    entry->value = read_double(in);
-    uint64_t combo = kind != WAITING_LABEL ? cursor_varint(in) : 0;
+    *out = (struct delta_waiting){.kind = kind};
+    struct join_entry *entry = &out->entry;
+    const unsigned char *at = cursor_bytes(in, 1);
+    unsigned flags = at ? *at : 0;
+    entry->id_hash = read_eight(in);
+    entry->ts_ms = (int64_t)((uint64_t)previous->ts_ms + (uint64_t)cursor_svarint(in));
+    entry->wait_s = flags & ENTRY_WAITS_ALIKE ? previous->wait_s : (uint32_t)cursor_varint(in);
+    entry->value = read_value(in, flags, ENTRY_ZERO, ENTRY_ONE);
+    uint64_t combo = cursor_varint(in);
+    uint64_t owner = kind == WAITING_LABEL ? cursor_varint(in) : 0;
     if (kind == WAITING_OUTCOME)
-        waiting.truth = read_double(in);
-    if (in->failed || !flags || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
+        out->truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+    if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
-    entry->late = *flags & 1;
-    entry->predicted = *flags >> 1 & 1;
-    entry->kind = *flags >> 2 & 1;
-    if (kind != WAITING_LABEL) {
-        entry->combo = (uint32_t)combo;
-        entry->owner = state->combos[combo].series[0]->number;
+    entry->late = flags & 1;
+    entry->predicted = flags >> 1 & 1;
+    entry->kind = flags >> 2 & 1;
+    entry->combo = (uint32_t)combo;
+    entry->owner = kind == WAITING_LABEL ? (uint32_t)owner : state->combos[combo].series[0]->number;
+    *previous = *entry;
+    const struct label_model *model =
+        engine_outcomes_model_of(engine, kind == WAITING_LABEL ? entry->combo : state->combos[combo].model);
+    *out_wanted = !(model && model->dormant) &&
+                  time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000) >= state->swept_stored_ms;
+    return 0;
+}
+
+/* Entries on their way into the join, while what they need of its tables comes from afar. */
+struct pending {
+    struct delta_waiting items[PENDING];
+    uint32_t count, next;
+};
+
+static int push(struct engine *engine, struct pending *pending, const struct delta_waiting *waiting)
+{
+    uint32_t at = pending->next++ % PENDING;
+    int code = pending->count == PENDING ? engine_outcomes_take(engine, &pending->items[at]) : 0;
+    pending->count += pending->count < PENDING;
+    pending->items[at] = *waiting;
+    join_prefetch(engine->outcomes->join, waiting->entry.id_hash);
+    return code;
+}
+
+static int push_out(struct engine *engine, struct pending *pending)
+{
+    int code = 0;
+    uint32_t first = pending->next + PENDING - pending->count;
+    for (uint32_t i = 0; code == 0 && i < pending->count; i++)
+        code = engine_outcomes_take(engine, &pending->items[(first + i) % PENDING]);
+    pending->count = 0;
+    return code;
+}
+
+/* Those that follow in one run; combinations and models come in rows of their own. */
+static int restore_entries(struct engine *engine, struct cursor *in)
+{
+    struct join_entry previous = {0};
+    struct pending pending = {.count = 0};
+    int code = 0;
+    while (code == 0 && in->at < in->end) {
+        unsigned char kind = *in->at++;
+        struct delta_waiting waiting;
+        bool wanted = false;
+        code = kind <= WAITING_OUTCOME
+                   ? restore_entry(engine, (enum waiting_kind)kind, in, &previous, &waiting, &wanted)
+                   : ERR_CORRUPT;
+        if (code == 0 && wanted)
+            code = push(engine, &pending, &waiting);
     }
-    return engine_outcomes_take(engine, &waiting);
+    return code ? code : push_out(engine, &pending);
 }
 
 static int restore_blob(void *context, const void *bytes, size_t len)
 {
     struct engine *engine = context;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
-    int code = 0;
-    while (code == 0 && in.at < in.end) {
-        unsigned char kind = *in.at++;
-        if (kind == KIND_COMBO)
-            code = restore_combo(engine, &in);
-        else
-            code =
-                kind <= WAITING_OUTCOME ? restore_entry(engine, (enum waiting_kind)kind, &in) : ERR_CORRUPT;
-    }
-    return code;
+    unsigned char kind = len ? *in.at : 0;
+    if (kind != KIND_COMBO && kind != KIND_MODEL)
+        return restore_entries(engine, &in);
+    in.at++;
+    return kind == KIND_COMBO ? restore_combo(engine, &in) : restore_model(engine, &in);
 }
 
 static int restore_pane(void *context, const struct stored_pane *stored)
@@ -242,6 +405,8 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     struct engine *engine = context;
     struct series *series =
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    if (series && stored->family == PANE_PAIRED)
+        return engine_versions_restore(series->version, stored);
     bool ours = stored->family == PANE_OUTCOMES || stored->family == PANE_OUTCOME_GROUPS;
     if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
         return 0;
@@ -252,10 +417,11 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     int code = outcome_part_add_bytes(part, stored->family == PANE_OUTCOME_GROUPS, stored->bytes, stored->len,
                                       &engine->outcomes->scratch);
     part->changed = false;
-    /* Whether its windows were revised before the stop is not known: again changes only the number. */
-    if (stored->part == PANE_LATE && !pane->stale) {
+    /* Which windows were revised before the stop is not known: what is written again as it was stays the same
+     * revision. */
+    if (stored->part == PANE_LATE && !pane->stale && engine->outcomes->owed) {
         pane->stale = true;
-        engine->outcomes->stale_panes++;
+        series->outcomes.stale_panes++;
     }
     return code;
 }
@@ -302,6 +468,8 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
         if (store_load_meta(engine->settings.store, key, value, sizeof(value)) != 0)
             continue;
         series->version->matured_until_ms = strtoll(value, NULL, 10);
+        series->version->settled_until_ms =
+            time_minus(series->version->matured_until_ms, engine_outcomes_final_ms(engine));
         if (series->version->matured_until_ms < *out_lowest_ms)
             *out_lowest_ms = series->version->matured_until_ms;
     }
@@ -311,7 +479,14 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
 int engine_outcomes_restore(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
+    struct outcome_state *state = engine->outcomes;
+    char owed[8];
     int64_t lowest_ms;
+    state->owed = store_load_meta(store, OWED_KEY, owed, sizeof(owed)) == 0 && owed[0] == '1';
+    state->owed_stored = state->owed;
+    char swept[32];
+    if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
+        state->swept_stored_ms = strtoll(swept, NULL, 10);
     int code = restore_matured(engine, &lowest_ms);
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_panes(

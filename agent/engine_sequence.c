@@ -8,6 +8,7 @@
 
 #include "agent/base/digest.h"
 #include "agent/sequence_panes.h"
+#include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/sequence.h"
 
@@ -190,7 +191,7 @@ static double feature_value(const struct series *series, const struct pane_set *
 
 /* What a family says of the pane about a subject, as it would of a window. */
 static double family_value(struct engine *engine, const struct series *series, const struct pane_set *set,
-                           enum count_family family, struct text subject, int slot)
+                           enum count_family family, struct text subject, int slot, int64_t end_ms)
 {
     const struct family_ops *ops = family_table[family];
     const struct tally *current = set->parts[PANE_COUNTS + family];
@@ -203,6 +204,10 @@ static double family_value(struct engine *engine, const struct series *series, c
     if (!current || tally_is_zero(current) || !set->parts[PANE_ACTIVITY])
         return (double)NAN;
     report.activity = set->parts[PANE_ACTIVITY]->counters;
+    struct kpi_view kpi;
+    if (family == COUNT_KPI && !engine_kpi_view(series, set, end_ms, 1, &kpi))
+        return (double)NAN;
+    report.kpi = family == COUNT_KPI ? &kpi : NULL;
     if ((engine->failed = engine_prepare_rows(engine, ops->rows_max(report.reference))) != 0)
         return (double)NAN;
     uint32_t count = ops->report(&report, engine->rows, engine->row_names);
@@ -213,16 +218,19 @@ static double family_value(struct engine *engine, const struct series *series, c
 }
 
 static double pane_value(struct engine *engine, const struct series *series, const struct pane_set *set,
-                         const struct detector_config *config)
+                         const struct detector_config *config, int64_t end_ms)
 {
     if (config->source == DETECTOR_ON_FEATURE)
         return feature_value(series, set, config);
     if (config->source == DETECTOR_ON_LATENCY)
-        return family_value(engine, series, set, COUNT_LATENCY, text_of("@latency_ms"), LATENCY_P50);
-    return (double)NAN; /* KPIs: no family counts them yet */
+        return family_value(engine, series, set, COUNT_LATENCY, text_of("@latency_ms"), LATENCY_P50, end_ms);
+    if (config->source == DETECTOR_ON_KPI)
+        return family_value(engine, series, set, COUNT_KPI, text_of(config->name), KPI_MEAN, end_ms);
+    return (double)NAN;
 }
 
-int engine_sequence_close(struct engine *engine, const struct series *series, const struct pane_set *set)
+int engine_sequence_close(struct engine *engine, const struct series *series, const struct pane_set *set,
+                          int64_t end_ms)
 {
     struct sequences *all = series->version->sequences;
     if (!all || series->segment[0] || pane_set_is_empty(set))
@@ -231,7 +239,7 @@ int engine_sequence_close(struct engine *engine, const struct series *series, co
         struct live_detector *detector = &all->items[i];
         if (looks_at_labels(detector))
             continue;
-        double value = pane_value(engine, series, set, detector->config);
+        double value = pane_value(engine, series, set, detector->config, end_ms);
         if (engine->failed)
             return engine->failed;
         all->row_count +=

@@ -23,8 +23,8 @@ int engine_sequence_outcome(struct engine *engine, const struct series *whole,
 /* The version's pane of outcomes that ends here is mature. */
 int engine_sequence_mature(struct engine *engine, const struct version *version, int64_t end_ms) MUST_USE;
 /* The finest pane of the series closes; its rows are put when the windows that end with it are reported. */
-int engine_sequence_close(struct engine *engine, const struct series *series,
-                          const struct pane_set *set) MUST_USE;
+int engine_sequence_close(struct engine *engine, const struct series *series, const struct pane_set *set,
+                          int64_t end_ms) MUST_USE;
 int engine_sequence_report(struct engine *engine, const struct series *series, int64_t end_ms) MUST_USE;
 /* What changed since the last commit, into the batch. */
 void engine_sequence_put(struct engine *engine);

@@ -8,9 +8,6 @@
 #include "agent/panes.h"
 #include "collectors/event.h"
 
-/* 1 or 0: of the positive class or not; −1: the value is no class. */
-int outcome_class(const struct value *value, const char *positive);
-
 /* False when the event has nothing to join: no score and no prediction, or the model's task is `none`. Sets
  * everything but id_hash, combo, owner and late. */
 bool outcome_of_prediction(const struct event *ev, const struct model_config *config,
@@ -22,6 +19,8 @@ bool outcome_of_label(const struct event *ev, const struct model_config *config,
 bool outcome_may_pair(const struct join_entry *prediction, double label);
 /* How long either waits, in seconds. */
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times);
+/* Is the id one of the share that `label_sample` lets wait? The same for a prediction and its label. */
+bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash);
 /* The same for a prediction and its label, whatever the version. */
 uint64_t outcome_id_hash(const struct event *ev);
 

@@ -34,6 +34,22 @@
     ", s25=excluded.s25, s26=excluded.s26, s27=excluded.s27, s28=excluded.s28, s29=excluded.s29" \
     ", s30=excluded.s30, s31=excluded.s31, s32=excluded.s32, s33=excluded.s33, s34=excluded.s34" \
     ", s35=excluded.s35, s36=excluded.s36, s37=excluded.s37, s38=excluded.s38, s39=excluded.s39"
+#define SLOT_RESULT \
+    "result.s00, result.s01, result.s02, result.s03, result.s04, result.s05" \
+    ", result.s06, result.s07, result.s08, result.s09, result.s10, result.s11" \
+    ", result.s12, result.s13, result.s14, result.s15, result.s16, result.s17" \
+    ", result.s18, result.s19, result.s20, result.s21, result.s22, result.s23" \
+    ", result.s24, result.s25, result.s26, result.s27, result.s28, result.s29" \
+    ", result.s30, result.s31, result.s32, result.s33, result.s34, result.s35" \
+    ", result.s36, result.s37, result.s38, result.s39"
+#define SLOT_EXCLUDED \
+    "excluded.s00, excluded.s01, excluded.s02, excluded.s03, excluded.s04, excluded.s05" \
+    ", excluded.s06, excluded.s07, excluded.s08, excluded.s09, excluded.s10, excluded.s11" \
+    ", excluded.s12, excluded.s13, excluded.s14, excluded.s15, excluded.s16, excluded.s17" \
+    ", excluded.s18, excluded.s19, excluded.s20, excluded.s21, excluded.s22, excluded.s23" \
+    ", excluded.s24, excluded.s25, excluded.s26, excluded.s27, excluded.s28, excluded.s29" \
+    ", excluded.s30, excluded.s31, excluded.s32, excluded.s33, excluded.s34, excluded.s35" \
+    ", excluded.s36, excluded.s37, excluded.s38, excluded.s39"
 /* The slot whose number the SQL expression `slot` gives; in two steps of ten, since CASE is linear. */
 #define SLOT_VALUE(slot) \
     "CASE " slot " / 10" \
@@ -193,6 +209,22 @@
     "(" SQL_HEX_DIGIT("1") " * 4096 + " SQL_HEX_DIGIT("2") " * 256 + " SQL_HEX_DIGIT("3") " * 16 + " \
     SQL_HEX_DIGIT("4") ") / 65535.0"
 
+/* Rows of quality have names beside their numbers: {"top":[[name,count],…],"unseen":[…]}, where others have
+ * bins. The families are found by their metrics: their numbers are nobody's business here. */
+/* json_extract is no function that SQLite lets a view call when it does not trust the file. */
+#define SQL_JSON_AT(place) "(SELECT value FROM json_each(e.value, '$[" place "]'))"
+#define SQL_NAMES_VIEW(name, expression, list) \
+    "CREATE VIEW " name " AS SELECT " SQL_PIPELINE ", s.model, s.version, f.name AS feature, s.segment," \
+    "  (r.window_end_ms - r.window_ms) / 1000 AS window_start_s, r.window_end_s, e.key + 1 AS rank," \
+    "  " SQL_JSON_AT("0") " AS name, " expression ", r.n, r.revision," \
+    "  r.window_ms / 1000 AS window_s, r.window_end_ms, " SQL_ISO("r.window_end_s") " AS window_end" \
+    " FROM result r JOIN series s ON s.series = r.series JOIN subject f ON f.subject = r.subject" \
+    "  CROSS JOIN json_each(CAST(r.bins AS TEXT), '$." list "') e" \
+    " WHERE r.bins IS NOT NULL AND r.family IN" \
+    "  (SELECT family FROM metric WHERE name IN ('mode_share', 'unknown_fields'));"
+/* Of a value `labels:MODEL` of meta: numbers of 20 digits each (engine_outcomes_models.c). */
+#define SQL_LABELS(place) "CAST(substr(value, 1 + 20 * " place ", 20) AS INTEGER)"
+
 #define SQL_VIEWS \
     SQL_RESULT_VIEW("v1_results", "result r"), \
     /* CROSS JOIN: the few rows of `latest` come first. */ \
@@ -206,7 +238,10 @@
     "  " SQL_BIN_SHARE " AS share, r.n, r.revision, r.window_ms / 1000 AS window_s, r.window_end_ms," \
     "  (SELECT hash FROM reference WHERE reference = r.reference) AS reference_hash" \
     " FROM result r JOIN series s ON s.series = r.series JOIN subject f ON f.subject = r.subject" \
-    "  JOIN bin_number b ON b.bin < length(r.bins) / 2;", \
+    "  JOIN bin_number b ON b.bin < length(r.bins) / 2 WHERE r.family = 0;", \
+    SQL_NAMES_VIEW("v1_categories", \
+                   "CAST(" SQL_JSON_AT("1") " AS REAL) / r.n AS share", "top"), \
+    SQL_NAMES_VIEW("v1_unseen", SQL_JSON_AT("1") " AS count", "unseen"), \
     /* What change detectors said; the input is what stands before the last colon of the subject. */ \
     "CREATE VIEW v1_detections AS SELECT " SQL_PIPELINE ", s.model, s.version, s.segment," \
     "  substr(f.name, 1, length(f.name) - length(method) - 1) AS input, method," \
@@ -253,6 +288,14 @@
     "  data_clock_ms = 9223372036854775807 AS finished," \
     "  (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'committed_ms') AS committed_ms" \
     "  FROM partition_offset);", \
+    "CREATE VIEW v1_labels AS SELECT " SQL_PIPELINE ", substr(key, 8) AS model," \
+    "  CASE WHEN " SQL_LABELS("8") " THEN 'dormant' WHEN " SQL_LABELS("7") " THEN 'labelled'" \
+    "    ELSE 'no label yet' END AS state," \
+    "  " SQL_LABELS("0") " - " SQL_LABELS("1") " - " SQL_LABELS("5") " AS waiting," \
+    "  " SQL_LABELS("1") " AS joined, " SQL_LABELS("2") " AS duplicates," \
+    "  " SQL_LABELS("3") " AS changed, " SQL_LABELS("4") " AS orphans," \
+    "  " SQL_LABELS("5") " AS unlabelled, " SQL_LABELS("6") " AS refused" \
+    " FROM meta WHERE key >= 'labels:' AND key < 'labels;';", \
     "CREATE VIEW v1_events AS SELECT " SQL_PIPELINE ", topic, fate, reason, total FROM event_count;", \
     "CREATE VIEW v1_baselines AS SELECT " SQL_PIPELINE ", b.name AS reference, b.model, b.version, b.source," \
     "  b.hash AS reference_hash, g.id AS grid, " SQL_CLOCK("b.from_ms") " / 1000 AS from_s," \
@@ -300,8 +343,11 @@
                   " revision, reference, n, reference_n, flags, closed_wall_ms, bins, " SLOT_NAMES ")" \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, " SLOT_PARAMETERS ")" \
                   " ON CONFLICT(series, window_end_s, window_end_ms, window_ms, subject, family)" \
-                  " DO UPDATE SET revision = max(excluded.revision," \
-                  "   result.revision + (excluded.revision > 1)), reference = excluded.reference," \
+                  " DO UPDATE SET revision = result.revision + (excluded.revision > 1 AND " \
+                  "   (result.reference, result.n, result.reference_n, result.flags, result.bins, " SLOT_RESULT \
+                  ") IS NOT (excluded.reference, excluded.n, excluded.reference_n, excluded.flags," \
+                  "   excluded.bins, " SLOT_EXCLUDED "))," \
+                  " reference = excluded.reference," \
                   " n = excluded.n, reference_n = excluded.reference_n, flags = excluded.flags," \
                   " closed_wall_ms = excluded.closed_wall_ms, bins = excluded.bins, " SLOT_UPDATES) \
     X(PUT_LATEST, "INSERT INTO latest(series, family, window_ms, window_end_ms, window_end_s)" \

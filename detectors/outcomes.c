@@ -6,6 +6,7 @@
 
 #include "detectors/outcomes_layout.h"
 #include "detectors/performance_regression.h"
+#include "detectors/portable_log.h"
 
 #define VALUE_MAX 0x1p31 /* units */
 #define LOSS_CLIP 1e-15
@@ -23,36 +24,15 @@ struct tally_size outcome_groups_size(void)
 /* rint is exact everywhere, unlike exp, log and their kin. */
 static void sum_add(struct tally *tally, uint32_t at, double value, int sign)
 {
-    int128 fixed = (int128)rint(value * OUT_SCALE);
+    double scaled = rint(value * OUT_SCALE);
+    /* Most fit 64 bits, where the conversion is one instruction. */
+    int128 fixed = scaled > -0x1p62 && scaled < 0x1p62 ? (int128)(int64_t)scaled : (int128)scaled;
     tally->sums[at] = (int128)((uint128)tally->sums[at] + (uint128)(sign < 0 ? -fixed : fixed));
 }
 
 static void count(struct tally *tally, uint32_t at, int sign)
 {
     tally->counters[at] += sign < 0 ? UINT64_MAX : 1;
-}
-
-/*
- * Natural logarithm of a positive normal number by basic operations only, so that it has the same bits on
- * every machine: x = m·2^k with m in [√½, √2), ln m = 2·atanh((m−1)/(m+1)) as a series. Error < 1e-15
- * relative to 1 + |ln x|.
- */
-static double portable_log(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof(bits));
-    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
-    bits = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(0x3ff0000000000000);
-    double m;
-    memcpy(&m, &bits, sizeof(m));
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        exponent++;
-    }
-    double s = (m - 1) / (m + 1), s2 = s * s, sum = 0;
-    for (int k = 25; k >= 1; k -= 2) /* |s| < 0.172: the next term is below 1e-21 */
-        sum = sum * s2 + 1.0 / k;
-    return (double)exponent * 0.69314718055994530942 + 2 * s * sum;
 }
 
 static double clip(double x, double low, double high)

@@ -5,6 +5,7 @@
 
 #include "agent/base/timestamp.h"
 #include "detectors/grid_build.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 
 /*
@@ -459,6 +460,59 @@ static int read_segment(struct reader *reader, const cJSON *item, struct referen
     return rc;
 }
 
+/* Names of fields that are no features; none, when it is not there. */
+static int read_ignored(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *array = member_of(root, "ignored"), *item;
+    if (array && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > REFERENCE_IGNORED_MAX))
+        return wrong(reader, "ignored", "is not an array of at most 4096 names");
+    const char *before = "";
+    cJSON_ArrayForEach(item, array)
+    {
+        const char *name = cJSON_GetStringValue(item);
+        if (!name || strcmp(before, name) >= 0)
+            return wrong(reader, "ignored", "is not an ascending list of names");
+        int rc = reference_ignore(reference, text_of(name));
+        if (rc != 0)
+            return rc;
+        before = name;
+    }
+    return 0;
+}
+
+static int read_chunks(const struct reader *reader, const cJSON *object, struct labelled *labelled)
+{
+    const cJSON *array = member_of(object, "chunks"), *item;
+    struct tally_size ours = outcomes_size();
+    int rc = read_number(reader, object, "unit", &labelled->unit);
+    if (rc == 0 && !(labelled->unit > 0))
+        rc = wrong(reader, "unit", "is not above 0");
+    if (rc == 0 && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > LABELLED_CHUNKS))
+        rc = wrong(reader, "chunks", "is not an array of at most 10 entries");
+    if (rc != 0)
+        return rc;
+    cJSON_ArrayForEach(item, array)
+    {
+        struct tally **chunk = &labelled->chunks[labelled->chunk_count++];
+        rc = read_tally(reader, item, chunk);
+        if (rc != 0)
+            return rc;
+        if ((*chunk)->size.counters != ours.counters || (*chunk)->size.sums != ours.sums)
+            return wrong(reader, "chunks", "was counted by another version of this program: build it again");
+    }
+    return labelled_finish(labelled);
+}
+
+static int read_labelled(struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *object = member_of(root, "labelled");
+    if (!object)
+        return 0;
+    reader->feature = "labelled";
+    reference->labelled = labelled_new(1);
+    return reference->labelled ? read_chunks(reader, object, reference->labelled) : ERR_NOMEM;
+}
+
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
 {
     const char *name = NULL, *model = NULL, *version = NULL, *source = NULL;
@@ -493,6 +547,18 @@ static int check_hash(const struct reader *reader, const cJSON *root, struct ref
     return 0;
 }
 
+/* What belongs to families that count by the reference. */
+static int read_models(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const char *what = "";
+    int rc = reference_read_multivariate(root, reference, &what);
+    if (rc == ERR_INVALID)
+        return wrong(reader, "multivariate", what);
+    if (rc == 0)
+        rc = reference_read_embeddings(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "embeddings", what) : rc;
+}
+
 static int read_root(struct reader *reader, const cJSON *root, struct reference **out)
 {
     const char *format = cJSON_GetStringValue(member_of(root, "format"));
@@ -517,6 +583,10 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_feature_counts(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_ignored(reader, root, reference);
+    if (rc == 0)
+        rc = reference_derive(reference);
     cJSON_ArrayForEach(item, member_of(root, "segments"))
     {
         if (rc == 0)
@@ -527,7 +597,11 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_family(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_labelled(reader, root, reference);
     reader->feature = NULL;
+    if (rc == 0)
+        rc = read_models(reader, root, reference);
     if (rc == 0)
         rc = check_hash(reader, root, reference);
     if (rc == 0)
