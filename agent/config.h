@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "detectors/families.h"
+#include "detectors/sequential.h"
 #include "agent/base/err.h"
 #include "agent/base/log.h"
 #include "agent/base/strbuf.h"
@@ -44,6 +45,39 @@ struct reference_config {
     uint32_t sample;             /* 10,000 */
 };
 
+enum detector_source {
+    DETECTOR_ON_ERROR,       /* 0 or 1 of each labelled prediction of a class */
+    DETECTOR_ON_SCORE_ERROR, /* |score − label|, or |prediction − label|/unit */
+    DETECTOR_ON_LOSS,        /* log loss, or ((prediction − label)/unit)² */
+    DETECTOR_ON_FEATURE,     /* mean of the pane; also @score and @prediction */
+    DETECTOR_ON_LATENCY,     /* median of the pane, ms */
+    DETECTOR_ON_KPI          /* mean of the pane */
+};
+enum { DETECTORS_MAX = 16, DETECTOR_PARAMETERS_MAX = 21 };
+
+struct detector_config {
+    char *on;
+    unsigned method;                            /* enum sequential_kind */
+    bool standardise;                           /* ON_FEATURE: in scales of the reference */
+    double parameters[DETECTOR_PARAMETERS_MAX]; /* as given; NaN: not */
+    enum detector_source source;
+    const char *name; /* of the feature or KPI; inside `on` */
+    struct sequential_options options;
+};
+
+/* What windows are compared with beside the reference (METHODS §13). */
+enum { PAST_WEEKS_MAX = 12 };
+struct time_range {
+    int64_t from_ms, to_ms;
+};
+struct past_config {
+    uint32_t seasonal_weeks;            /* 0: none */
+    int64_t rolling_ms, rolling_lag_ms; /* 0: none */
+    char **exceptions;
+    struct time_range *ranges; /* of `exceptions` */
+    uint32_t range_count;
+};
+
 struct version_config {
     char *version;
     struct reference_config reference;
@@ -57,12 +91,16 @@ struct model_config {
     char **segments;    /* NULL-terminated keys of `segments` to follow; NULL: all that come, within limits */
     char **categorical; /* forced types, NULL-terminated or NULL */
     char **numeric;
-    char **exclude; /* globs of features to leave out */
+    char **exclude;         /* globs of features to leave out */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
-    bool last_label;     /* of several labels of an id the last one counts in the end, not the first */
-    double label_sample; /* (0, 1]: the share of ids whose predictions wait for labels */
+    bool last_label;        /* of several labels of an id the last one counts in the end, not the first */
+    double label_sample;    /* (0, 1]: the share of ids whose predictions wait for labels */
     struct model_options options;
-    int64_t kpi_baseline_ms; /* 24 h: how long the first period of a KPI is, at least */
+    int64_t kpi_baseline_ms;           /* 24 h: how long the first period of a KPI is, at least */
+    struct detector_config *detectors; /* at most DETECTORS_MAX */
+    uint32_t detector_count;
+    struct past_config past;
+    uint32_t sequence_cap; /* labelled predictions that detectors are fed per finest pane */
 };
 
 struct limits_config {

@@ -257,6 +257,8 @@ static void check_models(struct config_reader *reader, const struct config *conf
         check_versions(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_types(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_kpis(reader, model, yaml_item(yaml_get(root, "models"), i));
+        config_check_past(reader, config, model, yaml_item(yaml_get(root, "models"), i));
+        config_check_detectors(reader, model, yaml_item(yaml_get(root, "models"), i));
     }
 }
 

@@ -12,6 +12,12 @@ extern const struct option_table config_table;
 /* One entry of `inputs`, into struct input_config. */
 extern const struct option_table config_input_table;
 
+/* One entry of `models[].detectors`, into struct detector_config. */
+extern const struct option_table config_detector_table;
+
+/* `models[].past`, into struct model_config. */
+extern const struct option_table config_past_table;
+
 #define TABLE(rows, type) .options = (rows), .count = ARRAY_LEN(rows), .struct_bytes = sizeof(type)
 
 /* config_fields.c: where the fields of an event are found. */
@@ -44,6 +50,14 @@ extern const struct option_type option_one;       /* uint32_t: api_version, whic
 
 /* config_checks.c: what one option alone cannot know. */
 void config_check(struct config_reader *reader, struct config *config, struct yaml_node *root);
+
+/* config_detectors.c: two that would have the same name. */
+void config_check_detectors(struct config_reader *reader, const struct model_config *model,
+                            struct yaml_node *node);
+
+/* config_past.c */
+void config_check_past(struct config_reader *reader, const struct config *config,
+                       const struct model_config *model, struct yaml_node *node);
 
 /* scheme://host of a URL, for people; the rest may be a secret. */
 struct text url_origin(const char *url);

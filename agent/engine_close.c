@@ -10,6 +10,8 @@
 
 #include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_past.h"
+#include "agent/engine_sequence.h"
 
 static int64_t now_us(void)
 {
@@ -211,7 +213,8 @@ static int report_series(struct engine *engine, struct series *series)
             return code;
         engine->stats.windows_closed++;
     }
-    return 0;
+    engine_past_judge(engine, series, engine->step.end_ms);
+    return engine_sequence_report(engine, series, engine->step.end_ms);
 }
 
 /* One tier of one series: `set` is what its pane holds, NULL when nothing. */
@@ -225,6 +228,8 @@ static int close_tier(struct engine *engine, struct series *series, uint8_t tier
         code = engine_volume_close(engine, series, tier, start_ms, set);
     if (code == 0 && tier + 1u < engine->times.tier_count)
         code = pane_set_add(&series->coarse[tier + 1], set);
+    if (code == 0 && tier == 1)
+        code = engine_past_add(engine, series, set, start_ms);
     return code ? code : add_to_windows(engine, series, tier, set);
 }
 
@@ -244,6 +249,8 @@ static int close_series(struct engine *engine, struct series *series)
         code = close_tier(engine, series, tier, &series->coarse[tier]);
         pane_set_reset(&series->coarse[tier]);
     }
+    if (code == 0 && pane)
+        code = engine_sequence_close(engine, series, &pane->set, engine->step.end_ms);
     if (pane) {
         series->open = pane->next;
         engine->open_bytes -= pane_set_bytes(&pane->set);

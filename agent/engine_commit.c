@@ -7,6 +7,8 @@
 #include "agent/engine_estimates.h"
 #include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_past.h"
+#include "agent/engine_sequence.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
 
@@ -152,6 +154,8 @@ int engine_commit(struct engine *engine, bool now)
     engine_kpi_put(engine);
     engine_estimates_put(engine);
     engine_outcomes_put(engine);
+    engine_sequence_put(engine);
+    engine_past_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
         engine->failed = ERR_NOMEM;
@@ -431,6 +435,10 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = restore_panes(engine, err);
     if (code == 0)
         code = engine_volume_restore(engine, err);
+    if (code == 0)
+        code = engine_sequence_restore(engine, err);
+    if (code == 0)
+        code = engine_past_restore(engine, err);
     if (code == 0)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)

@@ -72,6 +72,8 @@ struct version {
             until_ms[WINDOW_MAX]; /* ends that are owed, by window; next > until: none */
         bool changed;
     } estimates;
+    struct sequences *sequences; /* engine_sequence.h; NULL: none */
+    struct past *past;           /* engine_past.h; NULL: none yet */
 };
 
 struct open_pane {

@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "agent/engine_labelled.h"
+#include "agent/engine_internal.h"
+#include "agent/engine_past.h"
+#include "agent/engine_sequence.h"
 
 static int compare_series_names(const struct series *series, const char *model, const char *version,
                                 const char *segment)
@@ -102,6 +105,13 @@ struct version *engine_version(struct engine *engine, const char *model, const c
     version->matured_until_ms = version->settled_until_ms = INT64_MIN;
     version->config = config_model(engine->config, text_of(model));
     version->reference_config = config_reference(version->config, text_of(name));
+    if (engine_sequence_start(version) != 0) {
+        engine_sequence_free(version);
+        free(version->model);
+        free(version->name);
+        free(version);
+        return NULL;
+    }
     version->profile = starting_profile(engine, version);
     version->reference = reference_of_profile(engine, version->profile);
     if (version->profile->state == PROFILE_WAITING)
@@ -330,6 +340,8 @@ void engine_names_free(struct engine *engine)
         free(engine->versions[i]->kpi_maps);
         engine_labelled_free(engine->versions[i]);
         free(engine->versions[i]->paired);
+        engine_sequence_free(engine->versions[i]);
+        engine_past_free(engine->versions[i]);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

@@ -1,5 +1,6 @@
 /* What waits for labels: combinations, the join, and the panes that its pairs are added to. */
 #include "agent/engine_outcomes.h"
+#include "agent/engine_sequence.h"
 
 #include "agent/combos.h"
 
@@ -270,6 +271,8 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
         code = late || matured ? add_late(engine, series, prediction->ts_ms, &item)
                                : add_on_time(engine, series, start_ms, &item);
     }
+    if (code == 0 && !late && !matured)
+        code = engine_sequence_outcome(engine, combo->series[0], prediction, &item);
     return code;
 }
 

@@ -6,6 +6,7 @@
 
 #include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_sequence.h"
 #include "agent/engine_versions.h"
 
 enum { ROWS_MAX = 2 * OUTCOME_GROUPS_MAX };
@@ -234,6 +235,8 @@ static int mature(struct engine *engine, struct version *version, int64_t end_ms
     version->settled_until_ms = time_minus(end_ms, engine_outcomes_final_ms(engine));
     if (code == 0 && reports)
         code = engine_labelled_mature(engine, version, end_ms);
+    if (code == 0 && reports)
+        code = engine_sequence_mature(engine, version, end_ms);
     return code ? code : engine_flush_alerts(engine);
 }
 

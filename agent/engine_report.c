@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "agent/engine_estimates.h"
+#include "agent/engine_internal.h"
+#include "agent/engine_past.h"
 #include "agent/base/json.h"
 #include "detectors/throughput.h"
 #include "detectors/quality_report.h"
@@ -216,6 +218,8 @@ static int put_rows(struct engine *engine, const struct series *series, const st
 {
     const struct known_reference *known = series->version->reference;
     uint32_t flags = window_flags(engine, series, window, end_ms);
+    if (count && (rows[0].family == FAMILY_SEASONAL || rows[0].family == FAMILY_ROLLING))
+        known = NULL; /* the past is no reference with a name */
     for (uint32_t i = 0; i < count; i++) {
         strbuf_reset(&engine->scratch);
         if (set)
@@ -354,6 +358,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
         code = report_quality(engine, series, config, set, end_ms, revision);
     if (code == 0)
         code = engine_volume_report(engine, series, config, end_ms, revision);
+    if (code == 0 && revision == 1)
+        code = engine_past_report(engine, series, window, set, end_ms);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     if (code == 0)

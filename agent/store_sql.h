@@ -242,6 +242,17 @@
     SQL_NAMES_VIEW("v1_categories", \
                    "CAST(" SQL_JSON_AT("1") " AS REAL) / r.n AS share", "top"), \
     SQL_NAMES_VIEW("v1_unseen", SQL_JSON_AT("1") " AS count", "unseen"), \
+    /* What change detectors said; the input is what stands before the last colon of the subject. */ \
+    "CREATE VIEW v1_detections AS SELECT " SQL_PIPELINE ", s.model, s.version, s.segment," \
+    "  substr(f.name, 1, length(f.name) - length(method) - 1) AS input, method," \
+    "  CASE r.s00 WHEN 2 THEN 'drift' WHEN 1 THEN 'warning' ELSE 'ok' END AS state, r.s02 AS statistic," \
+    "  CAST(r.s03 AS INTEGER) AS value_index, CAST(r.s04 AS INTEGER) AS since_restart," \
+    "  CAST(r.s05 AS INTEGER) AS drifts, r.s01 AS value, r.n, (r.window_end_ms - r.window_ms) / 1000 AS" \
+    "  window_start_s, r.window_end_s, r.window_end_ms, " SQL_ISO("r.window_end_s") " AS window_end" \
+    " FROM result r JOIN series s ON s.series = r.series JOIN" \
+    "  (SELECT subject, name, replace(name, rtrim(name, replace(name, ':', '')), '') AS method FROM subject) f" \
+    "  ON f.subject = r.subject" \
+    " WHERE r.family = (SELECT family FROM metric WHERE name = 'detector_state') AND r.s00 >= 1;", \
     "CREATE VIEW v1_alerts AS SELECT " SQL_PIPELINE ", key, rule, metric, model, version, segment, feature," \
     "  window_ms / 1000 AS window_s, " SQL_ALERT_STATE("state") " AS state," \
     "  " SQL_SEVERITY("severity") " AS severity, state IN (1, 2) AS open, since_ms / 1000 AS since_s," \

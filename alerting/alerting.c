@@ -96,6 +96,20 @@ void alerting_free(struct alerting *alerting)
     free(alerting);
 }
 
+void alerting_each_firing(const struct alerting *alerting, struct text model, struct text version,
+                          struct text segment, void (*fn)(void *context, const struct open_alert *alert),
+                          void *context)
+{
+    for (uint32_t i = 0; alerting->table.count && i < alerting->table.bucket_count; i++)
+        for (const struct alert *alert = alerting->table.buckets[i]; alert; alert = alert->next) {
+            if (alert->state != ALERT_FIRING || !text_equal(alert->model, model) ||
+                !text_equal(alert->version, version) || !text_equal(alert->segment, segment))
+                continue;
+            struct open_alert open = {alert->feature, alert->metric_name, alert->since_ms, alert->window_ms};
+            fn(context, &open);
+        }
+}
+
 uint32_t alerting_count(const struct alerting *alerting)
 {
     return alerting->table.count;

@@ -117,6 +117,16 @@ int alerting_restore(struct alerting *alerting, const struct alert_row *row) MUS
 int alerting_feed(struct alerting *alerting, const struct finding_context *context,
                   const struct report_row *rows, const struct text *names, uint32_t count) MUST_USE;
 int alerting_flush(struct alerting *alerting, const struct alert_sink *sink) MUST_USE;
+/* An alert of a series that fires now, whatever its rule. */
+struct open_alert {
+    struct text feature;
+    const char *metric;
+    int64_t since_ms, window_ms; /* the first window that met the condition ended at `since` */
+};
+/* In no order. O(alerts). */
+void alerting_each_firing(const struct alerting *alerting, struct text model, struct text version,
+                          struct text segment, void (*fn)(void *context, const struct open_alert *alert),
+                          void *context);
 /* Alerts kept now, and those refused so far because `alerts_max` were kept. */
 uint32_t alerting_count(const struct alerting *alerting);
 uint64_t alerting_refused(const struct alerting *alerting);

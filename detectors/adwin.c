@@ -149,6 +149,13 @@ static bool adwin_valid(const void *state, const double *values)
     return width == a->width;
 }
 
+static double adwin_statistic(const void *state, const double *values)
+{
+    const struct adwin *s = state;
+    (void)values;
+    return s->width ? s->total / (double)s->width : (double)NAN;
+}
+
 const struct sequential_kind_ops adwin_ops = {
     .description = {.name = "adwin",
                     .summary = "mean of an adaptive window",
@@ -160,4 +167,5 @@ const struct sequential_kind_ops adwin_ops = {
     .start = adwin_start,
     .update = adwin_update,
     .valid = adwin_valid,
+    .statistic = adwin_statistic,
 };

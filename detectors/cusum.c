@@ -41,6 +41,13 @@ static enum sequential_state cusum_update(void *state, const double *values, dou
     return drifted ? SEQUENTIAL_DRIFT : SEQUENTIAL_QUIET;
 }
 
+static double cusum_statistic(const void *state, const double *values)
+{
+    const struct cusum *s = state;
+    (void)values;
+    return s->n ? fmax(s->high, s->low) : (double)NAN;
+}
+
 const struct sequential_kind_ops cusum_ops = {
     .description = {.name = "cusum",
                     .summary = "tabular CUSUM, both directions, slack and threshold in standard deviations",
@@ -51,6 +58,7 @@ const struct sequential_kind_ops cusum_ops = {
     .state_bytes = cusum_bytes,
     .start = cusum_start,
     .update = cusum_update,
+    .statistic = cusum_statistic,
 };
 
 enum { MOA_MIN_INSTANCES, MOA_DELTA, MOA_THRESHOLD };
@@ -76,4 +84,5 @@ const struct sequential_kind_ops cusum_moa_ops = {
     .state_bytes = cusum_bytes,
     .start = cusum_start,
     .update = cusum_moa_update,
+    .statistic = cusum_statistic,
 };

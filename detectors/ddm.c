@@ -42,6 +42,13 @@ static enum sequential_state ddm_update(void *state, const double *values, doubl
     return p + sd > s->p_min + values[WARNING] * s->s_min ? SEQUENTIAL_WARNING : SEQUENTIAL_QUIET;
 }
 
+static double ddm_statistic(const void *state, const double *values)
+{
+    const struct ddm *s = state;
+    (void)values;
+    return s->n ? s->errors / (double)s->n : (double)NAN;
+}
+
 const struct sequential_kind_ops ddm_ops = {
     .description = {.name = "ddm",
                     .binary = true,
@@ -53,6 +60,7 @@ const struct sequential_kind_ops ddm_ops = {
     .state_bytes = ddm_bytes,
     .start = ddm_start,
     .update = ddm_update,
+    .statistic = ddm_statistic,
 };
 
 enum { EDDM_WARM_START, EDDM_ALPHA, EDDM_BETA, EDDM_POPULATION_SD };
@@ -103,6 +111,13 @@ static enum sequential_state eddm_update(void *state, const double *values, doub
     return share < values[EDDM_ALPHA] ? SEQUENTIAL_WARNING : SEQUENTIAL_QUIET;
 }
 
+static double eddm_statistic(const void *state, const double *values)
+{
+    const struct eddm *s = state;
+    (void)values;
+    return s->errors ? s->mean : (double)NAN;
+}
+
 const struct sequential_kind_ops eddm_ops = {
     .description = {.name = "eddm",
                     .binary = true,
@@ -115,4 +130,5 @@ const struct sequential_kind_ops eddm_ops = {
     .state_bytes = eddm_bytes,
     .start = eddm_start,
     .update = eddm_update,
+    .statistic = eddm_statistic,
 };

@@ -214,7 +214,6 @@ static void fill_frequency(const struct count_pair *pair, struct threshold *know
     slots[SLOT_ROOT_FLOOR] = sqrt(threshold);
     slots[SLOT_TOTAL_VARIATION_FLOOR] = total_variation_floor(pair, known->alpha);
     slots[SLOT_LINF_FLOOR] = linf_floor(pair, known->alpha);
-    fill_tests(pair, slots);
 }
 
 /* ---- moments and ordered distances --------------------------------------------------------------------- */
@@ -424,6 +423,8 @@ static void fill_row(struct report_row *row, struct side reference, struct side 
     row->flags |= numeric ? 0 : REPORT_CATEGORICAL;
     row->flags |= row->n < options->n_min ? REPORT_INSUFFICIENT : 0;
     fill_frequency(&bins.pair, known, row->slots);
+    if (!options->without_tables && bins.pair.n && bins.pair.M && bins.pair.nonempty > 1)
+        fill_tests(&bins.pair, row->slots);
     if (numeric)
         fill_ordered(&subject, reference, current, row->subject, options->alpha, row->slots);
     fill_rates(&subject, row->n, row->reference_n, row->slots);

@@ -12,6 +12,8 @@
 struct drift_options {
     uint64_t n_min; /* 200 */
     double alpha;   /* of the noise floors: 0.001 */
+    bool
+        without_tables; /* leaves out chi2, its p-value, g and cramers_v: most of the time of small samples */
 };
 
 /* Fills one row per feature of the grid (rows has grid->feature_count entries). Layouts may differ in

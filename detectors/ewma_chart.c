@@ -47,6 +47,13 @@ static enum sequential_state ewma_update(void *state, const double *values, doub
     return fabs(s->z - s->mean) > limit ? SEQUENTIAL_DRIFT : SEQUENTIAL_QUIET;
 }
 
+static double ewma_statistic(const void *state, const double *values)
+{
+    const struct ewma *s = state;
+    (void)values;
+    return s->n ? s->z : (double)NAN;
+}
+
 const struct sequential_kind_ops ewma_ops = {
     .description = {.name = "ewma",
                     .summary = "exponentially weighted mean against the running mean",
@@ -57,6 +64,7 @@ const struct sequential_kind_ops ewma_ops = {
     .state_bytes = ewma_bytes,
     .start = ewma_start,
     .update = ewma_update,
+    .statistic = ewma_statistic,
 };
 
 enum { ECDD_LAMBDA, ECDD_MIN_INSTANCES, ECDD_RUN_LENGTH };
@@ -100,4 +108,5 @@ const struct sequential_kind_ops ecdd_ops = {
     .state_bytes = ewma_bytes,
     .start = ewma_start,
     .update = ecdd_update,
+    .statistic = ewma_statistic,
 };

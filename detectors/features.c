@@ -574,3 +574,54 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
     find_clipped(binding, row);
     return 0;
 }
+
+double feature_mean(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
+                    bool standardised)
+{
+    const struct feature_grid *grid = &layout->grid->features[feature];
+    if (grid->type != FEATURE_NUMERIC)
+        return (double)NAN;
+    const uint64_t *slots = tally->counters + layout->slot_at[feature];
+    uint64_t n = 0;
+    for (unsigned i = 0; i < feature_slot_missing(grid, layout->resolution); i++)
+        n += slots[i];
+    if (n == 0)
+        return (double)NAN;
+    long double z = (long double)tally->sums[layout->sums_at[feature]] / (long double)Z_UNIT / (long double)n;
+    return (double)(standardised ? z : (long double)grid->location + (long double)grid->scale * z);
+}
+
+static void add_sums(const struct feature_layout *from_layout, const struct tally *from,
+                     const struct feature_layout *into_layout, struct tally *into, uint32_t feature, int sign)
+{
+    if (from_layout->grid->features[feature].type != FEATURE_NUMERIC)
+        return;
+    uint64_t clipped = from->counters[from_layout->clipped_at[feature]];
+    into->counters[into_layout->clipped_at[feature]] += sign > 0 ? clipped : -clipped;
+    for (uint32_t i = 0; i < FEATURE_SUMS; i++)
+        into->sums[into_layout->sums_at[feature] + i] += sign * from->sums[from_layout->sums_at[feature] + i];
+}
+
+void feature_tally_add(const struct feature_layout *layout, const struct tally *from, struct tally *into,
+                       uint32_t feature, int sign)
+{
+    uint32_t at = layout->slot_at[feature];
+    uint32_t count = layout->grid->features[feature].slot_count[layout->resolution];
+    for (uint32_t slot = at; slot < at + count; slot++)
+        into->counters[slot] += sign > 0 ? from->counters[slot] : -from->counters[slot];
+    add_sums(layout, from, layout, into, feature, sign);
+}
+
+void feature_tally_coarsen(const struct feature_layout *fine, const struct tally *from,
+                           const struct feature_layout *coarse, struct tally *into)
+{
+    into->counters[0] += from->counters[0];
+    for (uint32_t f = 0; f < fine->grid->feature_count; f++) {
+        const struct feature_grid *grid = &fine->grid->features[f];
+        const uint64_t *slots = from->counters + fine->slot_at[f];
+        uint64_t *out = into->counters + coarse->slot_at[f];
+        for (uint32_t slot = 0; slot < grid->slot_count[GRID_FINE]; slot++)
+            out[grid->type == FEATURE_CATEGORICAL ? slot : grid->coarse_slot[slot]] += slots[slot];
+        add_sums(fine, from, coarse, into, f, 1);
+    }
+}

@@ -6,6 +6,7 @@
  * numeric feature `clipped`. Sums: per numeric feature Σz (2^-40), Σz² (2^-32), Σz below the range, Σz above
  * the range (2^-40), z = (x − location)/scale clipped to ±256 (DESIGN §3).
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
@@ -77,6 +78,18 @@ uint32_t feature_binding_find(const struct feature_binding *binding, const struc
  */
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,
                         const struct event *ev) MUST_USE;
+
+/* Mean of the numbers of a feature in a tally, in units of the feature; `standardised`: in scales of the
+ * reference from its location. NaN when it is categorical or has none. O(slots). */
+double feature_mean(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
+                    bool standardised);
+
+/* Adds a fine tally to a coarse one of the same grid. */
+void feature_tally_coarsen(const struct feature_layout *fine, const struct tally *from,
+                           const struct feature_layout *coarse, struct tally *into);
+/* Adds (sign 1) one feature of a tally to another of the same layout, or takes it back (−1). */
+void feature_tally_add(const struct feature_layout *layout, const struct tally *from, struct tally *into,
+                       uint32_t feature, int sign);
 
 /*
  * What a worker adds to: 32-bit counters, 64-bit sums that spill into 128 bits every 2^13 events. Few events

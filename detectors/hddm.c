@@ -67,6 +67,13 @@ static enum sequential_state hddm_a_update(void *state, const double *values, do
     return SEQUENTIAL_QUIET;
 }
 
+static double hddm_a_statistic(const void *state, const double *values)
+{
+    const struct hddm_a *s = state;
+    (void)values;
+    return s->total.n > 0 ? mean_of(s->total) : (double)NAN;
+}
+
 const struct sequential_kind_ops hddm_a_ops = {
     .description = {.name = "hddm_a",
                     .summary = "mean of values in [0, 1] against its best so far, Hoeffding bound",
@@ -77,6 +84,7 @@ const struct sequential_kind_ops hddm_a_ops = {
     .state_bytes = hddm_a_bytes,
     .start = hddm_a_start,
     .update = hddm_a_update,
+    .statistic = hddm_a_statistic,
 };
 
 struct weighted {
@@ -156,6 +164,13 @@ static enum sequential_state hddm_w_update(void *state, const double *values, do
     return SEQUENTIAL_QUIET;
 }
 
+static double hddm_w_statistic(const void *state, const double *values)
+{
+    const struct hddm_w *s = state;
+    (void)values;
+    return s->total.used ? s->total.mean : (double)NAN;
+}
+
 const struct sequential_kind_ops hddm_w_ops = {
     .description = {.name = "hddm_w",
                     .summary = "weighted mean of values in [0, 1] against its best so far, McDiarmid bound",
@@ -167,4 +182,5 @@ const struct sequential_kind_ops hddm_w_ops = {
     .state_bytes = hddm_w_bytes,
     .start = hddm_w_start,
     .update = hddm_w_update,
+    .statistic = hddm_w_statistic,
 };

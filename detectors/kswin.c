@@ -13,6 +13,7 @@ enum { ALPHA, WINDOW, STAT };
 
 struct kswin {
     uint64_t used;
+    double distance; /* of the last comparison; NaN: none yet */
     double memory[]; /* window values, oldest first; then 2·stat of work space, zero between calls */
 };
 
@@ -23,8 +24,8 @@ static size_t kswin_bytes(const double *values)
 
 static void kswin_start(void *state, const double *values)
 {
-    (void)state;
     (void)values;
+    ((struct kswin *)state)->distance = (double)NAN;
 }
 
 static int ascending(const void *left, const void *right)
@@ -73,6 +74,7 @@ static enum sequential_state kswin_update(void *state, const double *values, dou
     qsort(recent, stat, sizeof recent[0], ascending);
     double d = ks_statistic(sample, recent, stat);
     memset(sample, 0, 2 * stat * sizeof sample[0]);
+    s->distance = d;
     double p = kolmogorov_sf(sqrt((double)stat / 2) * d);
     return p <= values[ALPHA] && d > 0.1 ? SEQUENTIAL_DRIFT : SEQUENTIAL_QUIET;
 }
@@ -80,6 +82,13 @@ static enum sequential_state kswin_update(void *state, const double *values, dou
 static bool kswin_valid(const void *state, const double *values)
 {
     return ((const struct kswin *)state)->used <= (uint64_t)values[WINDOW];
+}
+
+static double kswin_statistic(const void *state, const double *values)
+{
+    const struct kswin *s = state;
+    (void)values;
+    return s->distance;
 }
 
 const struct sequential_kind_ops kswin_ops = {
@@ -93,4 +102,5 @@ const struct sequential_kind_ops kswin_ops = {
     .start = kswin_start,
     .update = kswin_update,
     .valid = kswin_valid,
+    .statistic = kswin_statistic,
 };

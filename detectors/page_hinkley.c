@@ -49,6 +49,13 @@ static enum sequential_state page_hinkley_update(void *state, const double *valu
     return rose || fell ? SEQUENTIAL_DRIFT : SEQUENTIAL_QUIET;
 }
 
+static double page_hinkley_statistic(const void *state, const double *values)
+{
+    const struct page_hinkley *s = state;
+    (void)values;
+    return s->n ? fmax(s->up - s->min_up, s->max_down - s->down) : (double)NAN;
+}
+
 const struct sequential_kind_ops page_hinkley_ops = {
     .description = {.name = "page_hinkley",
                     .summary = "cumulated deviations from the mean, both directions",
@@ -62,6 +69,7 @@ const struct sequential_kind_ops page_hinkley_ops = {
     .state_bytes = page_hinkley_bytes,
     .start = page_hinkley_start,
     .update = page_hinkley_update,
+    .statistic = page_hinkley_statistic,
 };
 
 enum { MOA_DELTA, MOA_THRESHOLD, MOA_ALPHA };
@@ -74,6 +82,13 @@ static enum sequential_state page_hinkley_moa_update(void *state, const double *
     return s->up > values[MOA_THRESHOLD] ? SEQUENTIAL_DRIFT : SEQUENTIAL_QUIET;
 }
 
+static double page_hinkley_moa_statistic(const void *state, const double *values)
+{
+    const struct page_hinkley *s = state;
+    (void)values;
+    return s->n ? s->up : (double)NAN;
+}
+
 const struct sequential_kind_ops page_hinkley_moa_ops = {
     .description = {.name = "page_hinkley_moa",
                     .summary = "cumulated deviations from the mean, increases only, as MOA does it",
@@ -84,4 +99,5 @@ const struct sequential_kind_ops page_hinkley_moa_ops = {
     .state_bytes = page_hinkley_bytes,
     .start = page_hinkley_start,
     .update = page_hinkley_moa_update,
+    .statistic = page_hinkley_moa_statistic,
 };

@@ -11,14 +11,18 @@
 #include "detectors/latency_slots.h"
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/past_slots.h"
 #include "detectors/root_cause_slots.h"
 #include "detectors/throughput.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 #include "detectors/score_slots.h"
 #include "detectors/volume_slots.h"
+#include "detectors/sequence_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
+static_assert((int)FEATURE_SLOT_COUNT <= (int)PAST_ROWS && (int)PAST_LEFT_OUT < (int)REPORT_SLOTS,
+              "slots of the past of features are their own");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
 static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for calibration");
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
@@ -34,6 +38,7 @@ static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row
 static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
 static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
 static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
+static_assert((int)DETECTOR_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for change detectors");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
@@ -114,6 +119,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/comparison.def"
 #include "detectors/metrics/multivariate.def"
 #include "detectors/metrics/volume.def"
+#include "detectors/metrics/detector.def"
+#include "detectors/metrics/past.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -153,6 +160,9 @@ const char *family_monitor(enum family family)
         [FAMILY_MULTIVARIATE] = "multivariate",
         [FAMILY_EMBEDDINGS] = "multivariate",
         [FAMILY_ACTIVITY] = "quality",
+        [FAMILY_DETECTOR] = "detector",
+        [FAMILY_SEASONAL] = "seasonal",
+        [FAMILY_ROLLING] = "rolling",
     };
     return names[family];
 }

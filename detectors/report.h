@@ -34,6 +34,9 @@ enum family {
     FAMILY_EMBEDDINGS,            /* of an array-valued feature */
     FAMILY_THROUGHPUT,            /* "@events": how many there were */
     FAMILY_ACTIVITY,              /* "@activity": how many events come */
+    FAMILY_DETECTOR,              /* of a change detector, "<input>:<method>" */
+    FAMILY_SEASONAL, /* of a feature against the same hours of earlier weeks; slots as FAMILY_FEATURES */
+    FAMILY_ROLLING,  /* of a feature against a stretch before the window; slots as FAMILY_FEATURES */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

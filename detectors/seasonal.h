@@ -21,4 +21,13 @@ struct stratum {
 bool seasonal_mixture(const struct stratum *strata, uint32_t stratum_count, uint32_t bins,
                       double *out_mixture, double *out_effective_rows);
 
+/*
+ * Which of the weeks that would make a reference are not like the others (METHODS §13, guard 2): a week is
+ * out when its Jensen–Shannon distance to the sum of the others exceeds the median of those distances by more
+ * than 3·1.4826·MAD and, less what sampling adds on average, is above `warning`. With fewer than three weeks
+ * that hold anything none is out. `weeks[k]` holds `bins` counts. At most 64 weeks. O(weeks·bins).
+ */
+void seasonal_outlying_weeks(const uint64_t *const *weeks, uint32_t week_count, uint32_t bins, double warning,
+                             bool *out_outlying);
+
 #endif

@@ -103,6 +103,16 @@ enum sequential_state sequential_update(struct sequential *detector, double x)
     return state;
 }
 
+double sequential_statistic(const struct sequential *detector)
+{
+    return kinds[detector->options.kind]->statistic(detector->state, detector->options.values);
+}
+
+const struct sequential_options *sequential_get_options(const struct sequential *detector)
+{
+    return &detector->options;
+}
+
 /*
  * Checkpoint: format 1, kind, parameters, drifted, then the words: runs of (zero words, other words), each
  * other word as 8 bytes, low first.

@@ -63,6 +63,11 @@ void sequential_reset(struct sequential *detector);
 /* A value that is not finite is ignored. O(1), ADWIN O(log n) amortised, KSWIN O(window log window). */
 enum sequential_state sequential_update(struct sequential *detector, double x);
 
+/* What the detector compares with its limit, as of the last value (detectors/README.md says what that is for
+ * each kind); NaN before there is any. */
+double sequential_statistic(const struct sequential *detector);
+const struct sequential_options *sequential_get_options(const struct sequential *detector);
+
 /* Equal state gives equal bytes. Decoding takes the options from the bytes; ERR_CORRUPT, ERR_NOMEM. */
 void sequential_encode(const struct sequential *detector, struct strbuf *out);
 int sequential_decode(const void *bytes, size_t len, struct sequential **out) MUST_USE;

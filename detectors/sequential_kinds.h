@@ -16,6 +16,8 @@ struct sequential_kind_ops {
     enum sequential_state (*update)(void *state, const double *values, double x);
     bool (*valid)(const void *state,
                   const double *values); /* of decoded bytes: indices in range; NULL: any */
+    /* What it compares with its limit, after the last value; NaN: nothing yet. */
+    double (*statistic)(const void *state, const double *values);
 };
 
 extern const struct sequential_kind_ops adwin_ops;

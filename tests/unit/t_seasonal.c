@@ -34,8 +34,33 @@ static void test_undefined(void **state)
     assert_true(isnan(mixture[0]) && isnan(rows));
 }
 
+static void test_outlying_weeks(void **state)
+{
+    static const uint64_t plain[] = {400, 600}, other[] = {410, 590}, third[] = {395, 605},
+                          odd[] = {800, 200}, slightly[] = {450, 550}, none[] = {0, 0};
+    const struct {
+        const uint64_t *weeks[5];
+        uint32_t count;
+        int outlying; /* −1: none */
+    } cases[] = {{{plain, other, odd, third}, 4, 2},
+                 {{plain, odd}, 2, -1}, /* nobody can say which */
+                 {{plain, none, odd}, 3, -1},
+                 {{plain, other, third, slightly}, 4, -1}, /* clearly different, but not by much */
+                 {{plain, plain, plain, plain}, 4, -1},
+                 {{none, none, none}, 3, -1},
+                 {{odd, plain, other, third, none}, 5, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        bool outlying[5] = {true, true, true, true, true};
+        seasonal_outlying_weeks(cases[i].weeks, cases[i].count, 2, 0.10, outlying);
+        for (uint32_t k = 0; k < cases[i].count; k++)
+            assert_int_equal(outlying[k], (int)k == cases[i].outlying);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mixture), cmocka_unit_test(test_undefined)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mixture), cmocka_unit_test(test_undefined),
+                                       cmocka_unit_test(test_outlying_weeks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
