@@ -89,16 +89,16 @@ static void cut_where_the_learned_goes_on(void **state)
 static void cut_where_keys_are_not_guessed(void **state)
 {
     (void)state;
-    static const char *const orders[] = {
-        "{\"id\":\"i\",\"ts\":1,\"type\":\"prediction\",\"features\":{\"b\":\"x\",\"a\":1,"
-        "\"abcdefghijklmnop\":2},"
-        "\"model\":\"m\"}",
-        "{\"features\":{\"abcdefghijklmnop\":2,\"b\":\"x\",\"a\":1},\"ts\":1,\"type\":\"prediction\","
-        "\"model\":\"m\","
-        "\"id\":\"i\"}",
+    static const char first[] = "{\"id\":\"i\",\"ts\":1,\"type\":\"prediction\",\"features\":{\"b\":\"x\","
+                                "\"a\":1,\"abcdefghijklmnop\":2},"
+                                "\"model\":\"m\"}";
+    static const char second[] = "{\"features\":{\"abcdefghijklmnop\":2,\"b\":\"x\",\"a\":1},\"ts\":1,"
+                                 "\"type\":\"prediction\",\"model\":\"m\","
+                                 "\"id\":\"i\"}";
+    static const char third[] =
         "{\"model\":\"m\",\"features\":{\"a\":1,\"abcdefghijklmnop\":2,\"b\":\"x\"},\"id\":\"i\","
-        "\"type\":\"prediction\",\"ts\":1}",
-    };
+        "\"type\":\"prediction\",\"ts\":1}";
+    const char *const orders[] = {first, second, third};
     struct fixture fixture;
     fixture_open(&fixture, NULL, NULL);
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
