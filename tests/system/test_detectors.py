@@ -78,6 +78,13 @@ def test_published_indices_on_a_feature(tmp_path, toy):
     assert ("nothing", "kswin") not in found
 
 
+def test_published_indices_on_a_kpi(tmp_path, toy):
+    events = [{"type": "kpi", "model": "m", "ts": START + i * MINUTE, "kpis": {"sales": x, "other": 1}} for i, x in enumerate(toy)]
+    store = streams.replay(tmp_path, "kpi", model(["{on: 'kpi:sales', method: adwin}", "{on: 'kpi:other', method: adwin}"]), [streams.write(tmp_path / "e", events)])
+    assert [i for i, _ in detections(store)["kpi:sales", "adwin"]] == driftd.answers()["toy_stream"]["published"]["ADWIN(delta=0.002)"]
+    assert ("kpi:other", "adwin") not in detections(store)
+
+
 # ---- the same bytes ----
 
 BINARY = ["{on: error, method: adwin}", "{on: error, method: ddm}", "{on: error, method: eddm}", "{on: error, method: hddm_a}",
