@@ -33,8 +33,6 @@ struct window_config {
     uint8_t tier;                /* that tier */
 };
 
-enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
-
 enum reference_kind { REFERENCE_CAPTURE, REFERENCE_FILE, REFERENCE_NAME, REFERENCE_NONE };
 
 struct reference_config {
@@ -60,16 +58,17 @@ struct model_config {
     char **categorical; /* forced types, NULL-terminated or NULL */
     char **numeric;
     char **exclude; /* globs of features to leave out */
-    enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     bool last_label;     /* of several labels of an id the last one counts in the end, not the first */
     double label_sample; /* (0, 1]: the share of ids whose predictions wait for labels */
     struct model_options options;
+    int64_t kpi_baseline_ms; /* 24 h: how long the first period of a KPI is, at least */
 };
 
 struct limits_config {
     uint32_t models, versions, segments, features,
         categories;            /* 100; 20 per model; 100 per version; 1024 per model; 64 */
+    uint32_t kpis;             /* 64 per version */
     uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */

@@ -3,6 +3,7 @@
 
 #include "agent/base/compiler.h"
 #include "agent/config_internal.h"
+#include "detectors/kpi.h"
 
 enum { INPUTS_MAX = 64, MODELS_MAX = 1000, VERSIONS_MAX = 256, RULES_MAX = 500, SINKS_MAX = 64 };
 
@@ -20,6 +21,8 @@ static const struct choice task_choices[] = {{"auto", TASK_AUTO},
                                              {"none", TASK_NONE},
                                              {NULL, 0}};
 static const struct choice label_choices[] = {{"first", 0}, {"last", 1}, {NULL, 0}};
+static const struct choice multivariate_choices[] = {
+    {"off", MULTIVARIATE_OFF}, {"sampled", MULTIVARIATE_SAMPLED}, {"all", MULTIVARIATE_ALL}, {NULL, 0}};
 static const struct choice level_choices[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct choice log_format_choices[] = {
@@ -267,6 +270,37 @@ static const struct option_table types_table = {
     TABLE(types_options, struct model_config),
     .title = "Types are taken from the reference's majority unless said here."};
 
+static const struct config_option kpi_options[] = {
+    {.key = "name",
+     .type = &option_string,
+     OPTION_AT(struct kpi_scale, name),
+     .flags = OPTION_REQUIRED | OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "The KPI as events name it."},
+    {.key = "unit",
+     .type = &option_number,
+     OPTION_AT(struct kpi_scale, unit),
+     .initial = "1",
+     .minimum = 1e-12,
+     .maximum = 1e12,
+     .help = "About the size of usual values: sums resolve 1e-12 of it, deviations 1e-6, and values are "
+             "held up to 2.7e8 of it."},
+    {.key = "low",
+     .type = &option_number_or_none,
+     OPTION_AT(struct kpi_scale, low),
+     .minimum = -1e300,
+     .help = "Lower values count as this (winsorising), and as clipped."},
+    {.key = "high",
+     .type = &option_number_or_none,
+     OPTION_AT(struct kpi_scale, high),
+     .minimum = -1e300,
+     .help = "Higher values count as this, and as clipped."},
+};
+static const struct option_table kpi_table = {
+    TABLE(kpi_options, struct kpi_scale),
+    .title = "KPIs that need more than the defaults; others are counted with unit 1. A change here starts "
+             "the KPIs of the model anew."};
+
 static const struct config_option model_options[] = {
     {.key = "name",
      .type = &option_string,
@@ -307,7 +341,7 @@ static const struct config_option model_options[] = {
      .help = "Windows with fewer values say `insufficient` and do not alert."},
     {.key = "task",
      .type = &option_choice,
-     OPTION_AT(struct model_config, task),
+     OPTION_AT(struct model_config, options.task),
      .initial = "auto",
      .choices = task_choices,
      .help =
@@ -351,6 +385,38 @@ static const struct config_option model_options[] = {
      .minimum = 1e-12,
      .maximum = 1e12,
      .help = "Of regression targets: sums resolve 1e-12 of it and hold values up to 2e9 of it."},
+    {.key = "kpis",
+     .type = &option_list,
+     OPTION_AT(struct model_config, options.kpis),
+     .count_offset = offsetof(struct model_config, options.kpi_count),
+     .maximum = KPI_SLOTS_MAX,
+     .table = &kpi_table,
+     .help = "Scales and limits of business KPIs."},
+    {.key = "kpi_baseline",
+     .type = &option_duration,
+     OPTION_AT(struct model_config, kpi_baseline_ms),
+     .initial = "24h",
+     .minimum = 1000,
+     .maximum = YEARS,
+     .help = "How much event time of a KPI, from its first pane, its later windows are compared with; it "
+             "goes on until it holds 30 values."},
+    {.key = "multivariate",
+     .type = &option_choice,
+     OPTION_AT(struct model_config, options.multivariate),
+     .initial = "off",
+     .choices = multivariate_choices,
+     .help =
+         "Watches features together and embeddings (MMD, PCA, Hotelling, correlations): `sampled` looks at "
+         "one event of 16 by the hash of its id, `all` at every one. A reference from a file must have been "
+         "built with --multivariate."},
+    {.key = "multivariate_features",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.multivariate_features),
+     .help = "Globs of the features that are watched together; the first 64 by name when absent."},
+    {.key = "embeddings",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.embeddings),
+     .help = "Array-valued features to follow when `multivariate` is on; all, up to 16, when absent."},
 };
 static const struct option_table model_table = {TABLE(model_options, struct model_config),
                                                 .title = "What is particular to a model."};
@@ -544,6 +610,7 @@ static const struct config_option limits_options[] = {
     COUNT("segments", limits.segments, "100", 0, 1e5, "Segments of a version."),
     COUNT("features", limits.features, "1024", 1, 65536, "Features of a model."),
     COUNT("categories", limits.categories, "64", 2, 200, "Categories of a feature; the others are one."),
+    COUNT("kpis", limits.kpis, "64", 0, 64, "KPIs of a version."),
     COUNT("waiting", limits.waiting, "1000000", 0, 1e9,
           "Predictions that wait for labels, and as many labels; 40 to 100 bytes each."),
     BYTES("open_pane_bytes", limits.open_pane_bytes, "64MiB", 1 * MIB, 64 * GIB,

@@ -4,6 +4,7 @@
 
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
+#include "detectors/unseen_names.h"
 
 struct counting {
     const struct pane_times *times;
@@ -58,8 +59,13 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
+    if (!*binding) {
+        const struct reference *reference = state->profile->reference;
+        if (!(*binding = feature_binding_new(grid)))
+            return ERR_NOMEM;
+        if (reference)
+            feature_binding_ignore(*binding, reference->ignored, reference->ignored_count);
+    }
     if (grid->feature_count > counting->row_features) {
         feature_row_free(counting->row);
         counting->row = feature_row_new(grid->feature_count);
@@ -78,6 +84,15 @@ static int count_features(struct counting *counting, struct delta_cell *cell, en
     return feature_cell_add(cell->features, counting->row);
 }
 
+static int count_names(struct counting *counting, struct delta_cell *cell)
+{
+    if (!unseen_names_any(counting->row))
+        return 0;
+    if (!cell->names && !(cell->names = name_sketch_new()))
+        return ERR_NOMEM;
+    return unseen_names_add(cell->profile->layouts[GRID_FINE]->grid, counting->row, cell->names);
+}
+
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
                                        const struct counted_event *counted)
 {
@@ -91,10 +106,14 @@ static struct count_input family_input(const struct counting *counting, const st
     return input;
 }
 
-static int take_sample(struct delta_cell *cell, const struct event *ev)
+static int take_sample(struct delta_cell *cell, const struct model_options *options, const struct event *ev)
 {
-    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
-        return ERR_NOMEM;
+    if (!cell->sample) {
+        if (!(cell->sample = sample_new(cell->profile->sample)))
+            return ERR_NOMEM;
+        if (options->multivariate != MULTIVARIATE_OFF)
+            sample_keep_vectors(cell->sample);
+    }
     return sample_add(cell->sample, ev);
 }
 
@@ -153,6 +172,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     if (!cell)
         return ERR_NOMEM;
     struct count_input input = family_input(counting, state, counted);
+    if (ev->kind == EVENT_KPI && versions_kpis(versions, state, ev, &input.kpis, &cell->kpi_basis) != 0)
+        return ERR_NOMEM;
+    uint32_t kpi_basis = cell->kpi_basis;
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
     int code = 0;
@@ -160,7 +182,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = count_features(counting, cell, GRID_FINE);
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
-        code = take_sample(cell, ev);
+        code = take_sample(cell, &state->config->options, ev);
+    if (code == 0 && counted->binned)
+        code = count_names(counting, cell);
     if (code == 0)
         code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {
@@ -171,6 +195,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         if (!cell)
             return ERR_NOMEM;
         cell->activity[ev->kind]++;
+        cell->kpi_basis = kpi_basis;
         members_add_series(counting->members, series);
         if (counted->binned)
             code = count_features(counting, cell, GRID_COARSE);

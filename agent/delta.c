@@ -22,6 +22,8 @@ struct delta {
 
     struct delta_combo *combos;
     uint32_t combo_count, combo_capacity;
+    struct delta_kpi *kpis;
+    uint32_t kpi_count, kpi_capacity;
     struct delta_waiting *waiting;
     size_t waiting_count, waiting_capacity;
 
@@ -63,6 +65,7 @@ static void cells_free(struct delta_cell *cell)
         next = cell->next;
         feature_cell_free(cell->features);
         sample_free(cell->sample);
+        name_sketch_free(cell->names);
         counts_free(cell);
         free(cell);
     }
@@ -80,6 +83,7 @@ void delta_free(struct delta *delta)
     arena_free(delta->names);
     free(delta->series);
     free(delta->combos);
+    free(delta->kpis);
     free(delta->waiting);
     free(delta->partitions);
     free(delta);
@@ -108,6 +112,8 @@ static void cell_recycle(struct delta *delta, struct delta_cell *cell)
             tally_reset(cell->counts[family]);
     sample_free(cell->sample);
     cell->sample = NULL;
+    name_sketch_free(cell->names);
+    cell->names = NULL;
     cell->next = delta->reusable[cell->series];
     delta->reusable[cell->series] = cell;
 }
@@ -125,6 +131,7 @@ void delta_reset(struct delta *delta)
     arena_reset(delta->names);
     delta->series_count = 0;
     delta->combo_count = 0;
+    delta->kpi_count = 0;
     delta->waiting_count = 0;
     delta->partition_count = 0;
     memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
@@ -223,6 +230,23 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
     if (!entry.model || !entry.version || !entry.segment)
         return ERR_NOMEM;
     delta->series[delta->series_count++] = entry;
+    return 0;
+}
+
+int delta_add_kpi(struct delta *delta, uint32_t series, uint32_t slot, struct text name)
+{
+    if (delta->kpi_count == delta->kpi_capacity) {
+        uint32_t capacity = delta->kpi_capacity ? delta->kpi_capacity * 2 : 16;
+        struct delta_kpi *grown = realloc(delta->kpis, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->kpis = grown;
+        delta->kpi_capacity = capacity;
+    }
+    struct delta_kpi kpi = {series, slot, arena_text(delta->names, name)};
+    if (!kpi.name)
+        return ERR_NOMEM;
+    delta->kpis[delta->kpi_count++] = kpi;
     return 0;
 }
 
@@ -325,13 +349,14 @@ size_t delta_bytes(const struct delta *delta)
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + counts_bytes(cell) +
                  (cell->features ? feature_cell_bytes(cell->features) : 0) +
+                 (cell->names ? name_sketch_bytes(cell->names) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
     return bytes;
 }
 
 bool delta_is_empty(const struct delta *delta)
 {
-    return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 &&
+    return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 && delta->kpi_count == 0 &&
            delta->waiting_count == 0 && delta->partition_count == 0 && !delta->counted;
 }
 
@@ -350,6 +375,12 @@ const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *
 {
     *out_count = delta->combo_count;
     return delta->combos;
+}
+
+const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->kpi_count;
+    return delta->kpis;
 }
 
 const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/base/json.h"
+#include "agent/engine_estimates.h"
 #include "agent/engine_internal.h"
 #include "agent/engine_outcomes.h"
 
@@ -96,6 +97,7 @@ void engine_free(struct engine *engine)
     free(engine->partitions);
     free(engine->stale);
     store_batch_free(engine->batch);
+    free(engine->causes);
     family_tools_release(&engine->tools);
     strbuf_release(&engine->scratch);
     free(engine);
@@ -325,6 +327,8 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
 int engine_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     int code = learn_series(engine, worker, delta);
+    if (code == 0)
+        code = engine_kpi_merge(engine, worker, delta);
     for (const struct delta_cell *cell = delta_cells(delta); code == 0 && cell; cell = cell->next) {
         struct series *series = engine->workers[worker].series[cell->series];
         if (series)
@@ -400,7 +404,7 @@ bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *ou
 bool engine_is_finished(const struct engine *engine)
 {
     return engine->endless && !engine->step.running && engine->stale_count == 0 && !engine->revising &&
-           engine_outcomes_is_idle(engine);
+           engine_outcomes_is_idle(engine) && !engine_estimates_owed(engine);
 }
 
 void engine_get_stats(const struct engine *engine, struct engine_stats *out)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
 
 static int64_t now_us(void)
@@ -153,49 +154,59 @@ static int begin_step(struct engine *engine, int64_t end_ms)
 }
 
 /* Puts a closed pane of a tier into the batch and into the group of panes to come back for. */
-static int write_pane(struct engine *engine, const struct series *series, uint8_t tier, int64_t start_ms,
+static int write_pane(struct engine *engine, struct series *series, uint8_t tier, int64_t start_ms,
                       const struct pane_set *set)
 {
     struct pane_group *group = engine_group(engine, tier, start_ms);
     if (!group && !(group = engine_group_new(engine, tier, start_ms)))
         return ERR_NOMEM;
-    for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
+    for (int part = 0; part < PANE_PART_COUNT; part++) {
         strbuf_reset(&engine->scratch);
-        if (!pane_set_encode(set, (enum pane_family)family, &engine->scratch))
+        if (!pane_set_encode(set, part, &engine->scratch))
             continue;
         if (strbuf_failed(&engine->scratch))
             return ERR_NOMEM;
         struct stored_pane pane = {.tier = tier,
                                    .start_ms = start_ms,
                                    .series = series->number,
-                                   .family = (uint8_t)family,
-                                   .grid = set->basis[family],
+                                   .family = pane_part_number(part),
+                                   .grid = set->basis[part],
                                    .part = PANE_ON_TIME,
                                    .bytes = engine->scratch.bytes,
                                    .len = engine->scratch.len};
         store_put_pane(engine->batch, &pane);
         int code = engine_group_put(engine, group, &pane);
+        if (code == 0 && part == PANE_PART_NAMES)
+            code = engine_names_keep(series, &pane);
         if (code != 0)
             return code;
     }
     return starts_add(&engine->starts[tier], start_ms);
 }
 
-static int report_windows(struct engine *engine, uint32_t series_index, uint8_t tier,
+static int add_to_windows(struct engine *engine, struct series *series, uint8_t tier,
                           const struct pane_set *closed)
 {
-    struct series *series = engine->series[series_index];
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++)
+        if (engine->config->windows[i].tier == tier)
+            code = pane_set_add(&series->windows[i].set, closed);
+    return code;
+}
+
+/* Reports what ends now, once every series is in its windows: a report may look at the segments beside it. */
+static int report_series(struct engine *engine, struct series *series)
+{
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
-        if (engine->config->windows[i].tier != tier)
-            continue;
+        uint8_t tier = engine->config->windows[i].tier;
         struct pane_set *set = &series->windows[i].set;
-        int code = closed ? pane_set_add(set, closed) : 0;
-        if (code != 0)
-            return code;
-        if (pane_set_is_empty(set) ||
+        if (tier >= engine->step.tiers || pane_set_is_empty(set) ||
             (engine->endless && engine->step.end_ms > engine_final_end(engine, tier)))
             continue;
-        code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
+        int code = engine_window_names(engine, series, i, engine->step.end_ms);
+        if (code == 0)
+            code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
+        pane_set_drop_names(set);
         if (code != 0)
             return code;
         engine->stats.windows_closed++;
@@ -204,33 +215,31 @@ static int report_windows(struct engine *engine, uint32_t series_index, uint8_t 
 }
 
 /* One tier of one series: `set` is what its pane holds, NULL when nothing. */
-static int close_tier(struct engine *engine, uint32_t series_index, uint8_t tier, const struct pane_set *set)
+static int close_tier(struct engine *engine, struct series *series, uint8_t tier, const struct pane_set *set)
 {
-    struct series *series = engine->series[series_index];
     int64_t start_ms = engine->step.end_ms - engine->times.tiers_ms[tier];
-    if (set && pane_set_is_empty(set))
-        set = NULL;
-    int code = set ? write_pane(engine, series, tier, start_ms, set) : 0;
-    if (code == 0 && set && tier + 1u < engine->times.tier_count)
+    if (!set || pane_set_is_empty(set))
+        return 0;
+    int code = write_pane(engine, series, tier, start_ms, set);
+    if (code == 0 && tier + 1u < engine->times.tier_count)
         code = pane_set_add(&series->coarse[tier + 1], set);
-    if (code == 0)
-        code = report_windows(engine, series_index, tier, set);
-    return code;
+    return code ? code : add_to_windows(engine, series, tier, set);
 }
 
-static int close_series(struct engine *engine, uint32_t series_index)
+static int close_series(struct engine *engine, struct series *series)
 {
-    struct series *series = engine->series[series_index];
     struct open_pane *pane = series->open;
     if (pane && pane->start_ms + engine->times.tiers_ms[0] != engine->step.end_ms) {
         BUG_ON(pane->start_ms < engine->step.end_ms - engine->times.tiers_ms[0]);
         pane = NULL;
     }
     int code = pane && pane->sample ? engine_capture_pane(engine, series, pane) : 0;
+    if (code == 0 && pane)
+        code = engine_kpi_close(engine, series, pane);
     if (code == 0)
-        code = close_tier(engine, series_index, 0, pane ? &pane->set : NULL);
+        code = close_tier(engine, series, 0, pane ? &pane->set : NULL);
     for (uint8_t tier = 1; code == 0 && tier < engine->step.tiers; tier++) {
-        code = close_tier(engine, series_index, tier, &series->coarse[tier]);
+        code = close_tier(engine, series, tier, &series->coarse[tier]);
         pane_set_reset(&series->coarse[tier]);
     }
     if (pane) {
@@ -256,27 +265,44 @@ static int finish_step(struct engine *engine)
         else
             starts_drop_before(&engine->starts[tier], engine->step.end_ms);
     }
+    for (uint32_t i = 0; i < engine->series_count; i++)
+        for (uint8_t tier = 0; engine->series[i]->names && tier < engine->step.tiers; tier++)
+            engine_names_trim(engine, engine->series[i], tier, engine->step.end_ms);
     engine->step.running = false;
     engine_groups_trim(engine);
     return code;
 }
 
+/* The next series of the step: its panes, or its reports. */
+static int step_series(struct engine *engine)
+{
+    struct series *series = engine->series[engine->step.next_series];
+    const struct series *before =
+        engine->step.next_series ? engine->series[engine->step.next_series - 1] : NULL;
+    engine->step.next_series++;
+    if (!engine->step.reporting)
+        return close_series(engine, series);
+    int code = 0;
+    if (before && strcmp(before->version->model, series->version->model) != 0)
+        code = engine_flush_alerts(engine); /* one group per model and window end */
+    return code ? code : report_series(engine, series);
+}
+
 static int run_step(struct engine *engine, int64_t deadline_us)
 {
-    int code = 0;
-    const char *model =
-        engine->step.next_series ? engine->series[engine->step.next_series - 1]->version->model : NULL;
-    while (code == 0 && engine->step.next_series < engine->series_count) {
-        const struct series *series = engine->series[engine->step.next_series];
-        if (model && model != series->version->model && strcmp(model, series->version->model) != 0)
-            code = engine_flush_alerts(engine); /* one group per model and window end */
-        model = series->version->model;
-        if (code == 0)
-            code = close_series(engine, engine->step.next_series++);
-        if (code == 0 && now_us() > deadline_us)
-            return 0;
+    for (;;) {
+        while (engine->step.next_series < engine->series_count) {
+            int code = step_series(engine);
+            if (code != 0)
+                return code;
+            if (now_us() > deadline_us)
+                return 0;
+        }
+        if (engine->step.reporting)
+            return finish_step(engine);
+        engine->step.reporting = true;
+        engine->step.next_series = 0;
     }
-    return code ? code : finish_step(engine);
 }
 
 enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
@@ -292,6 +318,7 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
                     continue;
                 if (engine_outcomes_advance(engine, deadline_us))
                     return ENGINE_MORE;
+                engine_estimates_advance(engine);
                 return engine_revise(engine) ? ENGINE_MORE : ENGINE_IDLE;
             }
             /* A capture that is complete takes effect, or goes on, before the panes after it close. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_estimates.h"
+#include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
@@ -15,9 +17,9 @@ static void put_open_panes(struct engine *engine)
     for (uint32_t i = 0; i < engine->series_count; i++) {
         const struct series *series = engine->series[i];
         for (struct open_pane *pane = series->open; pane; pane = pane->next) {
-            for (int family = 0; pane->changed && family < PANE_FAMILY_COUNT; family++) {
+            for (int part = 0; pane->changed && part < PANE_PART_COUNT; part++) {
                 strbuf_reset(&engine->scratch);
-                if (!pane_set_encode(&pane->set, (enum pane_family)family, &engine->scratch))
+                if (!pane_set_encode(&pane->set, part, &engine->scratch))
                     continue;
                 if (strbuf_failed(&engine->scratch)) {
                     engine->failed = ERR_NOMEM;
@@ -26,8 +28,8 @@ static void put_open_panes(struct engine *engine)
                 struct stored_pane stored = {.tier = 0,
                                              .start_ms = pane->start_ms,
                                              .series = series->number,
-                                             .family = (uint8_t)family,
-                                             .grid = pane->set.basis[family],
+                                             .family = pane_part_number(part),
+                                             .grid = pane->set.basis[part],
                                              .part = PANE_ON_TIME,
                                              .bytes = engine->scratch.bytes,
                                              .len = engine->scratch.len};
@@ -147,6 +149,8 @@ int engine_commit(struct engine *engine, bool now)
     put_time(engine);
     engine_late_put(engine);
     engine_capture_put(engine);
+    engine_kpi_put(engine);
+    engine_estimates_put(engine);
     engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
@@ -197,6 +201,8 @@ void engine_on_panes(struct engine *engine, uint64_t ticket, struct store_panes 
         engine->failed = panes->error;
     if (engine->revising && ticket == engine->revise_ticket) {
         engine_revise_panes(engine, panes);
+    } else if (engine->estimates.asking && ticket == engine->estimates.ticket) {
+        engine_estimates_panes(engine, panes);
     } else {
         engine->request_pending = false;
         struct pane_group *group = NULL;
@@ -327,6 +333,8 @@ static int restore_window(void *context, const struct stored_pane *stored)
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
     int code = starts_add(&engine->starts[stored->tier], stored->start_ms);
+    if (stored->family == PANE_NAMES)
+        return code ? code : engine_names_keep(series, stored);
     if (code == 0)
         code = pane_set_add_stored(&series->windows[restore->window].set, stored,
                                    engine_layout(engine, series, stored->family, stored->grid));
@@ -397,6 +405,10 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
+    if (code == 0)
+        code = engine_labelled_restore(engine, err);
+    if (code == 0)
+        code = engine_kpi_restore(engine, err);
     if (code == 0)
         code = store_load_alerts(store, restore_alert, engine, err);
     return code;

@@ -8,6 +8,7 @@
 #include "agent/pane_set.h"
 #include "agent/panes.h"
 #include "detectors/drift.h"
+#include "detectors/kpi.h"
 
 enum { CAPTURE_NONE, CAPTURE_UNSTARTED, CAPTURE_RUNNING };
 
@@ -53,6 +54,21 @@ struct version {
     int64_t settled_until_ms; /* windows that end until then are never revised again */
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
+    /* KPIs (engine_kpi.c) */
+    struct intern *kpis; /* by slot; NULL: none */
+    bool kpis_changed;
+    uint8_t *kpi_maps; /* by worker and its slot */
+    uint32_t kpi_map_count;
+    /* the first labelled outcomes (engine_labelled.h) */
+    struct labelled *labelled; /* NULL: none yet */
+    int64_t labelled_until_ms; /* end of the last pane that is in */
+    bool labelled_frozen;
+    struct owed_estimates { /* engine_estimates.h */
+        int64_t from_ms;    /* windows that end before have none */
+        int64_t next_ms[WINDOW_MAX],
+            until_ms[WINDOW_MAX]; /* ends that are owed, by window; next > until: none */
+        bool changed;
+    } estimates;
 };
 
 struct open_pane {
@@ -67,9 +83,18 @@ struct late_pane { /* late counts of one closed pane, encoded */
     int64_t start_ms;
     uint8_t tier;
     bool changed;
-    uint32_t basis[PANE_FAMILY_COUNT]; /* as pane_set.basis */
-    char *bytes[PANE_FAMILY_COUNT];
-    size_t len[PANE_FAMILY_COUNT];
+    uint32_t basis[PANE_PART_COUNT]; /* as pane_set.basis */
+    char *bytes[PANE_PART_COUNT];
+    size_t len[PANE_PART_COUNT];
+};
+
+struct names_pane {          /* the names of a closed pane that windows may hold, encoded */
+    struct names_pane *next; /* oldest first */
+    int64_t start_ms;
+    uint8_t tier;
+    uint32_t basis; /* as pane_set.basis */
+    size_t len;
+    char bytes[];
 };
 
 struct window {
@@ -85,7 +110,10 @@ struct series {
     struct window windows[WINDOW_MAX];
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
+    struct names_pane *names;
     struct outcome_panes outcomes;
+    struct kpi_past *kpi_past; /* by slot; NULL: none */
+    bool kpi_past_changed;
     int64_t incomplete_until_ms; /* windows that start before are incomplete */
 };
 
@@ -121,8 +149,14 @@ struct outbox_entry {
 struct step { /* the closing of one finest pane, resumable between series */
     bool running;
     int64_t end_ms;
+    bool reporting; /* all series have been added to their windows */
     uint32_t next_series;
     uint32_t tiers; /* how many tiers end here */
+};
+
+struct feature_causes { /* of the window being reported, the largest parts first */
+    struct cause_share items[CAUSES_SHOWN];
+    uint32_t count;
 };
 
 struct engine {
@@ -191,6 +225,13 @@ struct engine {
     bool must_send;
 
     struct outcome_state *outcomes; /* engine_outcomes.h */
+    struct {
+        struct version *asking; /* NULL: no request is under way */
+        uint32_t window;
+        int64_t last_ms;
+        uint64_t ticket;
+        int64_t written_until_ms; /* panes that end by then were submitted */
+    } estimates;                  /* engine_estimates.h */
 
     /* revisions */
     struct stale_window *stale;
@@ -206,6 +247,8 @@ struct engine {
     struct engine_stats stats;
     struct report_row *rows; /* scratch */
     struct text *row_names;
+    struct feature_causes *causes; /* by feature, of the last whole model that was explained */
+    uint32_t causes_capacity;
     uint32_t row_capacity;
     struct strbuf scratch;
 };
@@ -273,6 +316,10 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
 int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
                     int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
                     uint32_t count);
+/* engine_cause.c: the features of the whole model whose drift is worth explaining, by segment. Rows of
+ * segments into the batch. */
+int engine_explain(struct engine *engine, const struct series *whole, uint32_t window,
+                   const struct pane_set *set, const struct report_row *rows, int64_t end_ms);
 int engine_flush_alerts(struct engine *engine);
 
 /* engine_capture.c */
@@ -283,6 +330,15 @@ bool engine_capture_check(struct engine *engine);
 int engine_capture_restore(struct engine *engine, struct err *err);
 void engine_capture_put(struct engine *engine);
 
+/* engine_kpi.c */
+int engine_kpi_merge(struct engine *engine, uint32_t worker, const struct delta *delta) MUST_USE;
+int engine_kpi_close(struct engine *engine, struct series *series, const struct open_pane *pane) MUST_USE;
+/* What a report of KPIs needs; false: the set has none, or counted otherwise than now. */
+bool engine_kpi_view(const struct series *series, const struct pane_set *set, int64_t end_ms,
+                     uint32_t revision, struct kpi_view *out);
+void engine_kpi_put(struct engine *engine);
+int engine_kpi_restore(struct engine *engine, struct err *err) MUST_USE;
+
 /* engine_late.c */
 int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell);
 int engine_late_restore(struct engine *engine, const struct stored_pane *pane, bool revisions_owed);
@@ -291,6 +347,15 @@ struct late_pane *engine_late_find(struct series *series, uint8_t tier, int64_t 
 int engine_late_add_to(const struct engine *engine, const struct series *series, const struct late_pane *late,
                        struct pane_set *set);
 void engine_late_free(struct series *series);
+
+/* engine_window_names.c */
+/* Remembers the names of a closed pane, once. */
+int engine_names_keep(struct series *series, const struct stored_pane *stored);
+/* Makes the names of a window from those of its panes, into its set. */
+int engine_window_names(const struct engine *engine, struct series *series, uint32_t window, int64_t end_ms);
+/* Forgets panes of a tier that no window which ends later can hold. */
+void engine_names_trim(const struct engine *engine, struct series *series, uint8_t tier, int64_t end_ms);
+void engine_names_drop(struct series *series);
 
 /* engine_revise.c */
 /* The windows of a tier that hold this pane, closed already or not. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_labelled.h"
 
 static int compare_series_names(const struct series *series, const char *model, const char *version,
                                 const char *segment)
@@ -309,7 +309,9 @@ static void series_free(struct series *series)
     for (int window = 0; window < WINDOW_MAX; window++)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
+    engine_names_drop(series);
     outcome_panes_release(&series->outcomes);
+    free(series->kpi_past);
     free(series->segment);
     free(series);
 }
@@ -323,6 +325,9 @@ void engine_names_free(struct engine *engine)
     for (uint32_t i = 0; i < engine->version_count; i++) {
         sample_free(engine->versions[i]->sample);
         intern_free(engine->versions[i]->groups);
+        intern_free(engine->versions[i]->kpis);
+        free(engine->versions[i]->kpi_maps);
+        engine_labelled_free(engine->versions[i]);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

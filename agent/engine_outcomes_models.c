@@ -38,7 +38,7 @@ struct label_model *engine_outcomes_model(struct engine *engine, struct text nam
     struct label_model *model = &state->models[*out_number];
     if (*out_number == count) {
         *model = (struct label_model){.config = config_model(engine->config, name), .is_new = true};
-        model->may_sleep = model->config->task == TASK_AUTO && !engine->settings.until_end;
+        model->may_sleep = model->config->options.task == TASK_AUTO && !engine->settings.until_end;
     }
     return model;
 }

@@ -1,37 +1,9 @@
 #include "agent/outcome_event.h"
 
-#include <math.h>
-
 #include "agent/base/hash.h"
-#include "detectors/outcomes.h"
+#include "detectors/event_outcome.h"
 
 static const uint64_t id_seed = 0x6c6162656c;
-
-int outcome_class(const struct value *value, const char *positive)
-{
-    bool scalar = value->type == VALUE_NUMBER || value->type == VALUE_BOOL || value->type == VALUE_STRING;
-    if (!scalar)
-        return -1;
-    if (positive)
-        return text_equal(value->text, text_of(positive));
-    if (value->type != VALUE_STRING) /* the two numbers that are classes compare exactly */
-        return value->number >= 1 && value->number <= 1   ? 1
-               : value->number >= 0 && value->number <= 0 ? 0
-                                                          : -1;
-    if (text_equal(value->text, text_of("1")) || text_equal(value->text, text_of("true")))
-        return 1;
-    return text_equal(value->text, text_of("0")) || text_equal(value->text, text_of("false")) ? 0 : -1;
-}
-
-static enum outcome_kind kind_of(const struct event *ev, const struct model_config *config)
-{
-    if (config->task == TASK_BINARY)
-        return OUTCOME_BINARY;
-    if (config->task == TASK_REGRESSION)
-        return OUTCOME_REGRESSION;
-    bool number_alone = ev->score.type != VALUE_NUMBER && ev->prediction.type == VALUE_NUMBER;
-    return number_alone && !config->options.positive ? OUTCOME_REGRESSION : OUTCOME_BINARY;
-}
 
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times)
 {
@@ -53,40 +25,23 @@ uint64_t outcome_id_hash(const struct event *ev)
 bool outcome_of_prediction(const struct event *ev, const struct model_config *config,
                            const struct pane_times *times, struct join_entry *out)
 {
-    if (config->task == TASK_NONE)
+    struct outcome outcome;
+    if (!event_prediction(ev, &config->options, &outcome))
         return false;
-    *out = (struct join_entry){
-        .ts_ms = ev->ts_ms, .kind = (uint8_t)kind_of(ev, config), .wait_s = outcome_wait_s(config, times)};
-    if (out->kind == OUTCOME_REGRESSION) {
-        out->value = ev->prediction.number;
-        return ev->prediction.type == VALUE_NUMBER && isfinite(out->value);
-    }
-    bool scored = ev->score.type == VALUE_NUMBER && isfinite(ev->score.number);
-    int predicted = outcome_class(&ev->prediction, config->options.positive);
-    if (predicted < 0 && scored)
-        predicted = ev->score.number >= config->options.threshold;
-    out->value = scored ? ev->score.number : (double)NAN;
-    out->predicted = predicted > 0;
-    return predicted >= 0;
+    *out = (struct join_entry){.ts_ms = ev->ts_ms,
+                               .wait_s = outcome_wait_s(config, times),
+                               .kind = outcome.kind,
+                               .predicted = outcome.predicted,
+                               .value = outcome.value};
+    return true;
 }
 
 bool outcome_of_label(const struct event *ev, const struct model_config *config, double *out_value)
 {
-    if (config->task == TASK_NONE)
-        return false;
-    bool number = ev->label.type == VALUE_NUMBER && isfinite(ev->label.number);
-    if (config->task == TASK_REGRESSION ||
-        (config->task == TASK_AUTO && number && !config->options.positive)) {
-        *out_value = ev->label.number;
-        return number;
-    }
-    int class = outcome_class(&ev->label, config->options.positive);
-    *out_value = class;
-    return class >= 0;
+    return event_label(ev, &config->options, out_value);
 }
 
 bool outcome_may_pair(const struct join_entry *prediction, double label)
 {
-    bool is_class = !(label < 0) && !(label > 1) && !(label > 0 && label < 1);
-    return prediction->kind != OUTCOME_BINARY || is_class;
+    return label_fits((enum outcome_kind)prediction->kind, label);
 }

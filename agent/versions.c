@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
+#include "agent/kpi_names.h"
 
 enum { KEY_BYTES_MAX = 1024, DORMANT_MAX = 4096 };
 static const char SEGMENT_OTHER[] = "(other)";
@@ -44,6 +45,7 @@ static void version_free(struct version_state *version, uint32_t input_count)
     free(version->bindings);
     intern_free(version->segments);
     free(version->segment_series);
+    kpi_names_free(version->kpis);
     free(version);
 }
 
@@ -263,6 +265,16 @@ void versions_set_dormant(struct versions *versions, const char *model, bool dor
         if (text_equal((struct text){key.ptr, (uint32_t)(split - key.ptr)}, text_of(model)))
             versions->items[id]->dormant = dormant;
     }
+}
+
+int versions_kpis(struct versions *versions, struct version_state *state, const struct event *ev,
+                  const struct kpi_target **out, uint32_t *out_basis)
+{
+    if (!state->kpis &&
+        !(state->kpis = kpi_names_new(&state->config->options, versions->config->limits.kpis)))
+        return ERR_NOMEM;
+    *out_basis = kpi_names_basis(state->kpis);
+    return kpi_names_resolve(state->kpis, versions->delta, state->series, &ev->kpis, out);
 }
 
 static bool segment_wanted(const struct version_state *state, struct text key)

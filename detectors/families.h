@@ -18,14 +18,31 @@
 #include "detectors/tally.h"
 
 struct reference;
+struct labelled;
 struct ddsketch_layout;
+struct kpi_scale;
+struct kpi_target;
+struct kpi_view;
+
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
+enum multivariate_mode {
+    MULTIVARIATE_OFF,
+    MULTIVARIATE_SAMPLED, /* one event of 16, by the hash of its id */
+    MULTIVARIATE_ALL
+};
 
 /* What a user says of a model and detectors need to know. */
 struct model_options {
+    enum task task;   /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     uint64_t n_min;   /* values below which a distance is `insufficient` */
     double threshold; /* scores from here on are positive where the event has no prediction */
     char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
     double unit;      /* of regression targets (> 0) */
+    struct kpi_scale *kpis; /* kpi.h */
+    uint32_t kpi_count;
+    enum multivariate_mode multivariate; /* features together, and embeddings: which events are counted */
+    char **multivariate_features;        /* globs; NULL: the first 64 of the grid that are no embeddings */
+    char **embeddings;                   /* names; NULL: every array-valued feature of the reference */
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
@@ -43,6 +60,7 @@ struct count_input {
     const struct reference *reference;     /* NULL: there is none (yet) for this event */
     const struct feature_row *row;         /* the event on the reference's grid; NULL without a reference */
     const struct feature_binding *binding; /* name ids of the event → features of the grid; NULL without */
+    const struct kpi_target *kpis;         /* one per KPI of the event (kpi.h); NULL: it has none */
 };
 
 /* One window, as families report it. */
@@ -50,14 +68,23 @@ struct family_report {
     const struct tally *current;
     const struct tally *baseline;      /* of the reference; NULL: it says nothing of this family */
     const struct reference *reference; /* NULL: none */
+    const struct labelled *labelled;   /* outcomes to compare with; NULL: none */
     const struct model_options *options;
     const struct family_tools *tools;
     const uint64_t *activity; /* applied events of the window, by enum event_kind */
     int64_t window_ms;
+    const struct kpi_view *kpi; /* kpi.h; NULL: nothing known */
 };
 
 enum count_family {
-    COUNT_LATENCY, /* latency.h */
+    COUNT_LATENCY,      /* latency.h */
+    COUNT_ATTRIBUTIONS, /* attributions.h */
+    COUNT_KPI,          /* kpi.h */
+    COUNT_TYPES,        /* value_types.h */
+    COUNT_OUTLIERS,     /* outliers.h */
+    COUNT_SCORES,       /* scores.h */
+    COUNT_MULTIVARIATE, /* multivariate_family.h */
+    COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

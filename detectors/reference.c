@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
+#include "detectors/confidence.h"
+#include "detectors/event_outcome.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
+#include "detectors/outliers.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -43,12 +47,12 @@ struct study {
     const struct sample *sample;
     const struct reference_options *options;
     struct sample_reader reader;
-    struct column *columns; /* [0] @score, [1] @prediction, then by name id */
+    struct column *columns; /* the reserved ones (COLUMN_*), then by name id */
     uint32_t column_count, column_capacity;
     int64_t from_ms, to_ms;
 };
 
-enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_NAMES };
+enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_NAMES };
 
 void reference_free(struct reference *reference)
 {
@@ -59,11 +63,43 @@ void reference_free(struct reference *reference)
     free(reference->version);
     free(reference->source);
     tally_free(reference->features);
+    reference_free_segments(reference);
+    feature_layout_free(reference->coarse);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         tally_free(reference->counts[family]);
+    for (uint32_t i = 0; i < reference->ignored_count; i++)
+        free(reference->ignored[i]);
+    free(reference->ignored);
+    outlier_table_free(reference->outliers);
+    labelled_free(reference->labelled);
+    multivariate_free(reference->multivariate);
+    embeddings_free(reference->embeddings);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
+}
+
+int reference_ignore(struct reference *reference, struct text name)
+{
+    if (reference->ignored_count == REFERENCE_IGNORED_MAX)
+        return 0;
+    if (!reference->ignored && !(reference->ignored = calloc(REFERENCE_IGNORED_MAX, sizeof(char *))))
+        return ERR_NOMEM;
+    char *copy = strndup(name.ptr, name.len);
+    if (!copy)
+        return ERR_NOMEM;
+    uint32_t at = reference->ignored_count++;
+    for (; at > 0 && strcmp(reference->ignored[at - 1], copy) > 0; at--)
+        reference->ignored[at] = reference->ignored[at - 1];
+    reference->ignored[at] = copy;
+    return 0;
+}
+
+int reference_derive(struct reference *reference)
+{
+    outlier_table_free(reference->outliers);
+    reference->outliers = outlier_table_new(reference->layout, reference->features);
+    return reference->outliers ? 0 : ERR_NOMEM;
 }
 
 struct reference *reference_of_grid(struct grid *grid)
@@ -76,8 +112,9 @@ struct reference *reference_of_grid(struct grid *grid)
     reference->grid = grid;
     reference->from_ms = reference->to_ms = INT64_MIN;
     reference->layout = feature_layout_new(grid, GRID_FINE);
+    reference->coarse = feature_layout_new(grid, GRID_COARSE);
     reference->features = reference->layout ? tally_new(reference->layout->size) : NULL;
-    if (!reference->features) {
+    if (!reference->features || !reference->coarse) {
         reference_free(reference);
         return NULL;
     }
@@ -105,7 +142,7 @@ static bool is_listed(const char *const *names, struct text name)
 }
 
 /* `*` means the model's features; the reserved names only leave when a pattern says @. */
-static bool is_excluded(const char *const *globs, struct text name)
+bool reference_excludes(const char *const *globs, struct text name)
 {
     bool reserved = name.len && name.ptr[0] == '@';
     for (; globs && *globs; globs++)
@@ -120,9 +157,8 @@ static void column_init(struct column *column, struct text name, bool is_field,
     *column = (struct column){.name = name};
     column->forced_categorical = is_listed(options->categorical, name);
     column->forced_numeric = is_listed(options->numeric, name);
-    bool poses = is_field &&
-                 (text_equal(name, text_of(FEATURE_SCORE)) || text_equal(name, text_of(FEATURE_PREDICTION)));
-    column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
+    bool poses = is_field && feature_name_is_reserved(name);
+    column->excluded = poses || name.len == 0 || reference_excludes(options->exclude, name);
 }
 
 static void study_release(struct study *study)
@@ -163,6 +199,11 @@ static int visit_event(struct study *study, const struct event *ev, uint64_t tim
         rc = visit(&study->columns[COLUMN_SCORE], &ev->score, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_PREDICTION], &ev->prediction, times);
+        struct confidence_values confidence = confidence_of_event(ev);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_CONFIDENCE], &confidence.maximum, times);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_MARGIN], &confidence.margin, times);
     }
     for (uint32_t i = 0; i < ev->features.count && rc == 0; i++) {
         struct column *column = column_of_field(study, &ev->features.items[i]);
@@ -356,15 +397,19 @@ static int grid_from_categories(struct feature_grid *feature, const struct colum
     return rc;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct text *x = a, *y = b;
+    uint32_t common = x->len < y->len ? x->len : y->len;
+    int order = common ? memcmp(x->ptr, y->ptr, common) : 0;
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
 static int compare_columns(const void *a, const void *b)
 {
     const struct column *x = *(struct column *const *)a, *y = *(struct column *const *)b;
     uint64_t x_weight = column_weight(x), y_weight = column_weight(y);
-    if (x_weight != y_weight)
-        return x_weight > y_weight ? -1 : 1;
-    uint32_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
-    int order = common ? memcmp(x->name.ptr, y->name.ptr, common) : 0;
-    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+    return x_weight != y_weight ? (x_weight > y_weight ? -1 : 1) : compare_names(&x->name, &y->name);
 }
 
 /* The columns that become features: when names are too many, those that are there most often. */
@@ -420,41 +465,132 @@ static int build_grid(struct study *study, struct grid **out, struct err *err)
     return rc;
 }
 
+/* Fields of the sample that are no features: left out on purpose, or nothing that can be binned. Names come
+ * in any order, so of too many those that are kept would depend on it: by name, then. */
+static int note_ignored(const struct study *study, struct reference *reference)
+{
+    uint32_t count = 0;
+    struct text *names = malloc(((size_t)study->column_count + 1) * sizeof(*names));
+    int rc = names ? 0 : ERR_NOMEM;
+    for (uint32_t i = COLUMN_NAMES; names && i < study->column_count; i++)
+        if (study->columns[i].name.len && grid_find(reference->grid, study->columns[i].name) == UINT32_MAX)
+            names[count++] = study->columns[i].name;
+    if (count)
+        qsort(names, count, sizeof(*names), compare_names);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = reference_ignore(reference, names[i]);
+    free(names);
+    return rc;
+}
+
 /* ---------------------------------------------------------------- counting */
 
-static int count_rows(struct study *study, struct reference *reference)
-{
-    struct feature_binding *binding = feature_binding_new(reference->grid);
-    struct feature_row *row = feature_row_new(reference->grid->feature_count);
-    static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
-    struct model_options options = study->options->options ? *study->options->options : defaults;
+struct counter {
+    struct reference *reference;
+    struct feature_binding *binding;
+    struct feature_row *row;
     struct family_tools tools;
-    int rc = family_tools_init(&tools);
-    if (rc == 0 && (!binding || !row))
-        rc = ERR_NOMEM;
+    struct model_options options;
+};
+
+static int count_features(struct counter *counter, const struct event *ev, uint64_t times)
+{
+    (void)ev;
+    struct reference *reference = counter->reference;
+    feature_row_tally(reference->layout, counter->row, times, reference->features);
+    return 0;
+}
+
+static int count_families(struct counter *counter, const struct event *ev, uint64_t times)
+{
+    struct count_input input = {.event = ev,
+                                .options = &counter->options,
+                                .tools = &counter->tools,
+                                .reference = counter->reference,
+                                .row = counter->row,
+                                .binding = counter->binding};
+    return families_add(counter->reference->counts, &input, times, false);
+}
+
+static int count_pass(struct study *study, struct counter *counter,
+                      int (*count)(struct counter *counter, const struct event *ev, uint64_t times))
+{
+    int rc = 0;
     for (uint32_t i = 0; i < sample_row_count(study->sample) && rc == 0; i++) {
         struct event ev;
         uint64_t times;
         rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
         if (rc == 0)
-            rc = feature_row_resolve(row, binding, &ev);
+            rc = feature_row_resolve(counter->row, counter->binding, &ev);
         if (rc == 0)
-            feature_row_tally(reference->layout, row, times, reference->features);
-        struct count_input input = {.event = &ev,
-                                    .options = &options,
-                                    .tools = &tools,
-                                    .reference = reference,
-                                    .row = row,
-                                    .binding = binding};
-        if (rc == 0)
-            rc = families_add(reference->counts, &input, times, false);
+            rc = count(counter, &ev, times);
     }
+    return rc;
+}
+
+/* The labels of a sample, on their way to the labelled reference. */
+struct labels {
+    struct labelled_row *rows;
+    size_t count;
+};
+
+static void take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
+                       const struct model_options *options)
+{
+    struct labelled_row *row = &labels->rows[labels->count];
+    *row = (struct labelled_row){.ts_ms = ev->ts_ms, .hash = hash, .times = times};
+    if (!event_prediction(ev, options, &row->outcome) || !event_label(ev, options, &row->outcome.truth) ||
+        !label_fits((enum outcome_kind)row->outcome.kind, row->outcome.truth))
+        return;
+    row->outcome.labelled = true;
+    labels->count++;
+}
+
+static int count_labels(struct study *study, const struct model_options *options, struct reference *reference)
+{
+    uint32_t count = sample_row_count(study->sample);
+    struct labels labels = {calloc((size_t)count + 1, sizeof(struct labelled_row)), 0};
+    int rc = labels.rows ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
+        if (rc == 0)
+            take_label(&labels, &ev, sample_row_hash(study->sample, i), times, options);
+    }
+    if (rc == 0)
+        rc = labelled_from_rows(labels.rows, labels.count, options->unit, &reference->labelled);
+    free(labels.rows);
+    return rc;
+}
+
+/* In two passes: families may count by what the features' counts say. */
+static int count_rows(struct study *study, struct reference *reference)
+{
+    static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
+    struct counter counter = {.reference = reference,
+                              .binding = feature_binding_new(reference->grid),
+                              .row = feature_row_new(reference->grid->feature_count),
+                              .options = study->options->options ? *study->options->options : defaults};
+    int rc = family_tools_init(&counter.tools);
+    if (rc == 0 && (!counter.binding || !counter.row))
+        rc = ERR_NOMEM;
+    if (rc == 0) {
+        feature_binding_ignore(counter.binding, reference->ignored, reference->ignored_count);
+        rc = count_pass(study, &counter, count_features);
+    }
+    if (rc == 0)
+        rc = reference_derive(reference);
+    if (rc == 0)
+        rc = count_pass(study, &counter, count_families);
+    if (rc == 0)
+        rc = count_labels(study, &counter.options, reference);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;
-    feature_row_free(row);
-    feature_binding_free(binding);
-    family_tools_release(&tools);
+    feature_row_free(counter.row);
+    feature_binding_free(counter.binding);
+    family_tools_release(&counter.tools);
     return rc;
 }
 
@@ -468,8 +604,15 @@ static int study_init(struct study *study, const struct sample *sample,
         return ERR_NOMEM;
     column_init(&study->columns[COLUMN_SCORE], text_of(FEATURE_SCORE), false, options);
     column_init(&study->columns[COLUMN_PREDICTION], text_of(FEATURE_PREDICTION), false, options);
+    column_init(&study->columns[COLUMN_CONFIDENCE], text_of(FEATURE_CONFIDENCE), false, options);
+    column_init(&study->columns[COLUMN_MARGIN], text_of(FEATURE_MARGIN), false, options);
     study->column_count = COLUMN_NAMES;
     return 0;
+}
+
+static bool wants_multivariate(const struct reference_options *options)
+{
+    return options->multivariate || (options->options && options->options->multivariate != MULTIVARIATE_OFF);
 }
 
 static int build_reference(struct study *study, struct reference **out, struct err *err)
@@ -490,7 +633,15 @@ static int build_reference(struct study *study, struct reference **out, struct e
         return ERR_NOMEM;
     rc = reference_set_texts(reference, options->name, options->model, options->version, options->source);
     if (rc == 0)
+        rc = note_ignored(study, reference);
+    if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_multivariate(reference, study->sample, options);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_embeddings(reference, study->sample, options);
+    if (rc == 0)
+        rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
         rc = reference_seal(reference);
     if (rc == 0)
@@ -532,6 +683,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         reference_builder_free(builder);
         return NULL;
     }
+    if (wants_multivariate(options))
+        sample_keep_vectors(builder->sample);
     return builder;
 }
 

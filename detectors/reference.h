@@ -11,23 +11,41 @@
 #include "collectors/event.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
+#include "detectors/labelled.h"
+
+/* The events of one segment on the same grid, for the search of causes. */
+struct reference_segment {
+    char *name;             /* "key=value" */
+    struct tally *features; /* GRID_COARSE */
+};
 
 struct reference {
     char *name; /* unique in a store */
     char *model;
-    char *version;                            /* model version it was built for; "" any */
-    char *source;                             /* where it came from, for people: "file train.csv", "capture
-                                                 2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
-    int64_t from_ms, to_ms;                   /* span of its events' time; INT64_MIN when unknown */
-    uint64_t rows;                            /* events it was built from */
-    char hash[65];                            /* hex SHA-256 of the canonical JSON without the hash */
-    struct grid *grid;                        /* owned */
-    struct feature_layout *layout;            /* GRID_FINE; owned */
-    struct tally *features;                   /* owned */
+    char *version;                      /* model version it was built for; "" any */
+    char *source;                       /* where it came from, for people: "file train.csv", "capture
+                                           2026-03-01T00:00:00Z..2026-03-02T00:00:00Z" */
+    int64_t from_ms, to_ms;             /* span of its events' time; INT64_MIN when unknown */
+    uint64_t rows;                      /* events it was built from */
+    char hash[65];                      /* hex SHA-256 of the canonical JSON without the hash */
+    struct grid *grid;                  /* owned */
+    struct feature_layout *layout;      /* GRID_FINE; owned */
+    struct tally *features;             /* owned */
+    struct feature_layout *coarse;      /* GRID_COARSE; owned */
+    struct reference_segment *segments; /* of its events, by name; owned */
+    uint32_t segment_count;
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
+    char **ignored; /* names of fields that its events had beside the features, ascending; owned */
+    uint32_t ignored_count;
+    struct outlier_table *outliers;    /* derived from grid and features; owned */
+    struct labelled *labelled;         /* owned; NULL: it has no labels */
+    struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
+    struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
 };
 
 void reference_free(struct reference *reference);
+/* NULL: the reference knows no such segment. O(log segments). */
+const struct reference_segment *reference_segment(const struct reference *reference, struct text name);
 
 /* Canonical JSON (sorted, shortest numbers, pretty-printed for review). */
 int reference_write(const struct reference *reference, struct strbuf *out) MUST_USE;
@@ -48,6 +66,7 @@ struct reference_options {
     const char *const *numeric;
     const char *const *exclude;          /* globs of features to leave out */
     const struct model_options *options; /* NULL: defaults */
+    bool multivariate;                   /* also when the options say off */
 };
 
 /* What `options` points to must outlive the builder. */
@@ -68,6 +87,9 @@ int reference_builder_finish(struct reference_builder *builder, struct reference
 struct sample;
 struct sample *sample_new(uint32_t k);
 void sample_free(struct sample *sample);
+/* From now on arrays of at most 4096 numbers are kept, in single precision: embeddings. Otherwise a row only
+ * notes that there was one. */
+void sample_keep_vectors(struct sample *sample);
 void sample_reset(struct sample *sample);
 int sample_add(struct sample *sample, const struct event *ev) MUST_USE;
 int sample_merge(struct sample *into, const struct sample *from) MUST_USE;

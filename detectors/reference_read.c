@@ -5,6 +5,7 @@
 
 #include "agent/base/timestamp.h"
 #include "detectors/grid_build.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 
 /*
@@ -407,6 +408,25 @@ static bool set_sum(struct tally *tally, uint32_t at, const cJSON *value)
     return cJSON_IsString(value) && parse_sum(value->valuestring, &tally->sums[at]);
 }
 
+/* What write_tally wrote. */
+static int read_tally(const struct reader *reader, const cJSON *item, struct tally **out)
+{
+    uint64_t counters, sums;
+    int rc = read_count(reader, item, "counter_count", &counters);
+    if (rc == 0)
+        rc = read_count(reader, item, "sum_count", &sums);
+    if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
+        rc = wrong(reader, "counter_count", "or `sum_count` is beyond anything counted");
+    if (rc != 0)
+        return rc;
+    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
+    *out = tally_new(size);
+    if (!*out)
+        return ERR_NOMEM;
+    rc = read_sparse(reader, item, "counters", size.counters, set_counter, *out);
+    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, *out);
+}
+
 /* A family that this program does not know, or counts otherwise, is passed over: it will be compared with
  * nothing. */
 static int read_family(struct reader *reader, const cJSON *item, struct reference *reference)
@@ -414,23 +434,83 @@ static int read_family(struct reader *reader, const cJSON *item, struct referenc
     int family = 0;
     while (family < COUNT_FAMILY_COUNT && strcmp(family_table[family]->name, item->string) != 0)
         family++;
-    uint64_t counters, sums;
     reader->feature = item->string;
-    int rc = read_count(reader, item, "counter_count", &counters);
-    if (rc == 0)
-        rc = read_count(reader, item, "sum_count", &sums);
-    if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
-        rc = wrong(reader, "counter_count", "or `sum_count` is beyond any family");
-    if (rc != 0 || family == COUNT_FAMILY_COUNT)
+    struct tally *unknown = NULL;
+    struct tally **out = family < COUNT_FAMILY_COUNT ? &reference->counts[family] : &unknown;
+    tally_free(*out);
+    *out = NULL;
+    int rc = read_tally(reader, item, out);
+    tally_free(unknown);
+    return rc;
+}
+
+static int read_segment(struct reader *reader, const cJSON *item, struct reference *reference)
+{
+    reader->feature = item->string;
+    struct reference_segment *segment = reference_add_segment(reference, text_of(item->string));
+    if (!segment)
+        return wrong(reader, "segments", "are too many, or not in the order of their names");
+    tally_free(segment->features);
+    segment->features = NULL;
+    int rc = read_tally(reader, item, &segment->features);
+    const struct tally_size *size = &reference->coarse->size;
+    if (rc == 0 &&
+        (segment->features->size.counters != size->counters || segment->features->size.sums != size->sums))
+        rc = wrong(reader, "counter_count", "or `sum_count` does not fit the features");
+    return rc;
+}
+
+/* Names of fields that are no features; none, when it is not there. */
+static int read_ignored(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *array = member_of(root, "ignored"), *item;
+    if (array && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > REFERENCE_IGNORED_MAX))
+        return wrong(reader, "ignored", "is not an array of at most 4096 names");
+    const char *before = "";
+    cJSON_ArrayForEach(item, array)
+    {
+        const char *name = cJSON_GetStringValue(item);
+        if (!name || strcmp(before, name) >= 0)
+            return wrong(reader, "ignored", "is not an ascending list of names");
+        int rc = reference_ignore(reference, text_of(name));
+        if (rc != 0)
+            return rc;
+        before = name;
+    }
+    return 0;
+}
+
+static int read_chunks(const struct reader *reader, const cJSON *object, struct labelled *labelled)
+{
+    const cJSON *array = member_of(object, "chunks"), *item;
+    struct tally_size ours = outcomes_size();
+    int rc = read_number(reader, object, "unit", &labelled->unit);
+    if (rc == 0 && !(labelled->unit > 0))
+        rc = wrong(reader, "unit", "is not above 0");
+    if (rc == 0 && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > LABELLED_CHUNKS))
+        rc = wrong(reader, "chunks", "is not an array of at most 10 entries");
+    if (rc != 0)
         return rc;
-    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
-    struct tally *tally = tally_new(size);
-    if (!tally)
-        return ERR_NOMEM;
-    tally_free(reference->counts[family]);
-    reference->counts[family] = tally;
-    rc = read_sparse(reader, item, "counters", size.counters, set_counter, tally);
-    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, tally);
+    cJSON_ArrayForEach(item, array)
+    {
+        struct tally **chunk = &labelled->chunks[labelled->chunk_count++];
+        rc = read_tally(reader, item, chunk);
+        if (rc != 0)
+            return rc;
+        if ((*chunk)->size.counters != ours.counters || (*chunk)->size.sums != ours.sums)
+            return wrong(reader, "chunks", "was counted by another version of this program: build it again");
+    }
+    return labelled_finish(labelled);
+}
+
+static int read_labelled(struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *object = member_of(root, "labelled");
+    if (!object)
+        return 0;
+    reader->feature = "labelled";
+    reference->labelled = labelled_new(1);
+    return reference->labelled ? read_chunks(reader, object, reference->labelled) : ERR_NOMEM;
 }
 
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
@@ -467,6 +547,18 @@ static int check_hash(const struct reader *reader, const cJSON *root, struct ref
     return 0;
 }
 
+/* What belongs to families that count by the reference. */
+static int read_models(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const char *what = "";
+    int rc = reference_read_multivariate(root, reference, &what);
+    if (rc == ERR_INVALID)
+        return wrong(reader, "multivariate", what);
+    if (rc == 0)
+        rc = reference_read_embeddings(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "embeddings", what) : rc;
+}
+
 static int read_root(struct reader *reader, const cJSON *root, struct reference **out)
 {
     const char *format = cJSON_GetStringValue(member_of(root, "format"));
@@ -491,12 +583,25 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_feature_counts(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_ignored(reader, root, reference);
+    if (rc == 0)
+        rc = reference_derive(reference);
+    cJSON_ArrayForEach(item, member_of(root, "segments"))
+    {
+        if (rc == 0)
+            rc = read_segment(reader, item, reference);
+    }
     cJSON_ArrayForEach(item, member_of(root, "families"))
     {
         if (rc == 0)
             rc = read_family(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_labelled(reader, root, reference);
     reader->feature = NULL;
+    if (rc == 0)
+        rc = read_models(reader, root, reference);
     if (rc == 0)
         rc = check_hash(reader, root, reference);
     if (rc == 0)

@@ -5,9 +5,16 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "detectors/attribution_slots.h"
 #include "detectors/feature_slots.h"
+#include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
+#include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/root_cause_slots.h"
+#include "detectors/outlier_slots.h"
+#include "detectors/quality_slots.h"
+#include "detectors/score_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -15,7 +22,19 @@ static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sh
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
+static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
+static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
+static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
+static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
+static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
+static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
+static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
+static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
+static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
+static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
+static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -64,6 +83,13 @@ static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short fo
     OUTCOME(family_, name_, slot_, -1, slot_##_LOW, slot_##_HIGH, NAN, NAN, summary_)
 #define JUDGED(family_, name_, slot_, p_, warning_, critical_, summary_)                                     \
     OUTCOME(family_, name_, slot_, p_, -1, -1, warning_, critical_, summary_)
+/* With an interval, and a noise floor that takes the place of a p-value. */
+#define FLOORED(family_, name_, slot_, warning_, critical_, summary_)                                        \
+    {                                                                                                        \
+        .name = (name_), .family = (family_), .kinds = BOTH, .slot = (slot_), .p_slot = -1,                  \
+        .floor_slot = slot_##_FLOOR, .low_slot = slot_##_LOW, .high_slot = slot_##_HIGH, .floor_scale = 1,   \
+        .has_minimum_n = 1, .warning = (warning_), .critical = (critical_), .summary = (summary_)            \
+    }
 
 /* Bands: METHODS §15. The second band of KL is half of PSI's, as the divergence is. */
 const struct metric metric_table[] = {
@@ -73,6 +99,15 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/root_cause.def"
+#include "detectors/metrics/attribution.def"
+#include "detectors/metrics/kpi.def"
+#include "detectors/metrics/quality.def"
+#include "detectors/metrics/outliers.def"
+#include "detectors/metrics/predictions.def"
+#include "detectors/metrics/estimated.def"
+#include "detectors/metrics/comparison.def"
+#include "detectors/metrics/multivariate.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -88,10 +123,28 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
+        [FAMILY_FEATURES] = "drift",
+        [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",
+        [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",
+        [FAMILY_GROUPS] = "fairness",
         [FAMILY_LATENCY] = "latency",
+        [FAMILY_CAUSE] = "cause",
+        [FAMILY_ATTRIBUTION] = "attribution",
+        [FAMILY_ATTRIBUTED] = "attribution",
+        [FAMILY_KPI] = "kpi",
+        [FAMILY_QUALITY] = "quality",
+        [FAMILY_FIELDS] = "quality",
+        [FAMILY_OUTLIERS] = "quality",
+        [FAMILY_PREDICTIONS] = "predictions",
+        [FAMILY_ESTIMATED] = "estimated",
+        [FAMILY_ESTIMATE_ERROR] = "estimated",
+        [FAMILY_COMPARISON] = "performance",
+        [FAMILY_REGRESSION_COMPARISON] = "performance",
+        [FAMILY_VERSIONS] = "versions",
+        [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_EMBEDDINGS] = "multivariate",
     };
     return names[family];
 }

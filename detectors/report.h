@@ -7,14 +7,31 @@
  */
 #include <stdint.h>
 
+#include "agent/base/text.h"
+
 enum family {
     FAMILY_FEATURES,
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,   /* of one group, "attribute=value" */
-    FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_FAIRNESS,              /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,                /* of one group, "attribute=value" */
+    FAMILY_LATENCY,               /* of latency_ms, and events per second */
+    FAMILY_CAUSE,                 /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION,           /* of all attributions together */
+    FAMILY_ATTRIBUTED,            /* of one feature: its part of them */
+    FAMILY_KPI,                   /* of a business KPI */
+    FAMILY_QUALITY,               /* of a feature's values, beside drift */
+    FAMILY_FIELDS,                /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,              /* "@outliers" */
+    FAMILY_PREDICTIONS,           /* of all predictions, labelled or not */
+    FAMILY_ESTIMATED,             /* performance without labels */
+    FAMILY_ESTIMATE_ERROR,        /* how far it was off */
+    FAMILY_COMPARISON,            /* performance against the labelled reference */
+    FAMILY_REGRESSION_COMPARISON, /* the same of regression */
+    FAMILY_VERSIONS,              /* of two versions, "a vs b" */
+    FAMILY_MULTIVARIATE,          /* of all features together */
+    FAMILY_EMBEDDINGS,            /* of an array-valued feature */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
@@ -49,7 +66,16 @@ enum report_flag {
     REPORT_INCOMPLETE = 1 << 1,   /* a partition was absent or returned from idle */
     REPORT_CAPPED = 1 << 2,       /* the model met a cap */
     REPORT_GRID_MISMATCH = 1 << 3,
-    REPORT_CATEGORICAL = 1 << 4
+    REPORT_CATEGORICAL = 1 << 4,
+    REPORT_NO_REFERENCE = 1 << 5 /* compared with something else than a stored reference */
+};
+
+enum { CAUSES_SHOWN = 5 };
+/* What a segment adds to the drift of a feature of the whole model, for people. */
+struct cause_share {
+    struct text segment; /* "key=value" */
+    double share;        /* of the PSI; 1 is all of it */
+    double mix, within;  /* more or fewer of its events; other values inside it */
 };
 
 struct report_row {

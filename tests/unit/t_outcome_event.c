@@ -10,7 +10,7 @@
 
 #include "agent/base/hash.h"
 #include "agent/outcome_event.h"
-#include "detectors/outcomes.h"
+#include "detectors/event_outcome.h"
 #include "tests/unit/near.h"
 
 static const struct pane_times times = {
@@ -33,7 +33,8 @@ static struct value boolean(bool on)
 
 static struct model_config config_of(enum task task, char *positive)
 {
-    struct model_config config = {.task = task, .label_sample = 1};
+    struct model_config config = {.label_sample = 1};
+    config.options.task = task;
     config.options.threshold = 0.5;
     config.options.positive = positive;
     return config;
@@ -63,7 +64,7 @@ static void test_classes(void **state)
                 {{.type = VALUE_OTHER}, NULL, -1},
                 {{.type = VALUE_ABSENT}, NULL, -1}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        assert_int_equal(outcome_class(&rows[i].value, rows[i].positive), rows[i].class);
+        assert_int_equal(class_of_value(&rows[i].value, rows[i].positive), rows[i].class);
 }
 
 static void test_predictions(void **state)
