@@ -137,6 +137,8 @@ int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_
 
 void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count)
 {
+    if (count == 0)
+        return;
     memmove(panes->stale, panes->stale + count, (panes->stale_count - count) * sizeof(*panes->stale));
     panes->stale_count -= count;
 }
