@@ -17,6 +17,7 @@
 #include "alerting/webhook.h"
 #include "collectors/kafka.h"
 #include "collectors/mapping.h"
+#include "detectors/outcomes.h"
 
 enum { TIER_MAX = 4, WINDOW_MAX = 8, CONFIG_NAMES_MAX = 256 };
 
@@ -33,7 +34,7 @@ struct window_config {
     uint8_t tier;                /* that tier */
 };
 
-enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE, TASK_MULTICLASS };
 
 enum reference_kind { REFERENCE_CAPTURE, REFERENCE_FILE, REFERENCE_NAME, REFERENCE_NONE };
 
@@ -63,6 +64,10 @@ struct model_config {
     enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     struct model_options options;
+    uint64_t labels_min;        /* 30: labels below which rows of outcomes are `insufficient` */
+    struct facet_spec *facets;  /* groups that are compared with an advantaged one */
+    struct cross_spec *crosses; /* attributes whose combinations are groups too */
+    uint32_t facet_count, cross_count;
 };
 
 struct limits_config {

@@ -1,10 +1,13 @@
 /* What waits for labels: combinations, the join, and the panes that its pairs are added to. */
 #include "agent/engine_outcomes.h"
 
+#include "agent/outcome_groups.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 1024 };
+enum { COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 2048 };
 
 static int on_seen(void *context, const struct join_entry *prediction, int sign);
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
@@ -22,7 +25,8 @@ int engine_outcomes_new(struct engine *engine)
     state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
     struct join_settings join = {engine->config->limits.waiting, engine->config->horizon_ms, on_seen,
                                  on_joined, engine};
-    int code = outcome_scratch_init(&state->scratch);
+    state->classes = outcome_classes_new();
+    int code = state->classes ? outcome_scratch_init(&state->scratch) : ERR_NOMEM;
     if (code == 0)
         code = join_new(&state->join, &join);
     return state->combo_names ? code : ERR_NOMEM;
@@ -45,6 +49,7 @@ void engine_outcomes_free(struct engine *engine)
     intern_free(state->combo_names);
     join_free(state->join);
     outcome_scratch_release(&state->scratch);
+    outcome_classes_free(state->classes);
     strbuf_release(&state->blob);
     free(state->stale);
     free(state);
@@ -71,38 +76,22 @@ static int make_room_for_combo(struct outcome_state *state)
     return 0;
 }
 
-/* The slot of a group in its version; UINT32_MAX when the cap refuses it. */
-static uint32_t group_slot(struct version *version, const char *name)
-{
-    if (!version->groups)
-        version->groups = intern_new(OUTCOME_GROUPS_MAX);
-    uint32_t slot = version->groups ? intern_add(version->groups, text_of(name)) : INTERN_NONE;
-    if (slot == INTERN_NONE)
-        version->capped = true;
-    return slot;
-}
-
 int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
                                 const char *const *groups, uint32_t group_count, uint32_t *out)
 {
     struct outcome_state *state = engine->outcomes;
     struct version *version = series[0]->version;
-    uint8_t slots[OUTCOME_GROUPS_MAX];
+    uint16_t slots[OUTCOME_MEMBERS_MAX];
     char bytes[COMBO_BYTES_MAX];
     size_t len = 1;
-    uint32_t slot_count = 0;
     bytes[0] = (char)series_count;
     for (uint32_t i = 0; i < series_count && len + sizeof(uint32_t) + sizeof(slots) <= sizeof(bytes); i++) {
         memcpy(bytes + len, &series[i]->number, sizeof(uint32_t));
         len += sizeof(uint32_t);
     }
-    for (uint32_t i = 0; i < group_count && slot_count < OUTCOME_GROUPS_MAX; i++) {
-        uint32_t slot = group_slot(version, groups[i]);
-        if (slot != INTERN_NONE)
-            slots[slot_count++] = (uint8_t)slot;
-    }
-    memcpy(bytes + len, slots, slot_count);
-    len += slot_count;
+    uint32_t slot_count = outcome_group_slots(version, groups, group_count, !state->restoring, slots);
+    memcpy(bytes + len, slots, slot_count * sizeof(uint16_t));
+    len += slot_count * sizeof(uint16_t);
     int code = make_room_for_combo(state);
     if (code != 0)
         return code;
@@ -114,12 +103,12 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
     }
     struct outcome_combo *combo = &state->combos[*out];
     *combo = (struct outcome_combo){malloc(series_count * sizeof(struct series *)), series_count,
-                                    malloc(slot_count + 1u), slot_count};
+                                    malloc((slot_count + 1u) * sizeof(uint16_t)), slot_count};
     state->combo_groups[*out] = (struct combo_groups){combo->slots, slot_count};
     if (!combo->series || !combo->slots)
         return ERR_NOMEM;
     memcpy(combo->series, series, series_count * sizeof(struct series *));
-    memcpy(combo->slots, slots, slot_count);
+    memcpy(combo->slots, slots, slot_count * sizeof(uint16_t));
     version->whole = series[0];
     return state->restoring ? 0 : engine_outcomes_remember_combo(engine, combo);
 }
@@ -209,7 +198,9 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
     const struct outcome_combo *combo = &state->combos[prediction->combo];
     const struct version *version = combo->series[0]->version;
     struct outcome_item item = {.value = prediction->value,
-                                .truth = label ? label->value : 0,
+                                .truth = !label                                   ? 0
+                                         : prediction->kind == OUTCOME_MULTICLASS ? label->predicted
+                                                                                  : label->value,
                                 .combo = prediction->combo,
                                 .kind = prediction->kind,
                                 .predicted = prediction->predicted,
@@ -255,8 +246,9 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
     int code = 0;
     if (waiting->kind == WAITING_OUTCOME) {
         struct join_entry label = {.ts_ms = entry->ts_ms, .value = waiting->truth, .late = entry->late};
+        label.predicted = entry->kind == OUTCOME_MULTICLASS ? (uint8_t)waiting->truth : OUTCOME_CLASS_NONE;
         code = on_seen(engine, entry, 1);
-        if (code == 0)
+        if (code == 0 && !isnan(waiting->truth)) /* else no label can find it */
             code = on_joined(engine, entry, &label, 1);
     } else if (waiting->kind == WAITING_LABEL) {
         code = join_add_label(state->join, entry, &fate);
@@ -284,7 +276,9 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
                 continue;
             waiting.entry.owner = state->combos[waiting.entry.combo].series[0]->number;
         }
-        code = engine_outcomes_take(engine, &waiting);
+        code = engine_outcomes_name_classes(engine, &waiting);
+        if (code == 0)
+            code = engine_outcomes_take(engine, &waiting);
     }
     return code;
 }

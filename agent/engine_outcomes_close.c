@@ -6,8 +6,6 @@
 
 #include "agent/engine_outcomes.h"
 
-enum { ROWS_MAX = 2 * OUTCOME_GROUPS_MAX };
-
 static int64_t now_us(void)
 {
     struct timespec now;
@@ -112,32 +110,10 @@ static int sum_window(struct engine *engine, struct series *series, const struct
     return code;
 }
 
-static uint32_t make_rows(struct engine *engine, const struct series *series,
-                          struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX],
-                          struct text names[ROWS_MAX + OUTCOME_ROWS_MAX])
-{
-    const struct outcome_scratch *scratch = &engine->outcomes->scratch;
-    const struct version *version = series->version;
-    struct outcome_options options = {version->config->options.n_min, version->config->options.unit};
-    uint32_t count = outcomes_report(scratch->tallies[0], &options, rows);
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = text_of(rows[i].family == FAMILY_CALIBRATION ? "@score" : "@model");
-    uint32_t group_count = version->groups && !series->segment[0] ? intern_count(version->groups) : 0;
-    struct text groups[OUTCOME_GROUPS_MAX];
-    for (uint32_t i = 0; i < group_count; i++)
-        groups[i] = intern_text(version->groups, i);
-    return count + outcome_groups_report(scratch->tallies[1], groups, group_count, &options, rows + count,
-                                         names + count);
-}
-
 static int report(struct engine *engine, struct series *series, uint32_t window_index, int64_t end_ms,
                   uint32_t revision)
 {
-    struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX];
-    struct text names[ROWS_MAX + OUTCOME_ROWS_MAX];
-    uint32_t count = make_rows(engine, series, rows, names);
-    return engine_put_rows(engine, series, &engine->config->windows[window_index], end_ms, revision, rows,
-                           names, count);
+    return engine_outcomes_write(engine, series, &engine->config->windows[window_index], end_ms, revision);
 }
 
 static int add_stale(struct outcome_state *state, struct series *series, uint32_t window, int64_t end_ms)
@@ -165,7 +141,7 @@ static int put_part(struct engine *engine, const struct series *series, const st
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(i ? PANE_OUTCOME_GROUPS : PANE_OUTCOMES),
+                                         .family = (uint8_t)(PANE_OUTCOMES + i),
                                          .part = (uint8_t)which,
                                          .bytes = part->bytes[i],
                                          .len = part->len[i]};

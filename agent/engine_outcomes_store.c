@@ -12,11 +12,11 @@
 
 #include "agent/engine_outcomes.h"
 
-enum { KIND_COMBO = WAITING_OUTCOME + 1, BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
+enum { BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
 
 /* ---- writing ---- */
 
-static void flush_blob(struct engine *engine)
+void engine_outcomes_flush_blob(struct engine *engine)
 {
     struct outcome_state *state = engine->outcomes;
     if (strbuf_failed(&state->blob))
@@ -37,6 +37,13 @@ static void add_double(struct strbuf *out, double value)
     strbuf_add(out, bytes, sizeof(bytes));
 }
 
+/* Is `predicted` the slot of a class? */
+static bool has_class_of(const struct delta_waiting *waiting)
+{
+    return waiting->entry.kind == OUTCOME_MULTICLASS ||
+           (waiting->kind == WAITING_LABEL && waiting->entry.predicted != OUTCOME_CLASS_NONE);
+}
+
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting)
 {
     struct outcome_state *state = engine->outcomes;
@@ -46,7 +53,10 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     if (expire_ms > state->blob_expire_ms)
         state->blob_expire_ms = expire_ms;
     strbuf_addc(blob, (char)waiting->kind);
-    strbuf_addc(blob, (char)(entry->late | entry->predicted << 1 | entry->kind << 2));
+    bool has_class = has_class_of(waiting);
+    strbuf_addc(blob, (char)(entry->late | (entry->predicted & 1) << 1 | entry->kind << 2 | has_class << 4));
+    if (has_class)
+        strbuf_addc(blob, (char)entry->predicted);
     double id;
     memcpy(&id, &entry->id_hash, sizeof(id)); /* eight bytes like any other */
     add_double(blob, id);
@@ -58,7 +68,7 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     if (waiting->kind == WAITING_OUTCOME)
         add_double(blob, waiting->truth);
     if (blob->len >= BLOB_BYTES_FULL)
-        flush_blob(engine);
+        engine_outcomes_flush_blob(engine);
     return strbuf_failed(blob) || engine->failed ? ERR_NOMEM : 0;
 }
 
@@ -78,7 +88,7 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
         strbuf_add(&bytes, name.ptr, name.len + 1u); /* with its NUL */
     }
     /* Before the entries that refer to it. */
-    flush_blob(engine);
+    engine_outcomes_flush_blob(engine);
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -96,12 +106,14 @@ static void put_late(struct engine *engine, struct series *series)
             continue;
         engine->failed = outcome_part_fold(part, &state->scratch, series->version->config->options.unit,
                                            series->segment[0] == '\0');
-        int tallies = series->segment[0] || !series->version->groups ? 1 : OUTCOME_TALLIES;
-        for (int j = 0; j < tallies && !engine->failed; j++) {
+        for (int j = 0; j < OUTCOME_TALLIES && !engine->failed; j++) {
+            if (!part->bytes[j] && !part->stored[j])
+                continue;
+            part->stored[j] = part->bytes[j] != NULL;
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(j ? PANE_OUTCOME_GROUPS : PANE_OUTCOMES),
+                                         .family = (uint8_t)(PANE_OUTCOMES + j),
                                          .part = PANE_LATE,
                                          .bytes = part->bytes[j] ? part->bytes[j] : "",
                                          .len = part->len[j]};
@@ -131,7 +143,7 @@ static void matured_key(char out[48], const struct version *version)
 void engine_outcomes_put(struct engine *engine)
 {
     struct outcome_state *state = engine->outcomes;
-    flush_blob(engine);
+    engine_outcomes_flush_blob(engine);
     for (uint32_t i = 0; state->changed_late && i < engine->series_count; i++)
         put_late(engine, engine->series[i]);
     state->changed_late = 0;
@@ -201,6 +213,7 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     struct delta_waiting waiting = {.kind = kind};
     struct join_entry *entry = &waiting.entry;
     const unsigned char *flags = cursor_bytes(in, 1);
+    const unsigned char *class = flags && *flags >> 4 & 1 ? cursor_bytes(in, 1) : NULL;
     double id = read_double(in);
     memcpy(&entry->id_hash, &id, sizeof(id));
     entry->ts_ms = cursor_svarint(in);
@@ -212,8 +225,8 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     if (in->failed || !flags || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
     entry->late = *flags & 1;
-    entry->predicted = *flags >> 1 & 1;
-    entry->kind = *flags >> 2 & 1;
+    entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : *flags >> 1 & 1;
+    entry->kind = *flags >> 2 & 3;
     if (kind != WAITING_LABEL) {
         entry->combo = (uint32_t)combo;
         entry->owner = state->combos[combo].series[0]->number;
@@ -230,6 +243,8 @@ static int restore_blob(void *context, const void *bytes, size_t len)
         unsigned char kind = *in.at++;
         if (kind == KIND_COMBO)
             code = restore_combo(engine, &in);
+        else if (kind == KIND_CLASS)
+            code = engine_outcomes_restore_class(engine, &in);
         else
             code =
                 kind <= WAITING_OUTCOME ? restore_entry(engine, (enum waiting_kind)kind, &in) : ERR_CORRUPT;
@@ -242,15 +257,16 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     struct engine *engine = context;
     struct series *series =
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    bool ours = stored->family == PANE_OUTCOMES || stored->family == PANE_OUTCOME_GROUPS;
+    bool ours = stored->family >= PANE_OUTCOMES && stored->family < PANE_OUTCOMES_END;
     if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
         return 0;
     struct outcome_pane *pane = outcome_panes_find(&series->outcomes, stored->tier, stored->start_ms, true);
     if (!pane)
         return ERR_NOMEM;
     struct outcome_part *part = &pane->parts[stored->part];
-    int code = outcome_part_add_bytes(part, stored->family == PANE_OUTCOME_GROUPS, stored->bytes, stored->len,
+    int code = outcome_part_add_bytes(part, stored->family - PANE_OUTCOMES, stored->bytes, stored->len,
                                       &engine->outcomes->scratch);
+    part->stored[stored->family - PANE_OUTCOMES] = true;
     part->changed = false;
     /* Whether its windows were revised before the stop is not known: again changes only the number. */
     if (stored->part == PANE_LATE && !pane->stale) {

@@ -143,12 +143,20 @@ static int compare(const struct join_entry *a, const struct join_entry *b)
         return a->late ? 1 : -1;
     if (a->ts_ms != b->ts_ms)
         return a->ts_ms < b->ts_ms ? -1 : 1;
-    if (a->predicted != b->predicted)
-        return a->predicted < b->predicted ? -1 : 1;
     bool a_is_nan = isnan(a->value), b_is_nan = isnan(b->value);
-    if (a_is_nan || b_is_nan)
+    if (a_is_nan != b_is_nan)
         return a_is_nan - b_is_nan;
-    return a->value < b->value ? -1 : a->value > b->value;
+    if (!a_is_nan && (a->value < b->value || a->value > b->value))
+        return a->value < b->value ? -1 : 1;
+    return a->predicted < b->predicted ? -1 : a->predicted > b->predicted;
+}
+
+bool join_may_pair(const struct join_entry *prediction, const struct join_entry *label)
+{
+    if (prediction->kind == OUTCOME_MULTICLASS)
+        return label->predicted != OUTCOME_CLASS_NONE;
+    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
+    return label->kind != OUTCOME_MULTICLASS && (prediction->kind != OUTCOME_BINARY || is_class);
 }
 
 /* Do two entries stand for the same event? Ids come back after they have expired. */
@@ -163,9 +171,7 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
     int64_t earliest_ms;
     if (__builtin_sub_overflow(prediction->ts_ms, join->settings.horizon_ms, &earliest_ms))
         earliest_ms = INT64_MIN;
-    /* A number that is no class says nothing about a binary prediction. */
-    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
-    return (prediction->kind != OUTCOME_BINARY || is_class) && label->ts_ms >= earliest_ms &&
+    return join_may_pair(prediction, label) && label->ts_ms >= earliest_ms &&
            label->ts_ms <= expiry_of(prediction);
 }
 

@@ -19,6 +19,7 @@
 
 struct reference;
 struct ddsketch_layout;
+struct ranking_tables;
 
 /* What a user says of a model and detectors need to know. */
 struct model_options {
@@ -31,6 +32,7 @@ struct model_options {
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
 struct family_tools {
     struct ddsketch_layout *latency; /* ms: 1 % from 1 µs to 1 h */
+    struct ranking_tables *ranking;
 };
 int family_tools_init(struct family_tools *tools) MUST_USE;
 void family_tools_release(struct family_tools *tools);
@@ -58,6 +60,7 @@ struct family_report {
 
 enum count_family {
     COUNT_LATENCY, /* latency.h */
+    COUNT_RANKING, /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

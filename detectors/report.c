@@ -8,6 +8,7 @@
 #include "detectors/feature_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/ranking_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -16,6 +17,14 @@ static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sho
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
+
+static_assert((int)RATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for rates");
+static_assert((int)RELIABILITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for reliability");
+static_assert((int)PARITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for parity");
+static_assert((int)FACET_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for facets");
+static_assert((int)MULTICLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for several classes");
+static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for a class");
+static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -73,6 +82,9 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/multiclass.def"
+#include "detectors/metrics/facets.def"
+#include "detectors/metrics/ranking.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -88,10 +100,13 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",
+        [FAMILY_FEATURES] = "drift",          [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",  [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",       [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",         [FAMILY_RATES] = "performance",
+        [FAMILY_RELIABILITY] = "calibration", [FAMILY_PARITY] = "fairness",
+        [FAMILY_FACETS] = "fairness",         [FAMILY_MULTICLASS] = "performance",
+        [FAMILY_CLASSES] = "performance",     [FAMILY_RANKING] = "performance",
     };
     return names[family];
 }

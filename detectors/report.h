@@ -12,9 +12,16 @@ enum family {
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS, /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,   /* of one group, "attribute=value" */
-    FAMILY_LATENCY,  /* of latency_ms, and events per second */
+    FAMILY_FAIRNESS,    /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,      /* of one group, "attribute=value" */
+    FAMILY_LATENCY,     /* of latency_ms, and events per second */
+    FAMILY_RATES,       /* of a binary model: further rates with their intervals */
+    FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
+    FAMILY_PARITY,      /* of an attribute: aggregates over its groups */
+    FAMILY_FACETS,      /* of a disadvantaged group against the advantaged one */
+    FAMILY_MULTICLASS,  /* of a model with several classes */
+    FAMILY_CLASSES,     /* of one class, "class=name" */
+    FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

@@ -1,0 +1,22 @@
+#include "detectors/portable_math.h"
+
+#include <stdint.h>
+#include <string.h>
+
+double portable_log(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+    bits = (bits & UINT64_C(0xfffffffffffff)) | UINT64_C(0x3ff0000000000000);
+    double m;
+    memcpy(&m, &bits, sizeof(m));
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        exponent++;
+    }
+    double s = (m - 1) / (m + 1), s2 = s * s, sum = 0;
+    for (int k = 25; k >= 1; k -= 2) /* |s| < 0.172: the next term is below 1e-21 */
+        sum = sum * s2 + 1.0 / k;
+    return (double)exponent * 0.69314718055994530942 + 2 * s * sum;
+}
