@@ -20,6 +20,7 @@ int command_reference(int argc, char **argv);
 extern const char command_reference_help[];
 int command_reference_list(int argc, char **argv);
 int command_reference_show(int argc, char **argv);
+int command_explain(int argc, char **argv);
 int command_results(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_alerts(int argc, char **argv);

@@ -96,6 +96,7 @@ void engine_free(struct engine *engine)
     free(engine->partitions);
     free(engine->stale);
     store_batch_free(engine->batch);
+    free(engine->causes);
     family_tools_release(&engine->tools);
     strbuf_release(&engine->scratch);
     free(engine);

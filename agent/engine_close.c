@@ -181,21 +181,26 @@ static int write_pane(struct engine *engine, const struct series *series, uint8_
     return starts_add(&engine->starts[tier], start_ms);
 }
 
-static int report_windows(struct engine *engine, uint32_t series_index, uint8_t tier,
+static int add_to_windows(struct engine *engine, struct series *series, uint8_t tier,
                           const struct pane_set *closed)
 {
-    struct series *series = engine->series[series_index];
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++)
+        if (engine->config->windows[i].tier == tier)
+            code = pane_set_add(&series->windows[i].set, closed);
+    return code;
+}
+
+/* Reports what ends now, once every series is in its windows: a report may look at the segments beside it. */
+static int report_series(struct engine *engine, struct series *series)
+{
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
-        if (engine->config->windows[i].tier != tier)
-            continue;
-        struct pane_set *set = &series->windows[i].set;
-        int code = closed ? pane_set_add(set, closed) : 0;
-        if (code != 0)
-            return code;
-        if (pane_set_is_empty(set) ||
+        uint8_t tier = engine->config->windows[i].tier;
+        const struct pane_set *set = &series->windows[i].set;
+        if (tier >= engine->step.tiers || pane_set_is_empty(set) ||
             (engine->endless && engine->step.end_ms > engine_final_end(engine, tier)))
             continue;
-        code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
+        int code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
         if (code != 0)
             return code;
         engine->stats.windows_closed++;
@@ -204,23 +209,19 @@ static int report_windows(struct engine *engine, uint32_t series_index, uint8_t 
 }
 
 /* One tier of one series: `set` is what its pane holds, NULL when nothing. */
-static int close_tier(struct engine *engine, uint32_t series_index, uint8_t tier, const struct pane_set *set)
+static int close_tier(struct engine *engine, struct series *series, uint8_t tier, const struct pane_set *set)
 {
-    struct series *series = engine->series[series_index];
     int64_t start_ms = engine->step.end_ms - engine->times.tiers_ms[tier];
-    if (set && pane_set_is_empty(set))
-        set = NULL;
-    int code = set ? write_pane(engine, series, tier, start_ms, set) : 0;
-    if (code == 0 && set && tier + 1u < engine->times.tier_count)
+    if (!set || pane_set_is_empty(set))
+        return 0;
+    int code = write_pane(engine, series, tier, start_ms, set);
+    if (code == 0 && tier + 1u < engine->times.tier_count)
         code = pane_set_add(&series->coarse[tier + 1], set);
-    if (code == 0)
-        code = report_windows(engine, series_index, tier, set);
-    return code;
+    return code ? code : add_to_windows(engine, series, tier, set);
 }
 
-static int close_series(struct engine *engine, uint32_t series_index)
+static int close_series(struct engine *engine, struct series *series)
 {
-    struct series *series = engine->series[series_index];
     struct open_pane *pane = series->open;
     if (pane && pane->start_ms + engine->times.tiers_ms[0] != engine->step.end_ms) {
         BUG_ON(pane->start_ms < engine->step.end_ms - engine->times.tiers_ms[0]);
@@ -228,9 +229,9 @@ static int close_series(struct engine *engine, uint32_t series_index)
     }
     int code = pane && pane->sample ? engine_capture_pane(engine, series, pane) : 0;
     if (code == 0)
-        code = close_tier(engine, series_index, 0, pane ? &pane->set : NULL);
+        code = close_tier(engine, series, 0, pane ? &pane->set : NULL);
     for (uint8_t tier = 1; code == 0 && tier < engine->step.tiers; tier++) {
-        code = close_tier(engine, series_index, tier, &series->coarse[tier]);
+        code = close_tier(engine, series, tier, &series->coarse[tier]);
         pane_set_reset(&series->coarse[tier]);
     }
     if (pane) {
@@ -261,22 +262,36 @@ static int finish_step(struct engine *engine)
     return code;
 }
 
+/* The next series of the step: its panes, or its reports. */
+static int step_series(struct engine *engine)
+{
+    struct series *series = engine->series[engine->step.next_series];
+    const struct series *before =
+        engine->step.next_series ? engine->series[engine->step.next_series - 1] : NULL;
+    engine->step.next_series++;
+    if (!engine->step.reporting)
+        return close_series(engine, series);
+    int code = 0;
+    if (before && strcmp(before->version->model, series->version->model) != 0)
+        code = engine_flush_alerts(engine); /* one group per model and window end */
+    return code ? code : report_series(engine, series);
+}
+
 static int run_step(struct engine *engine, int64_t deadline_us)
 {
-    int code = 0;
-    const char *model =
-        engine->step.next_series ? engine->series[engine->step.next_series - 1]->version->model : NULL;
-    while (code == 0 && engine->step.next_series < engine->series_count) {
-        const struct series *series = engine->series[engine->step.next_series];
-        if (model && model != series->version->model && strcmp(model, series->version->model) != 0)
-            code = engine_flush_alerts(engine); /* one group per model and window end */
-        model = series->version->model;
-        if (code == 0)
-            code = close_series(engine, engine->step.next_series++);
-        if (code == 0 && now_us() > deadline_us)
-            return 0;
+    for (;;) {
+        while (engine->step.next_series < engine->series_count) {
+            int code = step_series(engine);
+            if (code != 0)
+                return code;
+            if (now_us() > deadline_us)
+                return 0;
+        }
+        if (engine->step.reporting)
+            return finish_step(engine);
+        engine->step.reporting = true;
+        engine->step.next_series = 0;
     }
-    return code ? code : finish_step(engine);
 }
 
 enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)

@@ -120,8 +120,14 @@ struct outbox_entry {
 struct step { /* the closing of one finest pane, resumable between series */
     bool running;
     int64_t end_ms;
+    bool reporting; /* all series have been added to their windows */
     uint32_t next_series;
     uint32_t tiers; /* how many tiers end here */
+};
+
+struct feature_causes { /* of the window being reported, the largest parts first */
+    struct cause_share items[CAUSES_SHOWN];
+    uint32_t count;
 };
 
 struct engine {
@@ -205,6 +211,8 @@ struct engine {
     struct engine_stats stats;
     struct report_row *rows; /* scratch */
     struct text *row_names;
+    struct feature_causes *causes; /* by feature, of the last whole model that was explained */
+    uint32_t causes_capacity;
     uint32_t row_capacity;
     struct strbuf scratch;
 };
@@ -272,6 +280,10 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
 int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
                     int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
                     uint32_t count);
+/* engine_cause.c: the features of the whole model whose drift is worth explaining, by segment. Rows of
+ * segments into the batch. */
+int engine_explain(struct engine *engine, const struct series *whole, uint32_t window,
+                   const struct pane_set *set, const struct report_row *rows, int64_t end_ms);
 int engine_flush_alerts(struct engine *engine);
 
 /* engine_capture.c */

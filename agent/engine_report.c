@@ -8,10 +8,20 @@
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
 
-struct finding_bins { /* what the body of an alert may ask for */
+struct finding_bins {                    /* what the body of an alert may ask for */
+    const struct feature_causes *causes; /* by feature; NULL: a segment's own report */
     const struct feature_layout *layout, *reference_layout;
     const struct tally *current, *reference;
 };
+
+static uint32_t causes(void *context, const struct report_row *row, const struct cause_share **out)
+{
+    const struct finding_bins *source = context;
+    if (!source->causes)
+        return 0;
+    *out = source->causes[row->subject].items;
+    return source->causes[row->subject].count;
+}
 
 static void bins_json(void *context, const struct report_row *row, struct strbuf *out)
 {
@@ -91,6 +101,7 @@ static int judge_rows(struct engine *engine, const struct series *series, const 
                                       .reference_name = reference->name,
                                       .reference_hash = reference->hash,
                                       .bins_json = bins_json,
+                                      .causes = causes,
                                       .context = bins};
     return alerting_feed(engine->settings.alerting, &context, engine->rows, engine->row_names,
                          reference->grid->feature_count);
@@ -103,15 +114,15 @@ static uint32_t window_flags(const struct engine *engine, const struct series *s
     return (series->version->capped ? REPORT_CAPPED : 0u) | (incomplete ? REPORT_INCOMPLETE : 0u);
 }
 
-static int report_features(struct engine *engine, const struct series *series,
-                           const struct window_config *window, const struct pane_set *set, int64_t end_ms,
-                           uint32_t revision)
+static int report_features(struct engine *engine, const struct series *series, uint32_t window_index,
+                           const struct pane_set *set, int64_t end_ms, uint32_t revision)
 {
+    const struct window_config *window = &engine->config->windows[window_index];
     const struct known_reference *known = series->version->reference;
     if (!known || !set->parts[PANE_FEATURES] || set->basis[PANE_FEATURES] != known->grid->number)
         return 0; /* nothing to compare yet */
     const struct reference *reference = known->reference;
-    struct finding_bins bins = {set->layout, reference->layout, set->parts[PANE_FEATURES],
+    struct finding_bins bins = {NULL, set->layout, reference->layout, set->parts[PANE_FEATURES],
                                 reference->features};
     engine->drift.n_min = series->version->config->options.n_min;
     drift_report(bins.layout, bins.current, bins.reference_layout, bins.reference, &engine->drift,
@@ -120,6 +131,10 @@ static int report_features(struct engine *engine, const struct series *series,
     for (uint32_t i = 0; i < reference->grid->feature_count; i++)
         engine->rows[i].flags |= flags;
     int code = store_rows(engine, series, window, end_ms, revision, &bins);
+    if (code == 0 && revision == 1 && series->segment[0] == '\0')
+        code = engine_explain(engine, series, window_index, set, engine->rows, end_ms);
+    if (series->segment[0] == '\0')
+        bins.causes = engine->causes;
     if (code == 0 && revision == 1)
         code = judge_rows(engine, series, window, end_ms, &bins);
     return code;
@@ -201,7 +216,7 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
                   int64_t end_ms, uint32_t revision)
 {
     const struct window_config *config = &engine->config->windows[window];
-    int code = report_features(engine, series, config, set, end_ms, revision);
+    int code = report_features(engine, series, window, set, end_ms, revision);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     return code;
@@ -300,7 +315,7 @@ int engine_picture(struct engine *engine, const char *model, const char *feature
         struct report_row row = {.subject = grid_find(known->reference->grid, text_of(feature))};
         if (row.subject == UINT32_MAX)
             continue;
-        struct finding_bins bins = {set->layout, known->reference->layout, set->parts[PANE_FEATURES],
+        struct finding_bins bins = {NULL, set->layout, known->reference->layout, set->parts[PANE_FEATURES],
                                     known->reference->features};
         bins_json(&bins, &row, out);
         return strbuf_failed(out) ? ERR_NOMEM : 0;

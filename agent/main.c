@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"map", command_map, "see what the fields of sample events resolve to (map test)"},
     {"reference", command_reference, "build, list and show references"},
     {"results", command_results, "list window results"},
+    {"explain", command_explain, "where a drift comes from: features, bins, segments"},
     {"compare", command_compare, "compare a stretch of history with a reference or another stretch"},
     {"status", command_status, "what a store holds: lag, counters, models, alerts"},
     {"alerts", command_alerts, "list alerts"},

@@ -224,6 +224,26 @@ static int add_member(struct alerting *alerting, struct alert *alert, enum alert
                                member->id);
 }
 
+static int add_causes(struct alerting *alerting, const struct finding_context *context,
+                      const struct report_row *row, struct member *member)
+{
+    const struct cause_share *causes = NULL;
+    uint32_t count = context->causes(context->context, row, &causes);
+    struct cause_share *kept = count ? arena_alloc(alerting->group.arena, count * sizeof(*kept)) : NULL;
+    if (!kept)
+        return count ? ERR_NOMEM : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        kept[i] = causes[i];
+        const char *name = arena_text(alerting->group.arena, causes[i].segment);
+        if (!name)
+            return ERR_NOMEM;
+        kept[i].segment = text_of(name);
+    }
+    member->causes = kept;
+    member->cause_count = count;
+    return 0;
+}
+
 /* Asked only for what may be shown: computing bins costs more than judging. */
 static int add_bins(struct alerting *alerting, const struct finding_context *context,
                     const struct report_row *row, struct member *member)
@@ -237,7 +257,7 @@ static int add_bins(struct alerting *alerting, const struct finding_context *con
     if (!strbuf_failed(&bins) && bins.len)
         member->bins = bins_read(alerting->group.arena, bins.bytes, bins.len);
     strbuf_release(&bins);
-    return 0;
+    return context->causes ? add_causes(alerting, context, row, member) : 0;
 }
 
 static double slot_of(const struct metric *metric, const struct report_row *row)

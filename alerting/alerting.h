@@ -55,6 +55,9 @@ struct finding_context {
     /* For the body of a firing alert: appends a JSON array of the bins of that row (drift_bins): objects with
      * at least `bin`, `share`, `reference_share` and, where there is one, `psi_term`. May be NULL. */
     void (*bins_json)(void *context, const struct report_row *row, struct strbuf *out);
+    /* The segments that carry the drift of that row's feature, the largest part first; returns how many. May
+     * be NULL. What they point to lives until the call that asked ends. */
+    uint32_t (*causes)(void *context, const struct report_row *row, const struct cause_share **out);
     void *context;
 };
 

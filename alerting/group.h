@@ -24,6 +24,8 @@ struct member {
     double mean, sd;                             /* of the window; NaN: none */
     const char *reference_name, *reference_hash; /* or NULL */
     const struct bin_moves *bins;                /* or NULL */
+    const struct cause_share *causes;            /* segments, the largest part first */
+    uint32_t cause_count;
     double excess;
     unsigned char id[IDENTITY_BYTES];
 };

@@ -81,6 +81,24 @@ static void write_bins(struct json *json, const struct bin_moves *bins)
     member_unsigned(json, "bins_total", bins->total);
 }
 
+/* Which segments carry it: `share` of the change; more or fewer events of the segment (mix), or other values
+ * inside it (within). */
+static void write_causes(struct json *json, const struct member *member)
+{
+    json_key(json, "segments");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < member->cause_count; i++) {
+        const struct cause_share *cause = &member->causes[i];
+        json_object_begin(json);
+        member_text(json, "segment", cause->segment, LABEL_MAX_BYTES);
+        member_number(json, "share", cause->share);
+        member_number(json, "mix", cause->mix);
+        member_number(json, "within", cause->within);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
 /* A product of configured numbers, without the last digits that nobody configured. */
 static double rounded(double value)
 {
@@ -169,6 +187,8 @@ static void write_member(struct json *json, const struct member *member, bool wi
         member_string(json, "note", "the rule was removed or changed; nothing judges this alert any more");
     if (with_bins && member->bins)
         write_bins(json, member->bins);
+    if (with_bins && member->cause_count)
+        write_causes(json, member);
     json_object_end(json);
 }
 

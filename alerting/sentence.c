@@ -77,6 +77,17 @@ static void add_bin(struct strbuf *out, const struct bin_moves *bins)
                 100 * move->share);
 }
 
+/* Only when one segment stands out. */
+static void add_cause(struct strbuf *out, const struct cause_share *cause)
+{
+    if (!(cause->share >= 0.5))
+        return;
+    double mix = fabs(cause->mix), within = fabs(cause->within);
+    strbuf_addf(out, "; %.0f %% of it from segment ", 100 * fmin(cause->share, 1));
+    add_name(out, cause->segment);
+    strbuf_adds(out, mix > within ? " (its share of events)" : " (other values inside it)");
+}
+
 static void add_subject(struct strbuf *out, const struct member *member)
 {
     add_name(out, member->alert->feature);
@@ -100,6 +111,8 @@ static void add_firing(struct strbuf *out, const struct member *member)
     add_time(out, member->since_ms);
     if (member->bins)
         add_bin(out, member->bins);
+    if (member->cause_count)
+        add_cause(out, &member->causes[0]);
     strbuf_addf(out, "; n = %llu", (unsigned long long)member->n);
     if (member->reference_n)
         strbuf_addf(out, " against %llu in the reference", (unsigned long long)member->reference_n);

@@ -448,6 +448,23 @@ void drift_report(const struct feature_layout *current_layout, const struct tall
     }
 }
 
+uint32_t drift_psi_counts(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
+                          uint64_t *out_counts)
+{
+    const struct feature_grid *grid = &layout->grid->features[feature];
+    const uint64_t *slots = slots_of((struct side){layout, tally}, feature);
+    uint32_t valid = feature_slot_missing(grid, layout->resolution);
+    if (grid->type == FEATURE_CATEGORICAL) {
+        memcpy(out_counts, slots, valid * sizeof *out_counts);
+        return valid;
+    }
+    const uint8_t *map = layout->resolution == GRID_FINE ? grid->psi_bin : grid->coarse_psi_bin;
+    memset(out_counts, 0, grid->psi_bin_count * sizeof *out_counts);
+    for (uint32_t s = 0; s < valid; s++)
+        out_counts[map[s]] += slots[s];
+    return grid->psi_bin_count;
+}
+
 /* ---- bins for people ----------------------------------------------------------------------------------- */
 
 static void label_interval(struct drift_bin *bin)

@@ -59,6 +59,8 @@ void reference_free(struct reference *reference)
     free(reference->version);
     free(reference->source);
     tally_free(reference->features);
+    reference_free_segments(reference);
+    feature_layout_free(reference->coarse);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         tally_free(reference->counts[family]);
     feature_layout_free(reference->layout);
@@ -76,8 +78,9 @@ struct reference *reference_of_grid(struct grid *grid)
     reference->grid = grid;
     reference->from_ms = reference->to_ms = INT64_MIN;
     reference->layout = feature_layout_new(grid, GRID_FINE);
+    reference->coarse = feature_layout_new(grid, GRID_COARSE);
     reference->features = reference->layout ? tally_new(reference->layout->size) : NULL;
-    if (!reference->features) {
+    if (!reference->features || !reference->coarse) {
         reference_free(reference);
         return NULL;
     }
@@ -491,6 +494,8 @@ static int build_reference(struct study *study, struct reference **out, struct e
     rc = reference_set_texts(reference, options->name, options->model, options->version, options->source);
     if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0)
+        rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
         rc = reference_seal(reference);
     if (rc == 0)

@@ -12,6 +12,12 @@
 #include "detectors/families.h"
 #include "detectors/features.h"
 
+/* The events of one segment on the same grid, for the search of causes. */
+struct reference_segment {
+    char *name;             /* "key=value" */
+    struct tally *features; /* GRID_COARSE */
+};
+
 struct reference {
     char *name; /* unique in a store */
     char *model;
@@ -24,10 +30,15 @@ struct reference {
     struct grid *grid;                        /* owned */
     struct feature_layout *layout;            /* GRID_FINE; owned */
     struct tally *features;                   /* owned */
+    struct feature_layout *coarse;      /* GRID_COARSE; owned */
+    struct reference_segment *segments; /* of its events, by name; owned */
+    uint32_t segment_count;
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
 };
 
 void reference_free(struct reference *reference);
+/* NULL: the reference knows no such segment. O(log segments). */
+const struct reference_segment *reference_segment(const struct reference *reference, struct text name);
 
 /* Canonical JSON (sorted, shortest numbers, pretty-printed for review). */
 int reference_write(const struct reference *reference, struct strbuf *out) MUST_USE;

@@ -11,6 +11,16 @@ enum { REFERENCE_BYTES_MAX = 64 << 20, REFERENCE_TEXT_MAX = 1024 /* name, model,
 struct reference *reference_of_grid(struct grid *grid);
 int reference_set_texts(struct reference *reference, const char *name, const char *model, const char *version,
                         const char *source) MUST_USE;
+/*
+ * Counts the segments of a sample: those of at least REFERENCE_SEGMENT_ROWS events, the largest first when
+ * they are too many.
+ */
+enum { REFERENCE_SEGMENTS_MAX = 64, REFERENCE_SEGMENT_ROWS = 20 };
+struct sample;
+int reference_count_segments(struct reference *reference, const struct sample *sample) MUST_USE;
+/* A zeroed segment at the end; names must come in order. NULL: no memory, no order, or too many. */
+struct reference_segment *reference_add_segment(struct reference *reference, struct text name);
+void reference_free_segments(struct reference *reference);
 /* Computes the hash. */
 int reference_seal(struct reference *reference) MUST_USE;
 

@@ -407,6 +407,25 @@ static bool set_sum(struct tally *tally, uint32_t at, const cJSON *value)
     return cJSON_IsString(value) && parse_sum(value->valuestring, &tally->sums[at]);
 }
 
+/* What write_tally wrote. */
+static int read_tally(const struct reader *reader, const cJSON *item, struct tally **out)
+{
+    uint64_t counters, sums;
+    int rc = read_count(reader, item, "counter_count", &counters);
+    if (rc == 0)
+        rc = read_count(reader, item, "sum_count", &sums);
+    if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
+        rc = wrong(reader, "counter_count", "or `sum_count` is beyond anything counted");
+    if (rc != 0)
+        return rc;
+    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
+    *out = tally_new(size);
+    if (!*out)
+        return ERR_NOMEM;
+    rc = read_sparse(reader, item, "counters", size.counters, set_counter, *out);
+    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, *out);
+}
+
 /* A family that this program does not know, or counts otherwise, is passed over: it will be compared with
  * nothing. */
 static int read_family(struct reader *reader, const cJSON *item, struct reference *reference)
@@ -414,23 +433,30 @@ static int read_family(struct reader *reader, const cJSON *item, struct referenc
     int family = 0;
     while (family < COUNT_FAMILY_COUNT && strcmp(family_table[family]->name, item->string) != 0)
         family++;
-    uint64_t counters, sums;
     reader->feature = item->string;
-    int rc = read_count(reader, item, "counter_count", &counters);
-    if (rc == 0)
-        rc = read_count(reader, item, "sum_count", &sums);
-    if (rc == 0 && (counters > FAMILY_ENTRIES_MAX || sums > FAMILY_ENTRIES_MAX))
-        rc = wrong(reader, "counter_count", "or `sum_count` is beyond any family");
-    if (rc != 0 || family == COUNT_FAMILY_COUNT)
-        return rc;
-    struct tally_size size = {(uint32_t)counters, (uint32_t)sums};
-    struct tally *tally = tally_new(size);
-    if (!tally)
-        return ERR_NOMEM;
-    tally_free(reference->counts[family]);
-    reference->counts[family] = tally;
-    rc = read_sparse(reader, item, "counters", size.counters, set_counter, tally);
-    return rc ? rc : read_sparse(reader, item, "sums", size.sums, set_sum, tally);
+    struct tally *unknown = NULL;
+    struct tally **out = family < COUNT_FAMILY_COUNT ? &reference->counts[family] : &unknown;
+    tally_free(*out);
+    *out = NULL;
+    int rc = read_tally(reader, item, out);
+    tally_free(unknown);
+    return rc;
+}
+
+static int read_segment(struct reader *reader, const cJSON *item, struct reference *reference)
+{
+    reader->feature = item->string;
+    struct reference_segment *segment = reference_add_segment(reference, text_of(item->string));
+    if (!segment)
+        return wrong(reader, "segments", "are too many, or not in the order of their names");
+    tally_free(segment->features);
+    segment->features = NULL;
+    int rc = read_tally(reader, item, &segment->features);
+    const struct tally_size *size = &reference->coarse->size;
+    if (rc == 0 &&
+        (segment->features->size.counters != size->counters || segment->features->size.sums != size->sums))
+        rc = wrong(reader, "counter_count", "or `sum_count` does not fit the features");
+    return rc;
 }
 
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
@@ -490,6 +516,11 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
     {
         if (rc == 0)
             rc = read_feature_counts(reader, item, reference);
+    }
+    cJSON_ArrayForEach(item, member_of(root, "segments"))
+    {
+        if (rc == 0)
+            rc = read_segment(reader, item, reference);
     }
     cJSON_ArrayForEach(item, member_of(root, "families"))
     {

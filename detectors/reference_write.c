@@ -200,6 +200,11 @@ static void write_document(const struct reference *reference, bool with_hash, st
     for (uint32_t f = 0; f < reference->grid->feature_count; f++)
         write_feature(&json, reference, f);
     json_object_end(&json);
+    json_key(&json, "segments");
+    json_object_begin(&json);
+    for (uint32_t i = 0; i < reference->segment_count; i++)
+        write_tally(&json, reference->segments[i].name, reference->segments[i].features);
+    json_object_end(&json);
     json_key(&json, "families");
     json_object_begin(&json);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)

@@ -9,6 +9,7 @@
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/ranking_slots.h"
+#include "detectors/root_cause_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -85,6 +86,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/multiclass.def"
 #include "detectors/metrics/facets.def"
 #include "detectors/metrics/ranking.def"
+#include "detectors/metrics/root_cause.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -100,13 +102,14 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",          [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance",  [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",       [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",         [FAMILY_RATES] = "performance",
-        [FAMILY_RELIABILITY] = "calibration", [FAMILY_PARITY] = "fairness",
-        [FAMILY_FACETS] = "fairness",         [FAMILY_MULTICLASS] = "performance",
-        [FAMILY_CLASSES] = "performance",     [FAMILY_RANKING] = "performance",
+        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",        [FAMILY_CAUSE] = "cause",
+        [FAMILY_RATES] = "performance",      [FAMILY_RELIABILITY] = "calibration",
+        [FAMILY_PARITY] = "fairness",        [FAMILY_FACETS] = "fairness",
+        [FAMILY_MULTICLASS] = "performance", [FAMILY_CLASSES] = "performance",
+        [FAMILY_RANKING] = "performance",
     };
     return names[family];
 }

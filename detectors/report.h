@@ -7,6 +7,8 @@
  */
 #include <stdint.h>
 
+#include "agent/base/text.h"
+
 enum family {
     FAMILY_FEATURES,
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
@@ -15,6 +17,7 @@ enum family {
     FAMILY_FAIRNESS,    /* of an attribute: differences between its groups */
     FAMILY_GROUPS,      /* of one group, "attribute=value" */
     FAMILY_LATENCY,     /* of latency_ms, and events per second */
+    FAMILY_CAUSE,       /* of a segment: its part in the drift of a feature of the whole model */
     FAMILY_RATES,       /* of a binary model: further rates with their intervals */
     FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
     FAMILY_PARITY,      /* of an attribute: aggregates over its groups */
@@ -57,6 +60,14 @@ enum report_flag {
     REPORT_CAPPED = 1 << 2,       /* the model met a cap */
     REPORT_GRID_MISMATCH = 1 << 3,
     REPORT_CATEGORICAL = 1 << 4
+};
+
+enum { CAUSES_SHOWN = 5 };
+/* What a segment adds to the drift of a feature of the whole model, for people. */
+struct cause_share {
+    struct text segment; /* "key=value" */
+    double share;        /* of the PSI; 1 is all of it */
+    double mix, within;  /* more or fewer of its events; other values inside it */
 };
 
 struct report_row {

@@ -391,13 +391,13 @@ static int put_fields(struct sample *sample, const struct fields *fields)
 }
 
 /* What a row holds beside its features, in this order. */
-enum { ROW_VALUES = 4 /* score, prediction, label, latency */, FIELD_LISTS = 3 };
+enum { ROW_VALUES = 4 /* score, prediction, label, latency */, FIELD_LISTS = 4 };
 static const struct fields *field_list(const struct event *ev, int i)
 {
     static const struct fields none = {NULL, 0};
     if (ev->kind != EVENT_PREDICTION)
         return &none;
-    return i == 0 ? &ev->scores : i == 1 ? &ev->attributions : &ev->groups;
+    return i == 0 ? &ev->scores : i == 1 ? &ev->attributions : i == 2 ? &ev->groups : &ev->segments;
 }
 
 static int put_event(struct sample *sample, const struct event *ev)
@@ -615,7 +615,8 @@ int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reade
     out->prediction = get_value(&in);
     out->label = get_value(&in);
     out->latency_ms = get_value(&in);
-    struct fields *lists[1 + FIELD_LISTS] = {&out->features, &out->scores, &out->attributions, &out->groups};
+    struct fields *lists[1 + FIELD_LISTS] = {&out->features, &out->scores, &out->attributions, &out->groups,
+                                             &out->segments};
     uint32_t first[1 + FIELD_LISTS], used = 0;
     for (int list = 0; list < 1 + FIELD_LISTS; list++) {
         uint32_t before = first[list] = used;

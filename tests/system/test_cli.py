@@ -9,10 +9,10 @@ import pytest
 
 import driftd
 
-COMMANDS = ("run", "replay", "demo", "check", "map", "reference", "results", "compare", "status", "alerts", "outbox", "audit", "store",
+COMMANDS = ("run", "replay", "demo", "check", "map", "reference", "results", "explain", "compare", "status", "alerts", "outbox", "audit", "store",
             "version")
 #: What reaches a store, each complete but for the choice of the store.
-READERS = ("status", "results", "alerts list", "outbox list", "outbox drop --all", "audit list", "audit verify", "store info",
+READERS = ("status", "results", "explain m", "alerts list", "outbox list", "outbox drop --all", "audit list", "audit verify", "store info",
            "store verify", "store migrate", "store backup {new}", "store export --to {new}", "reference list", "reference show r",
            "compare --model m --from 2d --to 1d")
 
@@ -65,7 +65,7 @@ def test_help_of_actions(command):
 
 
 @pytest.mark.parametrize("command", ("run", "replay", "demo", "check", "map test", "reference build", "reference list", "reference show",
-                                     "results", "compare", "status", "alerts", "outbox", "audit", "store", "version"))
+                                     "results", "explain", "compare", "status", "alerts", "outbox", "audit", "store", "version"))
 @pytest.mark.parametrize("word, says", (("--nonsense", "there is no option --nonsense"), ("-Z", "there is no option -Z"),
                                         ("--nonsense=1", "there is no option --nonsense")))
 def test_unknown_options(command, word, says):

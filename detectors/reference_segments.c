@@ -1,0 +1,211 @@
+/* The segments that a reference knows: what the search of causes compares with. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "detectors/features_private.h"
+#include "detectors/reference_private.h"
+#include "detectors/sample.h"
+
+enum { SEGMENT_NAME_MAX = 512 };
+
+void reference_free_segments(struct reference *reference)
+{
+    for (uint32_t i = 0; i < reference->segment_count; i++) {
+        free(reference->segments[i].name);
+        tally_free(reference->segments[i].features);
+    }
+    free(reference->segments);
+    reference->segments = NULL;
+    reference->segment_count = 0;
+}
+
+static int compare_texts(struct text a, struct text b)
+{
+    uint32_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+const struct reference_segment *reference_segment(const struct reference *reference, struct text name)
+{
+    uint32_t low = 0, high = reference->segment_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        int order = compare_texts(text_of(reference->segments[middle].name), name);
+        if (order == 0)
+            return &reference->segments[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+struct reference_segment *reference_add_segment(struct reference *reference, struct text name)
+{
+    if (reference->segment_count == REFERENCE_SEGMENTS_MAX || name.len == 0 || name.len > SEGMENT_NAME_MAX)
+        return NULL;
+    if (!reference->segments)
+        reference->segments = calloc(REFERENCE_SEGMENTS_MAX, sizeof(*reference->segments));
+    if (!reference->segments)
+        return NULL;
+    struct reference_segment *last =
+        reference->segment_count ? &reference->segments[reference->segment_count - 1] : NULL;
+    if (last && compare_texts(text_of(last->name), name) >= 0)
+        return NULL;
+    struct reference_segment *segment = &reference->segments[reference->segment_count];
+    segment->name = strndup(name.ptr, name.len);
+    segment->features = tally_new(reference->coarse->size);
+    if (!segment->name || !segment->features) {
+        free(segment->name);
+        tally_free(segment->features);
+        *segment = (struct reference_segment){0};
+        return NULL;
+    }
+    reference->segment_count++;
+    return segment;
+}
+
+/* ---- from a sample ---- */
+
+struct counted_segment {
+    struct text name;
+    uint64_t rows;
+};
+
+struct segment_study {
+    struct intern *names; /* "key=value" */
+    uint64_t *rows;       /* by id of `names` */
+    uint32_t capacity;
+};
+
+/* "key=value" of a field, in `buffer`; false when its value is no scalar or the name is too long. */
+static bool segment_name(const struct field *field, char buffer[SEGMENT_NAME_MAX], struct text *out)
+{
+    char category[CATEGORY_TEXT_MAX];
+    struct text value;
+    if (!feature_category(&field->value, category, &value) ||
+        (size_t)field->name.len + 1 + value.len > SEGMENT_NAME_MAX)
+        return false;
+    memcpy(buffer, field->name.ptr, field->name.len);
+    buffer[field->name.len] = '=';
+    if (value.len)
+        memcpy(buffer + field->name.len + 1, value.ptr, value.len);
+    *out = (struct text){buffer, field->name.len + 1 + value.len};
+    return true;
+}
+
+static int note_segment(struct segment_study *study, struct text name, uint64_t times)
+{
+    uint32_t id = intern_add(study->names, name);
+    if (id == INTERN_NONE)
+        return ERR_NOMEM;
+    if (id >= study->capacity) {
+        uint32_t capacity = study->capacity ? study->capacity * 2 : 64;
+        uint64_t *rows = realloc(study->rows, capacity * sizeof(*rows));
+        if (!rows)
+            return ERR_NOMEM;
+        memset(rows + study->capacity, 0, (capacity - study->capacity) * sizeof(*rows));
+        study->rows = rows;
+        study->capacity = capacity;
+    }
+    study->rows[id] += times;
+    return 0;
+}
+
+static int note_all(struct segment_study *study, const struct sample *sample, struct sample_reader *reader)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(sample, i, reader, &ev, &times);
+        for (uint32_t s = 0; rc == 0 && s < ev.segments.count; s++) {
+            char buffer[SEGMENT_NAME_MAX];
+            struct text name;
+            if (segment_name(&ev.segments.items[s], buffer, &name))
+                rc = note_segment(study, name, times);
+        }
+    }
+    return rc;
+}
+
+static int compare_sizes(const void *a, const void *b)
+{
+    const struct counted_segment *x = a, *y = b;
+    if (x->rows != y->rows)
+        return x->rows > y->rows ? -1 : 1;
+    return compare_texts(x->name, y->name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return compare_texts(((const struct counted_segment *)a)->name,
+                         ((const struct counted_segment *)b)->name);
+}
+
+static int choose(const struct segment_study *study, struct reference *reference)
+{
+    uint32_t count = intern_count(study->names), kept = 0;
+    struct counted_segment *all = calloc((size_t)count + 1, sizeof(*all));
+    if (!all)
+        return ERR_NOMEM;
+    for (uint32_t id = 0; id < count; id++)
+        if (study->rows[id] >= REFERENCE_SEGMENT_ROWS)
+            all[kept++] = (struct counted_segment){intern_text(study->names, id), study->rows[id]};
+    qsort(all, kept, sizeof(*all), compare_sizes);
+    if (kept > REFERENCE_SEGMENTS_MAX)
+        kept = REFERENCE_SEGMENTS_MAX;
+    qsort(all, kept, sizeof(*all), compare_names);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < kept; i++)
+        rc = reference_add_segment(reference, all[i].name) ? 0 : ERR_NOMEM;
+    free(all);
+    return rc;
+}
+
+static int count_all(struct reference *reference, const struct sample *sample, struct sample_reader *reader)
+{
+    struct feature_binding *binding = feature_binding_new(reference->grid);
+    struct feature_row *row = feature_row_new(reference->grid->feature_count);
+    int rc = binding && row ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(sample, i, reader, &ev, &times);
+        if (rc == 0 && ev.segments.count)
+            rc = feature_row_resolve(row, binding, &ev);
+        for (uint32_t s = 0; rc == 0 && s < ev.segments.count; s++) {
+            char buffer[SEGMENT_NAME_MAX];
+            struct text name;
+            if (!segment_name(&ev.segments.items[s], buffer, &name))
+                continue;
+            const struct reference_segment *segment = reference_segment(reference, name);
+            if (segment)
+                feature_row_tally(reference->coarse, row, times, segment->features);
+        }
+    }
+    feature_row_free(row);
+    feature_binding_free(binding);
+    return rc;
+}
+
+int reference_count_segments(struct reference *reference, const struct sample *sample)
+{
+    struct segment_study study = {.names = intern_new(UINT32_C(1) << 24)};
+    struct sample_reader reader;
+    int rc = sample_reader_init(&reader);
+    if (rc == 0 && !study.names)
+        rc = ERR_NOMEM;
+    if (rc == 0)
+        rc = note_all(&study, sample, &reader);
+    if (rc == 0)
+        rc = choose(&study, reference);
+    if (rc == 0 && reference->segment_count)
+        rc = count_all(reference, sample, &reader);
+    sample_reader_release(&reader);
+    intern_free(study.names);
+    free(study.rows);
+    return rc;
+}
