@@ -7,6 +7,8 @@
 #include "detectors/outcomes_layout.h"
 #include "detectors/outcomes_rows.h"
 
+enum { CELLS_MAX = OUTCOME_GROUP_CELLS_MAX + 1 };
+
 /* The tool lets x/0 be infinite; a slot is finite or undefined. */
 static double or_undefined(double value)
 {
@@ -98,74 +100,79 @@ static bool is_cell_of(struct text name, struct text attribute, struct text stra
     return true;
 }
 
+/* The cells of an attribute's groups by stratum, read once for all facets. */
 struct strata {
-    struct text names[OUTCOME_GROUP_CELLS_MAX];
-    struct stratum labels[OUTCOME_GROUP_CELLS_MAX], predictions[OUTCOME_GROUP_CELLS_MAX];
+    struct text names[CELLS_MAX]; /* ascending */
     uint32_t count;
+    struct cell {
+        uint32_t group; /* index in the attribute */
+        uint32_t stratum;
+        struct text name; /* of the stratum */
+        struct confusion labelled, seen;
+    } cells[CELLS_MAX];
+    uint32_t cell_count;
 };
 
-static uint32_t stratum_of(struct strata *strata, struct text name)
+/* By name: slots are in the order of appearance, which must not show in the last bit of a sum. */
+static void add_stratum(struct strata *strata, struct text name)
 {
-    uint32_t i = 0;
-    while (i < strata->count && !text_equal(strata->names[i], name))
-        i++;
-    if (i == strata->count && i < OUTCOME_GROUP_CELLS_MAX) {
-        strata->names[i] = name;
-        strata->labels[i] = strata->predictions[i] = (struct stratum){0, 0, 0, 0};
-        strata->count++;
-    }
-    return i;
+    uint32_t at = strata->count;
+    while (at > 0 && text_compare(strata->names[at - 1], name) > 0)
+        at--;
+    if (at > 0 && text_equal(strata->names[at - 1], name))
+        return;
+    memmove(strata->names + at + 1, strata->names + at, (strata->count - at) * sizeof(struct text));
+    strata->names[at] = name;
+    strata->count++;
 }
 
-static void add_cell(struct strata *strata, struct text name, const struct confusion *group,
-                     const struct confusion *seen, bool disadvantaged)
+static void read_strata(const struct tally *tally, const struct text *names, uint32_t name_count,
+                        const struct attribute *attribute, struct text strata_name, struct strata *out)
 {
-    uint32_t at = stratum_of(strata, name);
-    if (at == OUTCOME_GROUP_CELLS_MAX)
-        return;
-    struct stratum *labels = &strata->labels[at], *predictions = &strata->predictions[at];
-    labels->accepted += group->tp + group->fn;
-    labels->rejected += group->fp + group->tn;
-    predictions->accepted += seen->tp;
-    predictions->rejected += seen->tn;
+    out->count = out->cell_count = 0;
+    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++)
+        for (uint32_t i = 0; i < attribute->count && out->cell_count < CELLS_MAX; i++) {
+            struct cell *cell = &out->cells[out->cell_count];
+            struct text value = outcome_group_value(names[attribute->slots[i]]);
+            if (!is_cell_of(names[slot], attribute->name, strata_name, value, &cell->name) ||
+                !outcome_read_group(tally, slot, &cell->labelled, &cell->seen))
+                continue;
+            cell->group = i;
+            out->cell_count++;
+            add_stratum(out, cell->name);
+            break;
+        }
+    for (uint32_t i = 0; i < out->cell_count; i++)
+        for (out->cells[i].stratum = 0; !text_equal(out->names[out->cells[i].stratum], out->cells[i].name);)
+            out->cells[i].stratum++;
+}
+
+static void add_cell(const struct cell *cell, bool disadvantaged, struct stratum *labels,
+                     struct stratum *predictions)
+{
+    double positive = cell->labelled.tp + cell->labelled.fn, negative = cell->labelled.fp + cell->labelled.tn;
+    labels->accepted += positive;
+    labels->rejected += negative;
+    predictions->accepted += cell->seen.tp;
+    predictions->rejected += cell->seen.tn;
     if (!disadvantaged)
         return;
-    labels->accepted_d += group->tp + group->fn;
-    labels->rejected_d += group->fp + group->tn;
-    predictions->accepted_d += seen->tp;
-    predictions->rejected_d += seen->tn;
+    labels->accepted_d += positive;
+    labels->rejected_d += negative;
+    predictions->accepted_d += cell->seen.tp;
+    predictions->rejected_d += cell->seen.tn;
 }
 
-/* Over all strata and all groups of the attribute: d among the accepted and the rejected. The sum runs over
- * cells in the order of slots, its terms are counts: exact in any order; strata are then put by name. */
-static void put_disparity(struct report_row *row, const struct tally *tally, const struct text *names,
-                          uint32_t name_count, const struct attribute *attribute, uint32_t which,
-                          struct text strata_name)
+/* Over all strata and all groups of the attribute: d among the accepted and the rejected. */
+static void put_disparity(struct report_row *row, const struct strata *strata, uint32_t which)
 {
-    struct strata strata = {.count = 0};
-    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++)
-        for (uint32_t i = 0; i < attribute->count; i++) {
-            struct confusion group, seen;
-            struct text stratum, value = outcome_group_value(names[attribute->slots[i]]);
-            if (is_cell_of(names[slot], attribute->name, strata_name, value, &stratum) &&
-                outcome_read_group(tally, slot, &group, &seen))
-                add_cell(&strata, stratum, &group, &seen, i == which);
-        }
-    /* By name: slots are in the order of appearance, which must not show in the last bit of a sum. */
-    for (uint32_t i = 1; i < strata.count; i++)
-        for (uint32_t j = i; j > 0 && text_compare(strata.names[j], strata.names[j - 1]) < 0; j--) {
-            struct text name = strata.names[j];
-            struct stratum labels = strata.labels[j], predictions = strata.predictions[j];
-            strata.names[j] = strata.names[j - 1];
-            strata.labels[j] = strata.labels[j - 1];
-            strata.predictions[j] = strata.predictions[j - 1];
-            strata.names[j - 1] = name;
-            strata.labels[j - 1] = labels;
-            strata.predictions[j - 1] = predictions;
-        }
-    row->slots[FACET_CDDL] = or_undefined(conditional_demographic_disparity(strata.labels, strata.count));
-    row->slots[FACET_CDDPL] =
-        or_undefined(conditional_demographic_disparity(strata.predictions, strata.count));
+    struct stratum labels[CELLS_MAX] = {{0}}, predictions[CELLS_MAX] = {{0}};
+    for (uint32_t i = 0; i < strata->cell_count; i++) {
+        const struct cell *cell = &strata->cells[i];
+        add_cell(cell, cell->group == which, &labels[cell->stratum], &predictions[cell->stratum]);
+    }
+    row->slots[FACET_CDDL] = or_undefined(conditional_demographic_disparity(labels, strata->count));
+    row->slots[FACET_CDDPL] = or_undefined(conditional_demographic_disparity(predictions, strata->count));
 }
 
 /* ---- rows ---- */
@@ -213,6 +220,9 @@ uint32_t outcome_facets_report(const struct tally *tally, const struct text *nam
     if (!spec)
         return 0;
     uint32_t count = 0;
+    struct strata strata;
+    if (spec->strata)
+        read_strata(tally, names, name_count, attribute, text_of(spec->strata), &strata);
     double facets = spec->advantaged ? attribute->count - 1.0 : attribute->count;
     for (uint32_t i = 0; i < attribute->count; i++) {
         struct confusion a, a_seen;
@@ -230,7 +240,7 @@ uint32_t outcome_facets_report(const struct tally *tally, const struct text *nam
         if (confusion_n(&a) > 0 && confusion_n(d) > 0)
             put_labelled(row, &a, d, facets);
         if (spec->strata)
-            put_disparity(row, tally, names, name_count, attribute, i, text_of(spec->strata));
+            put_disparity(row, &strata, i);
     }
     return count;
 }

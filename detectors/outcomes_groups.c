@@ -305,16 +305,19 @@ uint32_t outcome_groups_report(const struct tally *tally, const struct text *nam
                                const struct outcome_options *options, struct report_row *rows,
                                struct text *out_names)
 {
-    uint32_t count = 0;
+    struct text attributes[OUTCOME_GROUPS_MAX];
+    uint32_t count = 0, attribute_count = 0;
     for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++) {
         struct text name = outcome_attribute_of(names[slot]);
-        bool done = false;
-        for (uint32_t i = 0; i < slot && !done; i++)
-            done = text_equal(outcome_attribute_of(names[i]), name);
+        uint32_t i = 0;
+        while (i < attribute_count && !text_equal(attributes[i], name))
+            i++;
+        if (i == attribute_count)
+            attributes[attribute_count++] = name;
+    }
+    for (uint32_t i = 0; i < attribute_count; i++) {
         struct attribute attribute;
-        if (done)
-            continue;
-        read_attribute(tally, names, name_count, name, &attribute);
+        read_attribute(tally, names, name_count, attributes[i], &attribute);
         if (attribute.count > 0)
             count +=
                 report_groups(tally, names, name_count, &attribute, options, rows + count, out_names + count);
