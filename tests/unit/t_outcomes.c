@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "detectors/calibration.h"
+#include "detectors/ddsketch.h"
 #include "detectors/outcomes.h"
 #include "tests/unit/near.h"
 
@@ -156,6 +157,40 @@ static void test_regression(void **state)
     tally_free(tally);
 }
 
+/* Far from zero the variance of the target does not cancel; the sketch keeps its error. */
+static void test_far_targets(void **state)
+{
+    (void)state;
+    struct ddsketch_layout *layout = outcome_residual_layout_new();
+    struct tally *tally = tally_new(outcomes_size());
+    struct tally *residuals = tally_new((struct tally_size){ddsketch_counters(layout), 0});
+    struct outcome_options with = {.n_min = 30, .unit = 1, .residual_layout = layout, .residuals = residuals};
+    uint64_t seed = 9;
+    double errors = 0, squares = 0, sum = 0;
+    assert_true(layout && tally && residuals);
+    for (int i = 0; i < N; i++) {
+        double y = (double)(next_random(&seed) % 4001) / 1000 - 2, e = (double)(i % 101) - 50;
+        struct outcome outcome = {
+            .kind = OUTCOME_REGRESSION, .labelled = true, .value = 1e9 + y + e / 100, .truth = 1e9 + y};
+        outcomes_add(tally, &outcome, 1, 1);
+        outcome_residuals_add(residuals, layout, &outcome, 1, 1);
+        errors += (outcome.value - outcome.truth) * (outcome.value - outcome.truth);
+        sum += y;
+        squares += y * y;
+    }
+    struct report_row rows[OUTCOME_ROWS_MAX];
+    struct text names[OUTCOME_ROWS_MAX];
+    assert_int_equal(outcomes_report(tally, &with, rows, names), 1);
+    assert_near(metric(rows, 1, "r2"), 1 - errors / (squares - sum * sum / N), 1e-6);
+    assert_near(metric(rows, 1, "residual_p5"), -0.45, 0.011 * 0.45);
+    assert_near(metric(rows, 1, "residual_p50"), 0, 0.0101);
+    assert_near(metric(rows, 1, "residual_p95"), 0.45, 0.011 * 0.45);
+    assert_near(metric(rows, 1, "target_mean"), 1e9 + sum / N, 1e-5);
+    tally_free(tally);
+    tally_free(residuals);
+    ddsketch_layout_free(layout);
+}
+
 static void add_cells(struct tally *tally, uint32_t slot, const int cells[4])
 {
     for (int cell = 0; cell < 4; cell++)
@@ -218,7 +253,8 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binary), cmocka_unit_test(test_taking_back_is_exact),
-        cmocka_unit_test(test_regression), cmocka_unit_test(test_groups), cmocka_unit_test(test_nothing)};
+        cmocka_unit_test(test_binary),     cmocka_unit_test(test_taking_back_is_exact),
+        cmocka_unit_test(test_regression), cmocka_unit_test(test_far_targets),
+        cmocka_unit_test(test_groups),     cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
