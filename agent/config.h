@@ -68,11 +68,13 @@ struct model_config {
     struct facet_spec *facets;  /* groups that are compared with an advantaged one */
     struct cross_spec *crosses; /* attributes whose combinations are groups too */
     uint32_t facet_count, cross_count;
+    int64_t kpi_baseline_ms; /* 24 h: how long the first period of a KPI is, at least */
 };
 
 struct limits_config {
     uint32_t models, versions, segments, features,
         categories;            /* 100; 20 per model; 100 per version; 1024 per model; 64 */
+    uint32_t kpis;             /* 64 per version */
     uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */

@@ -6,6 +6,7 @@
 #include "agent/base/text.h"
 #include "agent/base/timestamp.h"
 #include "agent/config_internal.h"
+#include "detectors/kpi.h"
 #include "detectors/report.h"
 
 enum { NAMES_MAX = 512 };
@@ -226,6 +227,20 @@ static void check_types(struct config_reader *reader, const struct model_config 
                 option_error(reader, types, "the feature `%.100s` is both categorical and numeric", *one);
 }
 
+static void check_kpis(struct config_reader *reader, const struct model_config *model, struct yaml_node *node)
+{
+    struct yaml_node *kpis = yaml_get(node, "kpis");
+    for (uint32_t i = 0; i < model->options.kpi_count; i++) {
+        const struct kpi_scale *kpi = &model->options.kpis[i];
+        if (kpi->low >= kpi->high)
+            option_error(reader, yaml_item(kpis, i), "`low` of a KPI is not below its `high`");
+        for (uint32_t k = 0; k < i; k++)
+            if (kpi->name && model->options.kpis[k].name &&
+                strcmp(kpi->name, model->options.kpis[k].name) == 0)
+                option_error(reader, yaml_item(kpis, i), "the KPI `%.100s` is listed twice", kpi->name);
+    }
+}
+
 static void check_models(struct config_reader *reader, const struct config *config, struct yaml_node *root)
 {
     for (uint32_t i = 0; i < config->model_count; i++) {
@@ -241,6 +256,7 @@ static void check_models(struct config_reader *reader, const struct config *conf
                              model->name);
         check_versions(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_types(reader, model, yaml_item(yaml_get(root, "models"), i));
+        check_kpis(reader, model, yaml_item(yaml_get(root, "models"), i));
     }
 }
 

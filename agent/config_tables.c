@@ -3,6 +3,7 @@
 
 #include "agent/base/compiler.h"
 #include "agent/config_internal.h"
+#include "detectors/kpi.h"
 
 enum { INPUTS_MAX = 64, MODELS_MAX = 1000, VERSIONS_MAX = 256, RULES_MAX = 500, SINKS_MAX = 64 };
 
@@ -301,6 +302,37 @@ static const struct option_table cross_table = {
     TABLE(cross_options, struct cross_spec),
     .title = "Combinations of groups, at most 256 of each; the rest is `other`."};
 
+static const struct config_option kpi_options[] = {
+    {.key = "name",
+     .type = &option_string,
+     OPTION_AT(struct kpi_scale, name),
+     .flags = OPTION_REQUIRED | OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "The KPI as events name it."},
+    {.key = "unit",
+     .type = &option_number,
+     OPTION_AT(struct kpi_scale, unit),
+     .initial = "1",
+     .minimum = 1e-12,
+     .maximum = 1e12,
+     .help = "About the size of usual values: sums resolve 1e-12 of it, deviations 1e-6, and values are "
+             "held up to 2.7e8 of it."},
+    {.key = "low",
+     .type = &option_number_or_none,
+     OPTION_AT(struct kpi_scale, low),
+     .minimum = -1e300,
+     .help = "Lower values count as this (winsorising), and as clipped."},
+    {.key = "high",
+     .type = &option_number_or_none,
+     OPTION_AT(struct kpi_scale, high),
+     .minimum = -1e300,
+     .help = "Higher values count as this, and as clipped."},
+};
+static const struct option_table kpi_table = {
+    TABLE(kpi_options, struct kpi_scale),
+    .title = "KPIs that need more than the defaults; others are counted with unit 1. A change here starts "
+             "the KPIs of the model anew."};
+
 static const struct config_option model_options[] = {
     {.key = "name",
      .type = &option_string,
@@ -395,6 +427,21 @@ static const struct config_option model_options[] = {
      .maximum = 8,
      .table = &cross_table,
      .help = "Combinations of attributes that are groups too."},
+    {.key = "kpis",
+     .type = &option_list,
+     OPTION_AT(struct model_config, options.kpis),
+     .count_offset = offsetof(struct model_config, options.kpi_count),
+     .maximum = KPI_SLOTS_MAX,
+     .table = &kpi_table,
+     .help = "Scales and limits of business KPIs."},
+    {.key = "kpi_baseline",
+     .type = &option_duration,
+     OPTION_AT(struct model_config, kpi_baseline_ms),
+     .initial = "24h",
+     .minimum = 1000,
+     .maximum = YEARS,
+     .help = "How much event time of a KPI, from its first pane, its later windows are compared with; it "
+             "goes on until it holds 30 values."},
 };
 static const struct option_table model_table = {TABLE(model_options, struct model_config),
                                                 .title = "What is particular to a model."};
@@ -588,6 +635,7 @@ static const struct config_option limits_options[] = {
     COUNT("segments", limits.segments, "100", 0, 1e5, "Segments of a version."),
     COUNT("features", limits.features, "1024", 1, 65536, "Features of a model."),
     COUNT("categories", limits.categories, "64", 2, 200, "Categories of a feature; the others are one."),
+    COUNT("kpis", limits.kpis, "64", 0, 64, "KPIs of a version."),
     COUNT("waiting", limits.waiting, "1000000", 0, 1e9,
           "Predictions that wait for labels, and as many labels; 40 to 100 bytes each."),
     BYTES("open_pane_bytes", limits.open_pane_bytes, "64MiB", 1 * MIB, 64 * GIB,

@@ -185,13 +185,15 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 }
 
 bool counting_label(struct counting *counting, const struct model_config *config, const struct event *ev,
-                    bool late, struct delta_waiting *out)
+                    bool late, int64_t clock_ms, struct delta_waiting *out)
 {
     struct outcome_label label;
+    int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
+                                            .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
                                             .late = late}};
     if (!outcome_of_label(ev, config, &label))
         return false;
@@ -211,6 +213,9 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     if (!cell)
         return ERR_NOMEM;
     struct count_input input = family_input(counting, state, counted);
+    if (ev->kind == EVENT_KPI && versions_kpis(versions, state, ev, &input.kpis, &cell->kpi_basis) != 0)
+        return ERR_NOMEM;
+    uint32_t kpi_basis = cell->kpi_basis;
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
     int code = 0;
@@ -229,6 +234,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         if (!cell)
             return ERR_NOMEM;
         cell->activity[ev->kind]++;
+        cell->kpi_basis = kpi_basis;
         members_add_series(counting->members, series);
         if (counted->binned)
             code = count_features(counting, cell, GRID_COARSE);

@@ -22,6 +22,8 @@ struct delta {
 
     struct delta_combo *combos;
     uint32_t combo_count, combo_capacity;
+    struct delta_kpi *kpis;
+    uint32_t kpi_count, kpi_capacity;
     struct delta_waiting *waiting;
     size_t waiting_count, waiting_capacity;
 
@@ -80,6 +82,7 @@ void delta_free(struct delta *delta)
     arena_free(delta->names);
     free(delta->series);
     free(delta->combos);
+    free(delta->kpis);
     free(delta->waiting);
     free(delta->partitions);
     free(delta);
@@ -125,6 +128,7 @@ void delta_reset(struct delta *delta)
     arena_reset(delta->names);
     delta->series_count = 0;
     delta->combo_count = 0;
+    delta->kpi_count = 0;
     delta->waiting_count = 0;
     delta->partition_count = 0;
     memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
@@ -223,6 +227,23 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
     if (!entry.model || !entry.version || !entry.segment)
         return ERR_NOMEM;
     delta->series[delta->series_count++] = entry;
+    return 0;
+}
+
+int delta_add_kpi(struct delta *delta, uint32_t series, uint32_t slot, struct text name)
+{
+    if (delta->kpi_count == delta->kpi_capacity) {
+        uint32_t capacity = delta->kpi_capacity ? delta->kpi_capacity * 2 : 16;
+        struct delta_kpi *grown = realloc(delta->kpis, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->kpis = grown;
+        delta->kpi_capacity = capacity;
+    }
+    struct delta_kpi kpi = {series, slot, arena_text(delta->names, name)};
+    if (!kpi.name)
+        return ERR_NOMEM;
+    delta->kpis[delta->kpi_count++] = kpi;
     return 0;
 }
 
@@ -330,7 +351,7 @@ size_t delta_bytes(const struct delta *delta)
 
 bool delta_is_empty(const struct delta *delta)
 {
-    return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 &&
+    return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 && delta->kpi_count == 0 &&
            delta->waiting_count == 0 && delta->partition_count == 0 && !delta->counted;
 }
 
@@ -349,6 +370,12 @@ const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *
 {
     *out_count = delta->combo_count;
     return delta->combos;
+}
+
+const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->kpi_count;
+    return delta->kpis;
 }
 
 const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count)

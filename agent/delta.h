@@ -25,6 +25,7 @@ struct delta_cell {
     const struct profile *profile;            /* READY when `features` is used */
     struct feature_cell *features;            /* NULL until an event is binned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* detectors/families.h; NULL until an event applies */
+    uint32_t kpi_basis;                       /* of counts[COUNT_KPI] */
     struct sample *sample;                    /* capture: NULL unless the profile wants one */
 };
 
@@ -54,6 +55,13 @@ struct delta_combo {
     uint32_t series_count;
     const char *const *groups; /* "attribute=value" */
     uint32_t group_count;
+};
+
+/* A KPI of a (model, version) has a slot (detectors/kpi.h): the worker's, until the loop has renamed it. */
+struct delta_kpi {
+    uint32_t series; /* of the whole model */
+    uint32_t slot;
+    const char *name;
 };
 
 enum waiting_kind {
@@ -88,6 +96,7 @@ struct delta_cell *delta_cell(struct delta *delta, uint32_t series, int64_t pane
 int delta_add_series(struct delta *delta, uint32_t series, struct text model, struct text version,
                      struct text segment) MUST_USE;
 int delta_add_combo(struct delta *delta, const struct delta_combo *combo) MUST_USE;
+int delta_add_kpi(struct delta *delta, uint32_t series, uint32_t slot, struct text name) MUST_USE;
 int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting) MUST_USE;
 int delta_set_partition(struct delta *delta, const struct delta_partition *partition) MUST_USE;
 void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum reject reject);
@@ -100,6 +109,7 @@ bool delta_is_empty(const struct delta *delta);
 const struct delta_cell *delta_cells(const struct delta *delta);
 const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count);
 const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *out_count);
+const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_count);
 const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count);
 const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count);
 /* Calls fn for every count that is not zero. */

@@ -326,6 +326,8 @@ static void merge_partitions(struct engine *engine, const struct delta *delta)
 int engine_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     int code = learn_series(engine, worker, delta);
+    if (code == 0)
+        code = engine_kpi_merge(engine, worker, delta);
     for (const struct delta_cell *cell = delta_cells(delta); code == 0 && cell; cell = cell->next) {
         struct series *series = engine->workers[worker].series[cell->series];
         if (series)

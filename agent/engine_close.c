@@ -228,6 +228,8 @@ static int close_series(struct engine *engine, struct series *series)
         pane = NULL;
     }
     int code = pane && pane->sample ? engine_capture_pane(engine, series, pane) : 0;
+    if (code == 0 && pane)
+        code = engine_kpi_close(engine, series, pane);
     if (code == 0)
         code = close_tier(engine, series, 0, pane ? &pane->set : NULL);
     for (uint8_t tier = 1; code == 0 && tier < engine->step.tiers; tier++) {

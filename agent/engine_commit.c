@@ -147,6 +147,7 @@ int engine_commit(struct engine *engine, bool now)
     put_time(engine);
     engine_late_put(engine);
     engine_capture_put(engine);
+    engine_kpi_put(engine);
     engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
@@ -397,6 +398,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
+    if (code == 0)
+        code = engine_kpi_restore(engine, err);
     if (code == 0)
         code = store_load_alerts(store, restore_alert, engine, err);
     return code;

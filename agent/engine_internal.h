@@ -8,6 +8,7 @@
 #include "agent/pane_set.h"
 #include "agent/panes.h"
 #include "detectors/drift.h"
+#include "detectors/kpi.h"
 
 enum { CAPTURE_NONE, CAPTURE_UNSTARTED, CAPTURE_RUNNING };
 
@@ -50,8 +51,14 @@ struct version {
     /* outcomes (engine_outcomes.h) */
     struct series *whole;     /* of the whole model; NULL: nothing waits for labels */
     int64_t matured_until_ms; /* INT64_MIN: nothing yet */
+    int64_t settled_until_ms; /* windows that end until then are never revised again */
     bool matured_changed;
     struct intern *groups; /* "attribute=value", by slot; NULL: none */
+    /* KPIs (engine_kpi.c) */
+    struct intern *kpis; /* by slot; NULL: none */
+    bool kpis_changed;
+    uint8_t *kpi_maps; /* by worker and its slot */
+    uint32_t kpi_map_count;
 };
 
 struct open_pane {
@@ -85,6 +92,8 @@ struct series {
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
     struct outcome_panes outcomes;
+    struct kpi_past *kpi_past; /* by slot; NULL: none */
+    bool kpi_past_changed;
     int64_t incomplete_until_ms; /* windows that start before are incomplete */
 };
 
@@ -293,6 +302,15 @@ int engine_capture_pane(struct engine *engine, struct series *series, struct ope
 bool engine_capture_check(struct engine *engine);
 int engine_capture_restore(struct engine *engine, struct err *err);
 void engine_capture_put(struct engine *engine);
+
+/* engine_kpi.c */
+int engine_kpi_merge(struct engine *engine, uint32_t worker, const struct delta *delta) MUST_USE;
+int engine_kpi_close(struct engine *engine, struct series *series, const struct open_pane *pane) MUST_USE;
+/* What a report of KPIs needs; false: the set has none, or counted otherwise than now. */
+bool engine_kpi_view(const struct series *series, const struct pane_set *set, int64_t end_ms,
+                     uint32_t revision, struct kpi_view *out);
+void engine_kpi_put(struct engine *engine);
+int engine_kpi_restore(struct engine *engine, struct err *err) MUST_USE;
 
 /* engine_late.c */
 int engine_late_add(struct engine *engine, struct series *series, const struct delta_cell *cell);

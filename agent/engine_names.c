@@ -99,7 +99,7 @@ struct version *engine_version(struct engine *engine, const char *model, const c
         free(version);
         return NULL;
     }
-    version->matured_until_ms = INT64_MIN;
+    version->matured_until_ms = version->settled_until_ms = INT64_MIN;
     version->config = config_model(engine->config, text_of(model));
     version->reference_config = config_reference(version->config, text_of(name));
     version->profile = starting_profile(engine, version);
@@ -310,6 +310,7 @@ static void series_free(struct series *series)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
     outcome_panes_release(&series->outcomes);
+    free(series->kpi_past);
     free(series->segment);
     free(series);
 }
@@ -323,6 +324,8 @@ void engine_names_free(struct engine *engine)
     for (uint32_t i = 0; i < engine->version_count; i++) {
         sample_free(engine->versions[i]->sample);
         intern_free(engine->versions[i]->groups);
+        intern_free(engine->versions[i]->kpis);
+        free(engine->versions[i]->kpi_maps);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 2048 };
+enum { PREFETCH_AHEAD = 8, COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 2048 };
 
 static int on_seen(void *context, const struct join_entry *prediction, int sign);
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
@@ -23,8 +23,12 @@ int engine_outcomes_new(struct engine *engine)
     state->blob_expire_ms = INT64_MIN;
     state->combo_names = intern_new(COMBOS_MAX);
     state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
-    struct join_settings join = {engine->config->limits.waiting, engine->config->horizon_ms, on_seen,
-                                 on_joined, engine};
+    struct join_settings join = {.entries_max = engine->config->limits.waiting,
+                                 .horizon_ms = engine->config->horizon_ms,
+                                 .late_ms = engine->config->horizon_ms + engine->times.tiers_ms[0],
+                                 .seen = on_seen,
+                                 .joined = on_joined,
+                                 .context = engine};
     state->classes = outcome_classes_new();
     int code = state->classes ? outcome_scratch_init(&state->scratch) : ERR_NOMEM;
     if (code == 0)
@@ -51,7 +55,6 @@ void engine_outcomes_free(struct engine *engine)
     outcome_scratch_release(&state->scratch);
     outcome_classes_free(state->classes);
     strbuf_release(&state->blob);
-    free(state->stale);
     free(state);
 }
 
@@ -172,16 +175,16 @@ static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
     struct outcome_state *state = engine->outcomes;
     for (uint8_t tier = 0; tier < engine->times.tier_count; tier++) {
         int64_t start_ms = pane_start(&engine->times, tier, ts_ms);
-        if (start_ms + engine->times.tiers_ms[tier] <=
-            time_minus(series->version->matured_until_ms, engine_outcomes_keep_ms(engine, tier)))
-            continue; /* beyond every revision */
+        if (time_plus(start_ms, engine_outcomes_keep_ms(engine, tier)) <= series->version->matured_until_ms)
+            continue; /* of a partition that was idle or absent: beyond every revision */
         struct outcome_pane *pane = outcome_panes_find(&series->outcomes, tier, start_ms, true);
         if (!pane)
             return ERR_NOMEM;
         struct outcome_part *part = &pane->parts[PANE_LATE];
         state->changed_late += !part->changed;
-        state->stale_panes += !pane->stale;
+        series->outcomes.stale_panes += !pane->stale;
         pane->stale = true;
+        state->owed = true;
         int code = outcome_part_add(part, item, &state->scratch, series->version->config->options.unit,
                                     series->segment[0] == '\0');
         if (code != 0)
@@ -270,6 +273,8 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
     const struct delta_waiting *items = delta_waiting(delta, &count);
     for (size_t i = 0; code == 0 && i < count; i++) {
         struct delta_waiting waiting = items[i];
+        if (i + PREFETCH_AHEAD < count)
+            join_prefetch(state->join, items[i + PREFETCH_AHEAD].entry.id_hash);
         if (waiting.kind != WAITING_LABEL) {
             waiting.entry.combo = state->workers[worker].combos[items[i].entry.combo];
             if (waiting.entry.combo == INTERN_NONE)

@@ -22,12 +22,6 @@ struct outcome_combo {
     uint32_t slot_count;
 };
 
-struct stale_outcome {
-    struct series *series;
-    uint8_t window;
-    int64_t end_ms;
-};
-
 struct outcome_state {
     struct join *join;
     struct intern *combo_names; /* canonical bytes; id is the number */
@@ -41,13 +35,13 @@ struct outcome_state {
     uint32_t worker_count;
     struct outcome_classes *classes;
     struct outcome_scratch scratch;
-    struct strbuf blob; /* entries of the next row of `waiting` */
-    int64_t blob_expire_ms;
+    struct strbuf blob;                 /* entries of the next row of `waiting` */
+    int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
+    uint32_t blob_wait_s;               /* of the last entry */
     bool restoring;
-    uint32_t changed_late; /* parts to write */
-    uint32_t stale_panes;
-    struct stale_outcome *stale; /* windows to revise, sorted */
-    uint32_t stale_count, stale_next, stale_capacity;
+    uint32_t changed_late;  /* parts to write */
+    bool owed, owed_stored; /* windows are stale; what the store knows of it */
+    bool sweeping;
     int64_t revised_at_ms;
 };
 
@@ -63,10 +57,27 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
 /* Matures panes, then revises; true when there is more to do now. */
 bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us);
 bool engine_outcomes_is_idle(const struct engine *engine);
-int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
-/* Panes of the version that ended before are final and in no window that is still to be reported; INT64_MAX:
+/* Panes of the version that ended before are final and in no window that is still to be written; INT64_MAX:
  * all. */
 int64_t engine_outcomes_needed_from(const struct engine *engine, const struct version *version);
+/* Start of the first pane with on-time outcomes that has not matured; INT64_MAX: none. */
+int64_t engine_outcomes_first_open(const struct version *version);
+/* The end lies after the last pane of a finite run. */
+bool engine_outcomes_is_beyond_end(const struct engine *engine, uint8_t tier, int64_t end_ms);
+/* Writes the rows of a window. */
+int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
+                           uint32_t revision, bool *out_late) MUST_USE;
+
+/* engine_outcomes_revise.c */
+/* No outcome can be added any more to a window when panes have matured for so long after its end. */
+int64_t engine_outcomes_final_ms(const struct engine *engine);
+/* From its start, a pane is needed until panes have matured for so long after. */
+int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
+/* Before panes leave memory: rewrites those stale windows that nothing can change any more. */
+int engine_outcomes_settle(struct engine *engine, struct series *series) MUST_USE;
+/* The sweep, when it is due; true when there is more to do now. */
+bool engine_outcomes_revise(struct engine *engine, int64_t deadline_us);
+bool engine_outcomes_is_stale(const struct engine *engine);
 
 /* engine_outcomes_report.c */
 /* The rows of a window whose panes are summed in the scratch tallies. */

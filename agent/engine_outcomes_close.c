@@ -1,5 +1,5 @@
-/* Outcome panes mature one by one and in order, per version; windows that end with them are reported, once
- * for good and again when late outcomes changed them. */
+/* Outcome panes mature one by one and in order, per version; windows that end with them are reported: the
+ * revision that alerting judges. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,18 +16,7 @@ static int64_t now_us(void)
 
 /* ---- what comes next ---- */
 
-int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier)
-{
-    int64_t keep_ms = engine->times.horizon_ms + engine->times.lateness_ms + engine->times.tiers_ms[0];
-    for (uint32_t i = 0; i < engine->config->window_count; i++)
-        if (engine->config->windows[i].tier == tier && engine->config->windows[i].length_ms > keep_ms)
-            keep_ms = engine->config->windows[i].length_ms;
-    if (tier + 1u < engine->times.tier_count && engine->times.tiers_ms[tier + 1] > keep_ms)
-        keep_ms = engine->times.tiers_ms[tier + 1]; /* an open coarser pane is made anew from these */
-    return time_plus(keep_ms, engine->times.tiers_ms[tier]);
-}
-
-static int64_t first_open(const struct version *version)
+int64_t engine_outcomes_first_open(const struct version *version)
 {
     const struct outcome_panes *panes = &version->whole->outcomes;
     for (uint32_t i = outcome_panes_position(panes, 0, version->matured_until_ms);
@@ -59,25 +48,31 @@ static bool holds_something(const struct engine *engine, const struct version *v
 
 int64_t engine_outcomes_needed_from(const struct engine *engine, const struct version *version)
 {
-    int64_t until_ms = version->matured_until_ms;
-    if (until_ms != INT64_MIN && holds_something(engine, version, until_ms + engine->times.tiers_ms[0]))
-        return until_ms;
-    return first_open(version);
+    int64_t open_ms = engine_outcomes_first_open(version), until_ms = version->matured_until_ms;
+    if (until_ms == INT64_MIN || version->whole->outcomes.count == 0 || open_ms < until_ms)
+        return open_ms;
+    return time_minus(until_ms, engine->times.tiers_ms[0]);
+}
+
+/* Until when panes may mature: the panes of features have closed, and so has the labels' finest pane that
+ * holds what is still on time. */
+static int64_t limit_of(const struct engine *engine, const struct version *version)
+{
+    int64_t labels_ms = engine->label_watermark_ms;
+    if (labels_ms != INT64_MAX && labels_ms != INT64_MIN)
+        labels_ms = time_minus(pane_start(&engine->times, 0, labels_ms), version->config->label_delay_ms);
+    return labels_ms < engine->closed_until_ms ? labels_ms : engine->closed_until_ms;
 }
 
 /* The end of the next pane to mature, or false. */
 static bool next_end(const struct engine *engine, const struct version *version, int64_t *out_end_ms)
 {
     int64_t length_ms = engine->times.tiers_ms[0], from_ms = version->matured_until_ms;
-    int64_t limit_ms = time_minus(engine->label_watermark_ms, version->config->label_delay_ms);
-    if (engine->label_watermark_ms == INT64_MAX)
-        limit_ms = INT64_MAX;
-    if (engine->closed_until_ms < limit_ms)
-        limit_ms = engine->closed_until_ms;
+    int64_t limit_ms = limit_of(engine, version);
     if (limit_ms == INT64_MIN)
         return false;
     if (from_ms == INT64_MIN || !holds_something(engine, version, from_ms + length_ms))
-        from_ms = first_open(version);
+        from_ms = engine_outcomes_first_open(version);
     *out_end_ms = time_plus(from_ms, length_ms);
     return *out_end_ms <= limit_ms && *out_end_ms != INT64_MAX;
 }
@@ -110,24 +105,12 @@ static int sum_window(struct engine *engine, struct series *series, const struct
     return code;
 }
 
-static int report(struct engine *engine, struct series *series, uint32_t window_index, int64_t end_ms,
-                  uint32_t revision)
+int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
+                           uint32_t revision, bool *out_late)
 {
-    return engine_outcomes_write(engine, series, &engine->config->windows[window_index], end_ms, revision);
-}
-
-static int add_stale(struct outcome_state *state, struct series *series, uint32_t window, int64_t end_ms)
-{
-    if (state->stale_count == state->stale_capacity) {
-        uint32_t capacity = state->stale_capacity ? state->stale_capacity * 2 : 64;
-        struct stale_outcome *grown = realloc(state->stale, capacity * sizeof(*grown));
-        if (!grown)
-            return ERR_NOMEM;
-        state->stale = grown;
-        state->stale_capacity = capacity;
-    }
-    state->stale[state->stale_count++] = (struct stale_outcome){series, (uint8_t)window, end_ms};
-    return 0;
+    const struct window_config *config = &engine->config->windows[window];
+    int code = sum_window(engine, series, config, end_ms, revision > 1, out_late);
+    return code ? code : engine_outcomes_write(engine, series, config, end_ms, revision);
 }
 
 /* ---- maturity ---- */
@@ -176,7 +159,7 @@ static int mature_pane(struct engine *engine, struct series *series, uint8_t tie
     return code;
 }
 
-static bool is_beyond_the_end(const struct engine *engine, uint8_t tier, int64_t end_ms)
+bool engine_outcomes_is_beyond_end(const struct engine *engine, uint8_t tier, int64_t end_ms)
 {
     return engine->endless && (engine->last_pane_ms == INT64_MIN ||
                                end_ms > pane_end(&engine->times, tier, engine->last_pane_ms));
@@ -190,133 +173,62 @@ static int mature_series(struct engine *engine, struct series *series, int64_t e
             break;
         code = mature_pane(engine, series, tier, end_ms);
         for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++) {
-            if (engine->config->windows[i].tier != tier || is_beyond_the_end(engine, tier, end_ms))
+            if (engine->config->windows[i].tier != tier ||
+                engine_outcomes_is_beyond_end(engine, tier, end_ms))
                 continue;
             bool late;
-            code = sum_window(engine, series, &engine->config->windows[i], end_ms, false, &late);
-            if (code == 0)
-                code = report(engine, series, i, end_ms, 1);
+            code = engine_outcomes_report(engine, series, i, end_ms, 1, &late);
             if (code == 0 && late)
-                code = add_stale(engine->outcomes, series, i, end_ms);
+                code = outcome_panes_mark(&series->outcomes, (uint8_t)i, end_ms);
         }
     }
-    for (uint8_t tier = 0; tier < engine->times.tier_count; tier++)
-        outcome_panes_drop(
-            &series->outcomes, tier,
-            time_minus(end_ms, engine_outcomes_keep_ms(engine, tier) + engine->times.tiers_ms[tier]));
     return code;
 }
 
-static int mature(struct engine *engine, struct version *version, int64_t end_ms)
+/* All of a version up to this end; `reports` when panes were closed rather than jumped. */
+
+static int mature(struct engine *engine, struct version *version, int64_t end_ms, bool reports)
 {
     version->matured_until_ms = end_ms;
     version->matured_changed = true;
     engine->dirty = true;
     int code = 0;
-    for (uint32_t i = 0; code == 0 && i < engine->series_count; i++)
-        if (engine->series[i]->version == version && engine->series[i]->outcomes.count)
-            code = mature_series(engine, engine->series[i], end_ms);
+    for (uint32_t i = 0; code == 0 && i < engine->series_count; i++) {
+        struct series *series = engine->series[i];
+        if (series->version != version || series->outcomes.count == 0)
+            continue;
+        code = engine_outcomes_settle(engine, series);
+        if (code == 0 && reports)
+            code = mature_series(engine, series, end_ms);
+        for (uint8_t tier = 0; tier < engine->times.tier_count; tier++)
+            outcome_panes_drop(&series->outcomes, tier,
+                               time_minus(end_ms, engine_outcomes_keep_ms(engine, tier)));
+    }
+    version->settled_until_ms = time_minus(end_ms, engine_outcomes_final_ms(engine));
     return code ? code : engine_flush_alerts(engine);
 }
 
-/* ---- revisions ---- */
-
-static int compare_stale(const void *a, const void *b)
+/* Nothing has come for long: what is final may be forgotten although no pane matures. */
+static bool is_quiet(const struct engine *engine, const struct version *version, int64_t *out_end_ms)
 {
-    const struct stale_outcome *x = a, *y = b;
-    if (x->series->number != y->series->number)
-        return x->series->number < y->series->number ? -1 : 1;
-    if (x->window != y->window)
-        return x->window < y->window ? -1 : 1;
-    return x->end_ms < y->end_ms ? -1 : x->end_ms > y->end_ms;
-}
-
-/* The windows of stale panes that were reported already. */
-static int collect_stale(struct engine *engine, struct series *series)
-{
-    int code = 0;
-    for (uint32_t i = 0; i < series->outcomes.count; i++) {
-        struct outcome_pane *pane = series->outcomes.items[i];
-        if (!pane->stale)
-            continue;
-        pane->stale = false;
-        for (uint32_t j = 0; j < engine->config->window_count; j++) {
-            const struct window_config *window = &engine->config->windows[j];
-            int64_t last_ms = pane->start_ms + window->length_ms;
-            if (window->tier != pane->tier)
-                continue;
-            for (int64_t end_ms = pane->start_ms + window->slide_ms;
-                 code == 0 && end_ms <= last_ms && end_ms <= series->version->matured_until_ms;
-                 end_ms += window->slide_ms)
-                if (!is_beyond_the_end(engine, window->tier, end_ms))
-                    code = add_stale(engine->outcomes, series, j, end_ms);
-        }
-    }
-    return code;
-}
-
-static bool is_revision_due(const struct engine *engine)
-{
-    const struct outcome_state *state = engine->outcomes;
-    if (state->stale_count == 0 && state->stale_panes == 0)
+    int64_t coarsest_ms = engine->times.tiers_ms[engine->times.tier_count - 1];
+    int64_t limit_ms = limit_of(engine, version);
+    if (limit_ms == INT64_MIN || limit_ms == INT64_MAX || version->matured_until_ms == INT64_MIN ||
+        version->whole->outcomes.count == 0 || engine_outcomes_first_open(version) < limit_ms ||
+        time_minus(limit_ms, coarsest_ms) < version->matured_until_ms ||
+        holds_something(engine, version, version->matured_until_ms + engine->times.tiers_ms[0]))
         return false;
-    int64_t now_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
-    return (engine->endless && engine->settings.until_end) || engine->revise_now ||
-           now_ms - state->revised_at_ms >= engine->config->revise_every_ms;
-}
-
-static int begin_revision(struct engine *engine)
-{
-    struct outcome_state *state = engine->outcomes;
-    state->stale_panes = 0;
-    int code = 0;
-    for (uint32_t i = 0; code == 0 && i < engine->series_count; i++)
-        code = collect_stale(engine, engine->series[i]);
-    if (state->stale_count)
-        qsort(state->stale, state->stale_count, sizeof(*state->stale), compare_stale);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < state->stale_count; i++)
-        if (kept == 0 || compare_stale(&state->stale[kept - 1], &state->stale[i]) != 0)
-            state->stale[kept++] = state->stale[i];
-    state->stale_count = kept;
-    state->stale_next = 0;
-    state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
-    return code;
-}
-
-/* True when the time is over before the work. */
-static bool revise(struct engine *engine, int64_t deadline_us)
-{
-    struct outcome_state *state = engine->outcomes;
-    engine->failed = begin_revision(engine);
-    while (!engine->failed && state->stale_next < state->stale_count) {
-        const struct stale_outcome *stale = &state->stale[state->stale_next++];
-        bool late;
-        engine->failed = sum_window(engine, stale->series, &engine->config->windows[stale->window],
-                                    stale->end_ms, true, &late);
-        if (!engine->failed)
-            engine->failed = report(engine, stale->series, stale->window, stale->end_ms, 2);
-        engine->dirty = true;
-        if (now_us() > deadline_us || engine_is_backlogged(engine))
-            break;
-    }
-    uint32_t left = state->stale_count - state->stale_next;
-    if (left) /* they stay, in front of what comes */
-        memmove(state->stale, state->stale + state->stale_next, left * sizeof(*state->stale));
-    state->stale_count = left;
-    if (left)
-        state->revised_at_ms = INT64_MIN / 2; /* due at once */
-    return left > 0;
+    *out_end_ms = pane_start(&engine->times, engine->times.tier_count - 1u, limit_ms);
+    return *out_end_ms > version->matured_until_ms;
 }
 
 bool engine_outcomes_is_idle(const struct engine *engine)
 {
-    const struct outcome_state *state = engine->outcomes;
     int64_t end_ms;
     for (uint32_t i = 0; i < engine->version_count; i++)
         if (engine->versions[i]->whole && next_end(engine, engine->versions[i], &end_ms))
             return false;
-    return state->stale_count == 0 && state->stale_panes == 0;
+    return !engine_outcomes_is_stale(engine);
 }
 
 bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us)
@@ -327,10 +239,12 @@ bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us)
         while (!engine->failed && version->whole && next_end(engine, version, &end_ms)) {
             if (engine_is_backlogged(engine))
                 return false; /* the next commit brings us back */
-            engine->failed = mature(engine, version, end_ms);
+            engine->failed = mature(engine, version, end_ms, true);
             if (now_us() > deadline_us)
                 return true;
         }
+        if (!engine->failed && version->whole && is_quiet(engine, version, &end_ms))
+            engine->failed = mature(engine, version, end_ms, false);
     }
-    return !engine->failed && is_revision_due(engine) && revise(engine, deadline_us);
+    return !engine->failed && engine_outcomes_revise(engine, deadline_us);
 }

@@ -6,11 +6,20 @@
  * An entry: a kind byte, then varints. WAITING_KIND_COMBO: series numbers and group names, never expires.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/engine_outcomes.h"
+
+/* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
+enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
+
+#define OWED_KEY "outcome_revisions_owed"
+
+/* With the kind byte: the slot of a class follows the flags. */
+enum { ENTRY_HAS_CLASS = 16 };
 
 enum { BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
 
@@ -27,14 +36,12 @@ void engine_outcomes_flush_blob(struct engine *engine)
     state->blob_expire_ms = INT64_MIN;
 }
 
-static void add_double(struct strbuf *out, double value)
+static char *put_varint(char *at, uint64_t value)
 {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    unsigned char bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(bits >> (8 * i));
-    strbuf_add(out, bytes, sizeof(bytes));
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
 }
 
 /* Is `predicted` the slot of a class? */
@@ -44,6 +51,24 @@ static bool has_class_of(const struct delta_waiting *waiting)
            (waiting->kind == WAITING_LABEL && waiting->entry.predicted != OUTCOME_CLASS_NONE);
 }
 
+static char *put_eight(char *at, const void *bits)
+{
+    uint64_t value;
+    memcpy(&value, bits, sizeof(value));
+    for (int i = 0; i < 8; i++)
+        *at++ = (char)(value >> (8 * i));
+    return at;
+}
+
+/* A class takes no bytes: flags say it. */
+static uint8_t class_flag(double value, uint8_t zero, uint8_t one)
+{
+    if (!(value > 0) && !(value < 0) && !isnan(value) && !signbit(value))
+        return zero;
+    return !(value > 1) && !(value < 1) && !isnan(value) ? one : 0;
+}
+
+/* Times and waits as differences to the entry before: an entry takes 12 to 25 bytes. */
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting)
 {
     struct outcome_state *state = engine->outcomes;
@@ -52,21 +77,32 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     int64_t expire_ms = time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000);
     if (expire_ms > state->blob_expire_ms)
         state->blob_expire_ms = expire_ms;
-    strbuf_addc(blob, (char)waiting->kind);
+    bool waits_alike = blob->len && entry->wait_s == state->blob_wait_s;
+    uint64_t step = (uint64_t)entry->ts_ms - (blob->len ? (uint64_t)state->blob_ts_ms : 0);
+    uint8_t flags =
+        (uint8_t)(entry->late | (entry->predicted & 1) << 1 | (entry->kind != OUTCOME_BINARY) << 2 |
+                  waits_alike << 3) |
+        class_flag(entry->value, ENTRY_ZERO, ENTRY_ONE) |
+        (waiting->kind == WAITING_OUTCOME ? class_flag(waiting->truth, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE)
+                                          : 0);
+    char bytes[64], *at = bytes;
     bool has_class = has_class_of(waiting);
-    strbuf_addc(blob, (char)(entry->late | (entry->predicted & 1) << 1 | entry->kind << 2 | has_class << 4));
+    *at++ = (char)(waiting->kind | (has_class ? ENTRY_HAS_CLASS : 0));
+    *at++ = (char)flags;
     if (has_class)
-        strbuf_addc(blob, (char)entry->predicted);
-    double id;
-    memcpy(&id, &entry->id_hash, sizeof(id)); /* eight bytes like any other */
-    add_double(blob, id);
-    strbuf_add_svarint(blob, entry->ts_ms);
-    strbuf_add_varint(blob, entry->wait_s);
-    add_double(blob, entry->value);
-    if (waiting->kind != WAITING_LABEL)
-        strbuf_add_varint(blob, entry->combo);
-    if (waiting->kind == WAITING_OUTCOME)
-        add_double(blob, waiting->truth);
+        *at++ = (char)entry->predicted;
+    at = put_eight(at, &entry->id_hash);
+    at = put_varint(at, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
+    if (!waits_alike)
+        at = put_varint(at, entry->wait_s);
+    if (!(flags & (ENTRY_ZERO | ENTRY_ONE)))
+        at = put_eight(at, &entry->value);
+    at = put_varint(at, waiting->kind != WAITING_LABEL ? entry->combo : entry->owner);
+    if (waiting->kind == WAITING_OUTCOME && !(flags & (ENTRY_TRUTH_ZERO | ENTRY_TRUTH_ONE)))
+        at = put_eight(at, &waiting->truth);
+    strbuf_add(blob, bytes, (size_t)(at - bytes));
+    state->blob_ts_ms = entry->ts_ms;
+    state->blob_wait_s = entry->wait_s;
     if (blob->len >= BLOB_BYTES_FULL)
         engine_outcomes_flush_blob(engine);
     return strbuf_failed(blob) || engine->failed ? ERR_NOMEM : 0;
@@ -135,6 +171,20 @@ int64_t engine_outcomes_floor(const struct engine *engine)
     return floor_ms;
 }
 
+/* What waits is needed until its pane has matured (it is counted again at start) and until no label can meet
+ * it any more. */
+static int64_t waiting_floor(const struct engine *engine)
+{
+    int64_t floor_ms = engine->closed_until_ms;
+    for (uint32_t i = 0; i < engine->version_count; i++) {
+        const struct version *version = engine->versions[i];
+        int64_t open_ms = version->whole ? engine_outcomes_first_open(version) : INT64_MAX;
+        if (open_ms < floor_ms)
+            floor_ms = open_ms;
+    }
+    return floor_ms;
+}
+
 static void matured_key(char out[48], const struct version *version)
 {
     (void)snprintf(out, 48, "matured_until_ms:%" PRIu32, version->whole->number);
@@ -157,7 +207,11 @@ void engine_outcomes_put(struct engine *engine)
         store_put_meta(engine->batch, key, value);
         version->matured_changed = false;
     }
-    int64_t now_ms = engine_outcomes_floor(engine);
+    if (state->owed != state->owed_stored) {
+        store_put_meta(engine->batch, OWED_KEY, state->owed ? "1" : "0");
+        state->owed_stored = state->owed;
+    }
+    int64_t now_ms = waiting_floor(engine);
     if (engine->label_watermark_ms < now_ms)
         now_ms = engine->label_watermark_ms;
     if (now_ms == INT64_MIN)
@@ -168,12 +222,20 @@ void engine_outcomes_put(struct engine *engine)
 
 /* ---- reading ---- */
 
-static double read_double(struct cursor *in)
+static uint64_t read_eight(struct cursor *in)
 {
     const unsigned char *bytes = cursor_bytes(in, 8);
     uint64_t bits = 0;
     for (int i = 0; bytes && i < 8; i++)
         bits |= (uint64_t)bytes[i] << (8 * i);
+    return bits;
+}
+
+static double read_value(struct cursor *in, unsigned flags, unsigned zero, unsigned one)
+{
+    if (flags & (zero | one))
+        return flags & one ? 1 : 0;
+    uint64_t bits = read_eight(in);
     double value;
     memcpy(&value, &bits, sizeof(value));
     return value;
@@ -207,30 +269,37 @@ static int restore_combo(struct engine *engine, struct cursor *in)
                                                     (uint32_t)group_count, &combo);
 }
 
-static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in)
+static int restore_entry(struct engine *engine, unsigned kind_byte, struct cursor *in,
+                         struct join_entry *previous)
 {
+    enum waiting_kind kind = (enum waiting_kind)(kind_byte & ~(unsigned)ENTRY_HAS_CLASS);
+    bool has_class = kind_byte & ENTRY_HAS_CLASS;
     struct outcome_state *state = engine->outcomes;
     struct delta_waiting waiting = {.kind = kind};
     struct join_entry *entry = &waiting.entry;
-    const unsigned char *flags = cursor_bytes(in, 1);
-    const unsigned char *class = flags && *flags >> 4 & 1 ? cursor_bytes(in, 1) : NULL;
-    double id = read_double(in);
-    memcpy(&entry->id_hash, &id, sizeof(id));
-    entry->ts_ms = cursor_svarint(in);
-    entry->wait_s = (uint32_t)cursor_varint(in);
-    entry->value = read_double(in);
-    uint64_t combo = kind != WAITING_LABEL ? cursor_varint(in) : 0;
+    const unsigned char *at = cursor_bytes(in, 1);
+    unsigned flags = at ? *at : 0;
+    const unsigned char *class = has_class ? cursor_bytes(in, 1) : NULL;
+    entry->id_hash = read_eight(in);
+    entry->ts_ms = (int64_t)((uint64_t)previous->ts_ms + (uint64_t)cursor_svarint(in));
+    entry->wait_s = flags & ENTRY_WAITS_ALIKE ? previous->wait_s : (uint32_t)cursor_varint(in);
+    entry->value = read_value(in, flags, ENTRY_ZERO, ENTRY_ONE);
+    uint64_t combo = cursor_varint(in); /* of a label: what `owner` is */
     if (kind == WAITING_OUTCOME)
-        waiting.truth = read_double(in);
-    if (in->failed || !flags || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
+        waiting.truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+    if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
-    entry->late = *flags & 1;
-    entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : *flags >> 1 & 1;
-    entry->kind = *flags >> 2 & 3;
+    entry->late = flags & 1;
+    entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : flags >> 1 & 1;
+    bool names_class = class && (kind != WAITING_LABEL || flags >> 2 & 1);
+    entry->kind = names_class ? OUTCOME_MULTICLASS : flags >> 2 & 1;
     if (kind != WAITING_LABEL) {
         entry->combo = (uint32_t)combo;
         entry->owner = state->combos[combo].series[0]->number;
+    } else {
+        entry->owner = (uint32_t)combo;
     }
+    *previous = *entry;
     return engine_outcomes_take(engine, &waiting);
 }
 
@@ -238,6 +307,7 @@ static int restore_blob(void *context, const void *bytes, size_t len)
 {
     struct engine *engine = context;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
+    struct join_entry previous = {0};
     int code = 0;
     while (code == 0 && in.at < in.end) {
         unsigned char kind = *in.at++;
@@ -246,8 +316,8 @@ static int restore_blob(void *context, const void *bytes, size_t len)
         else if (kind == KIND_CLASS)
             code = engine_outcomes_restore_class(engine, &in);
         else
-            code =
-                kind <= WAITING_OUTCOME ? restore_entry(engine, (enum waiting_kind)kind, &in) : ERR_CORRUPT;
+            code = (kind & ~ENTRY_HAS_CLASS) <= WAITING_OUTCOME ? restore_entry(engine, kind, &in, &previous)
+                                                                : ERR_CORRUPT;
     }
     return code;
 }
@@ -268,10 +338,11 @@ static int restore_pane(void *context, const struct stored_pane *stored)
                                       &engine->outcomes->scratch);
     part->stored[stored->family - PANE_OUTCOMES] = true;
     part->changed = false;
-    /* Whether its windows were revised before the stop is not known: again changes only the number. */
-    if (stored->part == PANE_LATE && !pane->stale) {
+    /* Which windows were revised before the stop is not known: what is written again as it was stays the same
+     * revision. */
+    if (stored->part == PANE_LATE && !pane->stale && engine->outcomes->owed) {
         pane->stale = true;
-        engine->outcomes->stale_panes++;
+        series->outcomes.stale_panes++;
     }
     return code;
 }
@@ -318,6 +389,8 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
         if (store_load_meta(engine->settings.store, key, value, sizeof(value)) != 0)
             continue;
         series->version->matured_until_ms = strtoll(value, NULL, 10);
+        series->version->settled_until_ms =
+            time_minus(series->version->matured_until_ms, engine_outcomes_final_ms(engine));
         if (series->version->matured_until_ms < *out_lowest_ms)
             *out_lowest_ms = series->version->matured_until_ms;
     }
@@ -327,7 +400,11 @@ static int restore_matured(struct engine *engine, int64_t *out_lowest_ms)
 int engine_outcomes_restore(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
+    struct outcome_state *state = engine->outcomes;
+    char owed[8];
     int64_t lowest_ms;
+    state->owed = store_load_meta(store, OWED_KEY, owed, sizeof(owed)) == 0 && owed[0] == '1';
+    state->owed_stored = state->owed;
     int code = restore_matured(engine, &lowest_ms);
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_panes(

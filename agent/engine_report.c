@@ -198,13 +198,17 @@ static int report_family(struct engine *engine, const struct series *series,
     if (!current || tally_is_zero(current) ||
         (ops->of_reference && (!known || set->basis[PANE_COUNTS + family] != known->number)))
         return 0;
+    struct kpi_view kpi;
+    if (family == COUNT_KPI && !engine_kpi_view(series, set, end_ms, revision, &kpi))
+        return 0;
     struct family_report report = {.current = current,
                                    .baseline = known ? baseline_of(known->reference, family, current) : NULL,
                                    .reference = known ? known->reference : NULL,
                                    .options = &series->version->config->options,
                                    .tools = &engine->tools,
                                    .activity = set->parts[PANE_ACTIVITY]->counters,
-                                   .window_ms = window->length_ms};
+                                   .window_ms = window->length_ms,
+                                   .kpi = family == COUNT_KPI ? &kpi : NULL};
     int code = engine_prepare_rows(engine, ops->rows_max(report.reference));
     if (code != 0)
         return code;

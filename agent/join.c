@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/panes.h"
 #include "detectors/outcomes.h"
 
 enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2 };
@@ -148,7 +149,9 @@ static int compare(const struct join_entry *a, const struct join_entry *b)
         return a_is_nan - b_is_nan;
     if (!a_is_nan && (a->value < b->value || a->value > b->value))
         return a->value < b->value ? -1 : 1;
-    return a->predicted < b->predicted ? -1 : a->predicted > b->predicted;
+    if (a->predicted != b->predicted)
+        return a->predicted < b->predicted ? -1 : 1;
+    return a->owner < b->owner ? -1 : a->owner > b->owner;
 }
 
 bool join_may_pair(const struct join_entry *prediction, const struct join_entry *label)
@@ -171,8 +174,12 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
     int64_t earliest_ms;
     if (__builtin_sub_overflow(prediction->ts_ms, join->settings.horizon_ms, &earliest_ms))
         earliest_ms = INT64_MIN;
+    /* A prediction that comes late may find its label gone when that is older than the label_delay. */
+    int64_t wait_ms = (int64_t)label->wait_s * 1000;
+    if (prediction->late && time_minus(prediction->ts_ms, label->ts_ms) > wait_ms - join->settings.late_ms)
+        return false;
     return join_may_pair(prediction, label) && label->ts_ms >= earliest_ms &&
-           label->ts_ms <= expiry_of(prediction);
+           time_plus(label->ts_ms, (int64_t)label->owner * 1000) <= expiry_of(prediction);
 }
 
 static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction)
@@ -210,6 +217,12 @@ static int give_pairs(struct join *join, uint64_t id_hash, int sign)
     return code;
 }
 
+void join_prefetch(const struct join *join, uint64_t id_hash)
+{
+    __builtin_prefetch(&join->predictions.slots[id_hash & join->predictions.mask], 1);
+    __builtin_prefetch(&join->labels.slots[id_hash & join->labels.mask], 1);
+}
+
 int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
 {
     struct join_entry entry = *prediction, *known;
@@ -245,10 +258,13 @@ static bool same_value(const struct join_entry *a, const struct join_entry *b)
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
 {
     struct join_entry entry = *label, *known;
+    bool others = false; /* labels of another time with the same id */
     entry.state = USED;
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at));) {
-        if (!overlaps(known, &entry))
+        if (!overlaps(known, &entry)) {
+            others = true;
             continue;
+        }
         *out_fate = same_value(known, &entry) ? JOIN_DUPLICATE : JOIN_CHANGED;
         join->stats.duplicates += *out_fate == JOIN_DUPLICATE;
         join->stats.changed += *out_fate == JOIN_CHANGED;
@@ -267,8 +283,8 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
     *out_fate = JOIN_ADDED;
     if (code != 0)
         return code;
-    /* Another label of another time may have been the pair so far. */
-    code = give_pairs(join, entry.id_hash, -1);
+    if (others) /* one of them may have been the pair so far */
+        code = give_pairs(join, entry.id_hash, -1);
     (void)place(&join->labels, &entry);
     return code ? code : give_pairs(join, entry.id_hash, 1);
 }

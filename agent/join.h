@@ -6,6 +6,11 @@
  * When a better entry replaces one that was joined already, the pair is taken back (sign −1) before the new
  * one is given. Better is: on time before late, then earlier, then the smaller value.
  *
+ * A label joins when it is at most horizon_ms older than its prediction and when the clock of its partition
+ * had not passed the prediction's expiry: a property of the logs. Labels' watermarks are not ahead of that
+ * clock, so nothing is forgotten that could still be met (unless a partition returns from idleness or
+ * absence).
+ *
  * Memory: 40 bytes per entry at a load of at most 0.7. Nothing is removed before it expires in event time; a
  * full table refuses and counts. Loop thread only; no clock of its own.
  */
@@ -19,12 +24,13 @@ struct join;
 struct join_entry {
     uint64_t id_hash; /* of model and id */
     int64_t ts_ms;
-    double value;    /* a prediction's score or number; a label's class (0, 1) or number, or a hash of its
-                        name */
-    uint32_t wait_s; /* expires so long after ts */
-    uint32_t combo;  /* predictions: what it counts for */
-    uint32_t owner;  /* predictions: versions that score the same ids are apart */
-    uint8_t kind; /* predictions: enum outcome_kind; labels: OUTCOME_MULTICLASS when only the name counts */
+    double value;      /* a prediction's score or number; a label's class (0, 1) or number, or a hash of its
+                          name */
+    uint32_t wait_s;   /* expires so long after ts */
+    uint32_t combo;    /* predictions: what it counts for */
+    uint32_t owner;    /* predictions: versions that score the same ids are apart; labels: seconds by which
+                          the clock of their partition was ahead of them */
+    uint8_t kind;      /* predictions: enum outcome_kind; labels: MULTICLASS when only the name counts */
     uint8_t predicted; /* of several classes: the slot; labels: the slot or OUTCOME_CLASS_NONE */
     bool late;
     uint8_t state; /* the table's own */
@@ -33,6 +39,7 @@ struct join_entry {
 struct join_settings {
     uint64_t entries_max; /* of each table */
     int64_t horizon_ms;   /* a label may be so much older than its prediction */
+    int64_t late_ms;      /* a late prediction is at most so much older than what has closed */
     /* A prediction was admitted (1), or another one took its place (−1). */
     int (*seen)(void *context, const struct join_entry *prediction, int sign);
     /* A pair; non-zero results stop and are returned. */
@@ -54,6 +61,9 @@ enum join_fate { JOIN_ADDED, JOIN_DUPLICATE, JOIN_CHANGED, JOIN_REFUSED };
 int join_add_prediction(struct join *join, const struct join_entry *prediction,
                         enum join_fate *out_fate) MUST_USE;
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate) MUST_USE;
+
+/* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */
+void join_prefetch(const struct join *join, uint64_t id_hash);
 
 /* What expired before may be forgotten when room is needed. */
 void join_set_time(struct join *join, int64_t now_ms);

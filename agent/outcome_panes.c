@@ -5,7 +5,7 @@
 
 #include "agent/base/err.h"
 
-enum { ITEMS_MAX = 64, BUFFER_BYTES_MAX = 1 << 20 };
+enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20 };
 
 int outcome_scratch_init(struct outcome_scratch *scratch)
 {
@@ -59,6 +59,7 @@ void outcome_panes_release(struct outcome_panes *panes)
     for (uint32_t i = 0; i < panes->count; i++)
         pane_free(panes->items[i]);
     free(panes->items);
+    free(panes->stale);
     *panes = (struct outcome_panes){0};
 }
 
@@ -110,11 +111,48 @@ void outcome_panes_drop(struct outcome_panes *panes, uint8_t tier, int64_t befor
 {
     uint32_t from = outcome_panes_position(panes, tier, INT64_MIN);
     uint32_t to = outcome_panes_position(panes, tier, before_ms);
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
+        panes->stale_panes -= panes->items[i]->stale;
         pane_free(panes->items[i]);
+    }
     if (to > from)
         memmove(panes->items + from, panes->items + to, (panes->count - to) * sizeof(struct outcome_pane *));
     panes->count -= to - from;
+}
+
+/* ---- stale windows ---- */
+
+int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_ms)
+{
+    uint32_t low = 0, high = panes->stale_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct outcome_stale *at = &panes->stale[middle];
+        if (at->end_ms != end_ms ? at->end_ms < end_ms : at->window < window)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < panes->stale_count && panes->stale[low].end_ms == end_ms && panes->stale[low].window == window)
+        return 0;
+    if (panes->stale_count == panes->stale_capacity) {
+        uint32_t capacity = panes->stale_capacity ? panes->stale_capacity * 2 : 16;
+        struct outcome_stale *grown = realloc(panes->stale, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        panes->stale = grown;
+        panes->stale_capacity = capacity;
+    }
+    memmove(panes->stale + low + 1, panes->stale + low, (panes->stale_count - low) * sizeof(*panes->stale));
+    panes->stale[low] = (struct outcome_stale){end_ms, window};
+    panes->stale_count++;
+    return 0;
+}
+
+void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count)
+{
+    memmove(panes->stale, panes->stale + count, (panes->stale_count - count) * sizeof(*panes->stale));
+    panes->stale_count -= count;
 }
 
 /* ---- parts ---- */
@@ -186,10 +224,17 @@ int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch
     return code;
 }
 
+/* Folding costs as much as the bytes are long: so many items are worth it. */
+static uint32_t items_worth(const struct outcome_part *part)
+{
+    size_t worth = (part->len[0] + part->len[1]) / 4;
+    return worth < ITEMS_MIN ? ITEMS_MIN : worth > ITEMS_MAX ? ITEMS_MAX : (uint32_t)worth;
+}
+
 int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
                      struct outcome_scratch *scratch, double unit, bool with_groups)
 {
-    if (part->count == ITEMS_MAX) {
+    if (part->count >= items_worth(part)) {
         int code = outcome_part_fold(part, scratch, unit, with_groups);
         if (code != 0)
             return code;

@@ -37,13 +37,22 @@ struct outcome_part {
 struct outcome_pane {
     int64_t start_ms;
     uint8_t tier;
-    bool stale;                   /* windows that were reported hold new late outcomes of it */
+    bool stale;                   /* its windows are not marked yet although late outcomes were added */
     struct outcome_part parts[2]; /* enum pane_part */
+};
+
+/* A window whose rows no longer say what its panes hold. */
+struct outcome_stale {
+    int64_t end_ms;
+    uint8_t window; /* index in the configuration */
 };
 
 struct outcome_panes {
     struct outcome_pane **items; /* ascending by (tier, start) */
     uint32_t count, capacity;
+    uint32_t stale_panes;
+    struct outcome_stale *stale; /* ascending by (end, window), each once */
+    uint32_t stale_count, stale_capacity;
 };
 
 /* Groups of a combination, by its number. */
@@ -72,6 +81,11 @@ struct outcome_pane *outcome_panes_find(struct outcome_panes *panes, uint8_t tie
 uint32_t outcome_panes_position(const struct outcome_panes *panes, uint8_t tier, int64_t start_ms);
 /* Forgets the panes of a tier that start before. */
 void outcome_panes_drop(struct outcome_panes *panes, uint8_t tier, int64_t before_ms);
+
+/* Notes a window once. O(log windows) to find, O(windows) to add in front of others. */
+int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_ms) MUST_USE;
+/* Forgets the first `count` stale windows. */
+void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count);
 
 bool outcome_part_is_empty(const struct outcome_part *part);
 /* `unit`: of the model; `with_groups`: is it the whole model's? */

@@ -24,7 +24,7 @@ enum pane_family {
 struct pane_set {
     struct tally *parts[PANE_FAMILY_COUNT];
     /* By what each part is counted: PANE_FEATURES the number of its grid, families of a reference the number
-     * of the reference, others 0. */
+     * of the reference, KPIs their kpi_basis, others 0. */
     uint32_t basis[PANE_FAMILY_COUNT];
     const struct feature_layout *layout; /* of PANE_FEATURES, in the series' resolution */
 };

@@ -34,6 +34,22 @@
     ", s25=excluded.s25, s26=excluded.s26, s27=excluded.s27, s28=excluded.s28, s29=excluded.s29" \
     ", s30=excluded.s30, s31=excluded.s31, s32=excluded.s32, s33=excluded.s33, s34=excluded.s34" \
     ", s35=excluded.s35, s36=excluded.s36, s37=excluded.s37, s38=excluded.s38, s39=excluded.s39"
+#define SLOT_RESULT \
+    "result.s00, result.s01, result.s02, result.s03, result.s04, result.s05" \
+    ", result.s06, result.s07, result.s08, result.s09, result.s10, result.s11" \
+    ", result.s12, result.s13, result.s14, result.s15, result.s16, result.s17" \
+    ", result.s18, result.s19, result.s20, result.s21, result.s22, result.s23" \
+    ", result.s24, result.s25, result.s26, result.s27, result.s28, result.s29" \
+    ", result.s30, result.s31, result.s32, result.s33, result.s34, result.s35" \
+    ", result.s36, result.s37, result.s38, result.s39"
+#define SLOT_EXCLUDED \
+    "excluded.s00, excluded.s01, excluded.s02, excluded.s03, excluded.s04, excluded.s05" \
+    ", excluded.s06, excluded.s07, excluded.s08, excluded.s09, excluded.s10, excluded.s11" \
+    ", excluded.s12, excluded.s13, excluded.s14, excluded.s15, excluded.s16, excluded.s17" \
+    ", excluded.s18, excluded.s19, excluded.s20, excluded.s21, excluded.s22, excluded.s23" \
+    ", excluded.s24, excluded.s25, excluded.s26, excluded.s27, excluded.s28, excluded.s29" \
+    ", excluded.s30, excluded.s31, excluded.s32, excluded.s33, excluded.s34, excluded.s35" \
+    ", excluded.s36, excluded.s37, excluded.s38, excluded.s39"
 /* The slot whose number the SQL expression `slot` gives; in two steps of ten, since CASE is linear. */
 #define SLOT_VALUE(slot) \
     "CASE " slot " / 10" \
@@ -299,8 +315,11 @@
                   " revision, reference, n, reference_n, flags, closed_wall_ms, bins, " SLOT_NAMES ")" \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, " SLOT_PARAMETERS ")" \
                   " ON CONFLICT(series, window_end_s, window_end_ms, window_ms, subject, family)" \
-                  " DO UPDATE SET revision = max(excluded.revision," \
-                  "   result.revision + (excluded.revision > 1)), reference = excluded.reference," \
+                  " DO UPDATE SET revision = result.revision + (excluded.revision > 1 AND " \
+                  "   (result.reference, result.n, result.reference_n, result.flags, result.bins, " SLOT_RESULT \
+                  ") IS NOT (excluded.reference, excluded.n, excluded.reference_n, excluded.flags," \
+                  "   excluded.bins, " SLOT_EXCLUDED "))," \
+                  " reference = excluded.reference," \
                   " n = excluded.n, reference_n = excluded.reference_n, flags = excluded.flags," \
                   " closed_wall_ms = excluded.closed_wall_ms, bins = excluded.bins, " SLOT_UPDATES) \
     X(PUT_LATEST, "INSERT INTO latest(series, family, window_ms, window_end_ms, window_end_s)" \

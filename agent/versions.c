@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
+#include "agent/kpi_names.h"
 
 enum { KEY_BYTES_MAX = 1024 };
 static const char SEGMENT_OTHER[] = "(other)";
@@ -42,6 +43,7 @@ static void version_free(struct version_state *version, uint32_t input_count)
     free(version->bindings);
     intern_free(version->segments);
     free(version->segment_series);
+    kpi_names_free(version->kpis);
     free(version);
 }
 
@@ -242,6 +244,16 @@ int versions_set_profile(struct versions *versions, const char *model, const cha
         }
     }
     return 0;
+}
+
+int versions_kpis(struct versions *versions, struct version_state *state, const struct event *ev,
+                  const struct kpi_target **out, uint32_t *out_basis)
+{
+    if (!state->kpis &&
+        !(state->kpis = kpi_names_new(&state->config->options, versions->config->limits.kpis)))
+        return ERR_NOMEM;
+    *out_basis = kpi_names_basis(state->kpis);
+    return kpi_names_resolve(state->kpis, versions->delta, state->series, &ev->kpis, out);
 }
 
 static bool segment_wanted(const struct version_state *state, struct text key)

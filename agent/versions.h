@@ -20,6 +20,7 @@ struct version_state {
     struct intern *segments;           /* "key=value" */
     uint32_t *segment_series;          /* by id of `segments` */
     uint32_t segment_capacity;
+    struct kpi_names *kpis; /* NULL until an event has one */
 };
 
 struct versions;
@@ -34,6 +35,9 @@ struct version_state *versions_find(struct versions *versions, const struct even
 /* Later events of (model, version) are counted by this profile. */
 int versions_set_profile(struct versions *versions, const char *model, const char *version,
                          const struct profile *profile) MUST_USE;
+/* One target per KPI of an event (kpi_names.h) and by what they are counted. */
+int versions_kpis(struct versions *versions, struct version_state *state, const struct event *ev,
+                  const struct kpi_target **out, uint32_t *out_basis) MUST_USE;
 /* The series of one segment of an event; what does not fit the caps joins "key=(other)"; UINT32_MAX: none. */
 uint32_t versions_segment(struct versions *versions, struct version_state *state, const struct event *ev,
                           const struct field *segment);

@@ -1,11 +1,15 @@
 #include "detectors/families.h"
 
+#include "detectors/attributions.h"
 #include "detectors/ddsketch.h"
+#include "detectors/kpi.h"
 #include "detectors/latency.h"
 #include "detectors/ranking.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_LATENCY] = &latency_family,
+    [COUNT_ATTRIBUTIONS] = &attributions_family,
+    [COUNT_KPI] = &kpi_family,
     [COUNT_RANKING] = &ranking_family,
 };
 

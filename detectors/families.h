@@ -19,14 +19,19 @@
 
 struct reference;
 struct ddsketch_layout;
+struct kpi_scale;
+struct kpi_target;
+struct kpi_view;
 struct ranking_tables;
 
 /* What a user says of a model and detectors need to know. */
 struct model_options {
-    uint64_t n_min;   /* values below which a distance is `insufficient` */
-    double threshold; /* scores from here on are positive where the event has no prediction */
-    char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
-    double unit;      /* of regression targets (> 0) */
+    uint64_t n_min;         /* values below which a distance is `insufficient` */
+    double threshold;       /* scores from here on are positive where the event has no prediction */
+    char *positive;         /* what a label or prediction of the positive class says; NULL: 1 or true */
+    double unit;            /* of regression targets (> 0) */
+    struct kpi_scale *kpis; /* kpi.h */
+    uint32_t kpi_count;
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
@@ -45,6 +50,7 @@ struct count_input {
     const struct reference *reference;     /* NULL: there is none (yet) for this event */
     const struct feature_row *row;         /* the event on the reference's grid; NULL without a reference */
     const struct feature_binding *binding; /* name ids of the event → features of the grid; NULL without */
+    const struct kpi_target *kpis;         /* one per KPI of the event (kpi.h); NULL: it has none */
 };
 
 /* One window, as families report it. */
@@ -56,11 +62,14 @@ struct family_report {
     const struct family_tools *tools;
     const uint64_t *activity; /* applied events of the window, by enum event_kind */
     int64_t window_ms;
+    const struct kpi_view *kpi; /* kpi.h; NULL: nothing known */
 };
 
 enum count_family {
-    COUNT_LATENCY, /* latency.h */
-    COUNT_RANKING, /* ranking.h */
+    COUNT_LATENCY,      /* latency.h */
+    COUNT_ATTRIBUTIONS, /* attributions.h */
+    COUNT_KPI,          /* kpi.h */
+    COUNT_RANKING,      /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "detectors/confidence.h"
 #include "detectors/features_private.h"
 
 enum { ALIGNMENT = 64 };
@@ -124,23 +125,32 @@ struct target {
     uint8_t missing, invalid;
 };
 
+/* What only predictions say. */
+enum { RESERVED_SCORE, RESERVED_PREDICTION, RESERVED_CONFIDENCE, RESERVED_MARGIN, RESERVED_COUNT };
+static const char *const reserved_names[RESERVED_COUNT] = {FEATURE_SCORE, FEATURE_PREDICTION,
+                                                           FEATURE_CONFIDENCE, FEATURE_MARGIN};
+
 struct feature_binding {
     const struct grid *grid;
     const struct bin_kernels *kernels;
     struct bin_plan plan;
-    double *numbers;         /* by feature, padded: this event's value; z is 0 when there is no number */
-    uint8_t *absent;         /* by feature: the slot when the event lacks it; SLOT_NONE for reserved names */
-    struct target *targets;  /* by feature */
-    uint32_t score, outcome; /* the features @score and @prediction, or NAME_FOREIGN */
-    const double **pivots;   /* by feature: its table, NULL for categorical */
-    struct bin_name *names;  /* the plan's */
-    void *memory;            /* of the plan's arrays, numbers, no_numbers, absent */
+    double *numbers;        /* by feature, padded: this event's value; z is 0 when there is no number */
+    uint8_t *absent;        /* by feature: the slot when the event lacks it; SLOT_NONE for reserved names */
+    struct target *targets; /* by feature */
+    uint32_t reserved[RESERVED_COUNT]; /* features, or NAME_FOREIGN */
+    bool has_reserved, has_confidence;
+    const double **pivots;  /* by feature: its table, NULL for categorical */
+    struct bin_name *names; /* the plan's */
+    void *memory;           /* of the plan's arrays, numbers, no_numbers, absent */
     double *tables_memory;
 };
 
-static bool is_reserved(struct text name)
+bool feature_name_is_reserved(struct text name)
 {
-    return text_equal(name, text_of(FEATURE_SCORE)) || text_equal(name, text_of(FEATURE_PREDICTION));
+    for (int i = 0; i < RESERVED_COUNT; i++)
+        if (text_equal(name, text_of(reserved_names[i])))
+            return true;
+    return false;
 }
 
 /* Doubles of one table: pivots, and blocks with at least one +inf at the end. */
@@ -231,7 +241,7 @@ static int make_arrays(struct feature_binding *binding)
         }
         binding->targets[f] = (struct target){numeric, (uint8_t)feature_slot_missing(feature, GRID_FINE),
                                               (uint8_t)feature_slot_invalid(feature, GRID_FINE)};
-        if (!is_reserved(text_of(feature->name)))
+        if (!feature_name_is_reserved(text_of(feature->name)))
             binding->absent[f] = binding->targets[f].missing;
     }
     return 0;
@@ -244,8 +254,12 @@ struct feature_binding *feature_binding_new_with(const struct grid *grid, const 
         return NULL;
     binding->grid = grid;
     binding->kernels = kernels;
-    binding->score = grid_find(grid, text_of(FEATURE_SCORE));
-    binding->outcome = grid_find(grid, text_of(FEATURE_PREDICTION));
+    for (int i = 0; i < RESERVED_COUNT; i++) {
+        binding->reserved[i] = grid_find(grid, text_of(reserved_names[i]));
+        binding->has_reserved |= binding->reserved[i] != NAME_FOREIGN;
+    }
+    binding->has_confidence = binding->reserved[RESERVED_CONFIDENCE] != NAME_FOREIGN ||
+                              binding->reserved[RESERVED_MARGIN] != NAME_FOREIGN;
     if (make_arrays(binding) != 0 || make_tables(binding) != 0) {
         feature_binding_free(binding);
         return NULL;
@@ -272,7 +286,14 @@ void feature_binding_free(struct feature_binding *binding)
 
 static uint32_t find_feature(const struct feature_binding *binding, struct text name)
 {
-    return is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
+    return feature_name_is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
+}
+
+uint32_t feature_binding_find(const struct feature_binding *binding, const struct field *field)
+{
+    if (field->name_id < binding->plan.name_count && binding->names[field->name_id].feature != NAME_UNBOUND)
+        return binding->names[field->name_id].feature;
+    return find_feature(binding, field->name);
 }
 
 /* A name for the first time: remembers its feature. */
@@ -367,6 +388,17 @@ static void put_reserved(struct feature_binding *binding, uint32_t f, const stru
     put_number(binding, f, value->number, slot);
 }
 
+static void put_prediction(struct feature_binding *binding, const struct event *ev, uint8_t *slot)
+{
+    put_reserved(binding, binding->reserved[RESERVED_SCORE], &ev->score, slot);
+    put_reserved(binding, binding->reserved[RESERVED_PREDICTION], &ev->prediction, slot);
+    if (!binding->has_confidence)
+        return;
+    struct confidence_values values = confidence_of_event(ev);
+    put_reserved(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, slot);
+    put_reserved(binding, binding->reserved[RESERVED_MARGIN], &values.margin, slot);
+}
+
 static int feature_of_field(struct feature_binding *binding, const struct field *field, uint32_t *out)
 {
     uint32_t id = field->name_id;
@@ -431,17 +463,14 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
     BUG_ON(row->count != binding->grid->feature_count);
     size_t padded = binding->plan.padded;
     bool prediction = ev->kind == EVENT_PREDICTION;
-    bool has_reserved = binding->score != NAME_FOREIGN || binding->outcome != NAME_FOREIGN;
-    row->complete = ev->features.count > 0 && (prediction || !has_reserved);
+    row->complete = ev->features.count > 0 && (prediction || !binding->has_reserved);
     memcpy(binding->numbers, binding->plan.location, padded * sizeof(*binding->numbers));
     if (ev->features.count)
         memcpy(row->slot, binding->absent, padded);
     else
         memset(row->slot, SLOT_NONE, padded);
-    if (prediction) { /* first: their slots are then stored when wide loads want them */
-        put_reserved(binding, binding->score, &ev->score, row->slot);
-        put_reserved(binding, binding->outcome, &ev->prediction, row->slot);
-    }
+    if (prediction) /* first: their slots are then stored when wide loads want them */
+        put_prediction(binding, ev, row->slot);
     if (put_fields(binding, &ev->features, row->slot) != 0)
         return ERR_NOMEM;
     binding->kernels->standardise(&binding->plan, binding->numbers, row->z, row->z2, row->outside);

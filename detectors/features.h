@@ -48,13 +48,16 @@ void feature_row_free(struct feature_row *row);
 struct feature_binding;
 struct feature_binding *feature_binding_new(const struct grid *grid);
 void feature_binding_free(struct feature_binding *binding);
+/* The feature that a field of any group of the decoder's events is named after; UINT32_MAX: none of the grid.
+ * O(1) for names that were seen as features, else O(log features). */
+uint32_t feature_binding_find(const struct feature_binding *binding, const struct field *field);
 
 /*
  * Features that the event has are binned; features of the grid that it lacks are `missing`, except that an
- * event without any features says nothing about them, and only predictions say something about @score and
- * @prediction. null is missing; a wrong type is invalid; ±inf is out of range. A categorical feature takes
- * strings, booleans and integers ("1" and 1 and 1.0 are the same category). No allocation when the names are
- * known. Returns 0 or ERR_NOMEM.
+ * event without any features says nothing about them, and only predictions say something about reserved
+ * names (@score, @prediction, @confidence, @margin). null is missing; a wrong type is invalid; ±inf is out of
+ * range. A categorical feature takes strings, booleans and integers ("1" and 1 and 1.0 are the same
+ * category). No allocation when the names are known. Returns 0 or ERR_NOMEM.
  */
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,
                         const struct event *ev) MUST_USE;

@@ -28,6 +28,9 @@ static inline bool feature_slot_is_above(const struct feature_grid *feature, uin
     return feature->edge_count > 0 && slot == feature->edge_count;
 }
 
+/* @score and its like: names that only what a prediction says may have. */
+bool feature_name_is_reserved(struct text name);
+
 enum { CATEGORY_TEXT_MAX = 24 };
 
 /* The category that a value names, if it can name one; integers are written into `buffer`. */

@@ -24,6 +24,8 @@ enum feature_type { FEATURE_NUMERIC, FEATURE_CATEGORICAL };
 /* Features of a model that are not in `features`: same engine, reserved names. */
 #define FEATURE_SCORE      "@score"
 #define FEATURE_PREDICTION "@prediction"
+#define FEATURE_CONFIDENCE "@confidence" /* confidence.h */
+#define FEATURE_MARGIN     "@margin"
 
 enum {
     GRID_FINE_BINS = 240,

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "detectors/ddsketch.h"
+#include "detectors/intervals.h"
 #include "detectors/latency_slots.h"
 
 static struct tally_size size(const struct family_tools *tools, const struct reference *reference)
@@ -31,14 +32,39 @@ static uint32_t rows_max(const struct reference *reference)
     return 1;
 }
 
-/* The limits of a quantile by order statistics: ranks nq ± 3.29·√(nq(1−q)) (METHODS §11). */
-static void quantile_interval(const struct ddsketch_layout *layout, const uint64_t *counters, double n,
-                              double q, double *out_low, double *out_high)
+#define RANK_Z 3.29 /* standard deviations of a rank: 99.9 %, METHODS §11 */
+
+struct quantile {
+    double value, low, high; /* high is NaN where the sample is too small to have one */
+    double largest_high;     /* then its largest value */
+};
+
+/* A quantile and its limits by order statistics: ranks nq ± 3.29·√(nq(1−q)). */
+static struct quantile quantile_of(const struct ddsketch_layout *layout, const uint64_t *counters, double n,
+                                   double q)
 {
-    double half = 3.29 * sqrt(n * q * (1 - q));
-    double low = n * q - half, high = n * q + half;
-    *out_low = low < 0 ? (double)NAN : ddsketch_at_rank(layout, counters, floor(low));
-    *out_high = high > n - 1 ? (double)NAN : ddsketch_at_rank(layout, counters, ceil(high));
+    struct interval ranks = interval_order_ranks(n, q, RANK_Z);
+    bool has_high = n * q + RANK_Z * sqrt(n * q * (1 - q)) <= n - 1;
+    double high = ddsketch_at_rank(layout, counters, ranks.high);
+    return (struct quantile){ddsketch_quantile(layout, counters, q),
+                             ddsketch_at_rank(layout, counters, ranks.low), has_high ? high : (double)NAN,
+                             high};
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : (double)NAN;
+}
+
+/* The ratio's limits pair the outermost of both. Its floor is where the two intervals part: the ratio is
+ * above it when even the lower limit now is above the upper one of the reference. */
+static void compare(const struct quantile *now, const struct quantile *before, double *slots)
+{
+    slots[LATENCY_P99_RATIO] = ratio(now->value, before->value);
+    slots[LATENCY_P99_RATIO_LOW] = ratio(now->low, before->largest_high);
+    slots[LATENCY_P99_RATIO_HIGH] = ratio(now->high, before->low);
+    slots[LATENCY_P99_RATIO_FLOOR] = ratio(now->value, now->low) * ratio(before->largest_high, before->value);
+    slots[LATENCY_REFERENCE_P99] = before->value;
 }
 
 static uint32_t report(const struct family_report *in, struct report_row *rows, struct text *names)
@@ -54,16 +80,17 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
         row->slots[i] = (double)NAN;
     row->slots[LATENCY_P50] = ddsketch_quantile(layout, counters, 0.50);
     row->slots[LATENCY_P95] = ddsketch_quantile(layout, counters, 0.95);
-    row->slots[LATENCY_P99] = ddsketch_quantile(layout, counters, 0.99);
-    quantile_interval(layout, counters, (double)n, 0.99, &row->slots[LATENCY_P99_LOW],
-                      &row->slots[LATENCY_P99_HIGH]);
+    struct quantile p99 = quantile_of(layout, counters, (double)n, 0.99);
+    row->slots[LATENCY_P99] = p99.value;
+    row->slots[LATENCY_P99_LOW] = p99.low;
+    row->slots[LATENCY_P99_HIGH] = p99.high;
     row->slots[LATENCY_CLIPPED] = (double)counters[DDSKETCH_CLIPPED] / (double)n;
     row->slots[LATENCY_EVENTS_PER_S] =
         (double)in->activity[EVENT_PREDICTION] * 1000.0 / (double)in->window_ms;
     row->reference_n = in->baseline ? ddsketch_count(layout, in->baseline->counters) : 0;
     if (row->reference_n) {
-        double before = ddsketch_quantile(layout, in->baseline->counters, 0.99);
-        row->slots[LATENCY_P99_RATIO] = before > 0 ? row->slots[LATENCY_P99] / before : (double)NAN;
+        struct quantile before = quantile_of(layout, in->baseline->counters, (double)row->reference_n, 0.99);
+        compare(&p99, &before, row->slots);
     }
     if (n < in->options->n_min || (in->baseline && row->reference_n < in->options->n_min))
         row->flags |= REPORT_INSUFFICIENT;

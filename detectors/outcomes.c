@@ -29,7 +29,9 @@ struct tally_size outcome_groups_size(void)
 
 void outcome_sum_add(struct tally *tally, uint32_t at, double value, int sign)
 {
-    int128 fixed = (int128)rint(value * OUT_SCALE);
+    double scaled = rint(value * OUT_SCALE);
+    /* Most fit 64 bits, where the conversion is one instruction. */
+    int128 fixed = scaled > -0x1p62 && scaled < 0x1p62 ? (int128)(int64_t)scaled : (int128)scaled;
     tally->sums[at] = (int128)((uint128)tally->sums[at] + (uint128)(sign < 0 ? -fixed : fixed));
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/hash.h"
+#include "detectors/confidence.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/reference_private.h"
@@ -43,12 +44,12 @@ struct study {
     const struct sample *sample;
     const struct reference_options *options;
     struct sample_reader reader;
-    struct column *columns; /* [0] @score, [1] @prediction, then by name id */
+    struct column *columns; /* the reserved ones (COLUMN_*), then by name id */
     uint32_t column_count, column_capacity;
     int64_t from_ms, to_ms;
 };
 
-enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_NAMES };
+enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_NAMES };
 
 void reference_free(struct reference *reference)
 {
@@ -123,8 +124,7 @@ static void column_init(struct column *column, struct text name, bool is_field,
     *column = (struct column){.name = name};
     column->forced_categorical = is_listed(options->categorical, name);
     column->forced_numeric = is_listed(options->numeric, name);
-    bool poses = is_field &&
-                 (text_equal(name, text_of(FEATURE_SCORE)) || text_equal(name, text_of(FEATURE_PREDICTION)));
+    bool poses = is_field && feature_name_is_reserved(name);
     column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
 }
 
@@ -166,6 +166,11 @@ static int visit_event(struct study *study, const struct event *ev, uint64_t tim
         rc = visit(&study->columns[COLUMN_SCORE], &ev->score, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_PREDICTION], &ev->prediction, times);
+        struct confidence_values confidence = confidence_of_event(ev);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_CONFIDENCE], &confidence.maximum, times);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_MARGIN], &confidence.margin, times);
     }
     for (uint32_t i = 0; i < ev->features.count && rc == 0; i++) {
         struct column *column = column_of_field(study, &ev->features.items[i]);
@@ -471,6 +476,8 @@ static int study_init(struct study *study, const struct sample *sample,
         return ERR_NOMEM;
     column_init(&study->columns[COLUMN_SCORE], text_of(FEATURE_SCORE), false, options);
     column_init(&study->columns[COLUMN_PREDICTION], text_of(FEATURE_PREDICTION), false, options);
+    column_init(&study->columns[COLUMN_CONFIDENCE], text_of(FEATURE_CONFIDENCE), false, options);
+    column_init(&study->columns[COLUMN_MARGIN], text_of(FEATURE_MARGIN), false, options);
     study->column_count = COLUMN_NAMES;
     return 0;
 }

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "detectors/attribution_slots.h"
 #include "detectors/feature_slots.h"
+#include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/ranking_slots.h"
@@ -17,6 +19,8 @@ static_assert((int)CALIBRATION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sh
 static_assert((int)REGRESSION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for regression");
 static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fairness");
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
+static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
+static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 
 static_assert((int)RATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for rates");
@@ -74,6 +78,13 @@ static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short 
     OUTCOME(family_, name_, slot_, -1, slot_##_LOW, slot_##_HIGH, NAN, NAN, summary_)
 #define JUDGED(family_, name_, slot_, p_, warning_, critical_, summary_)                                     \
     OUTCOME(family_, name_, slot_, p_, -1, -1, warning_, critical_, summary_)
+/* With an interval, and a noise floor that takes the place of a p-value. */
+#define FLOORED(family_, name_, slot_, warning_, critical_, summary_)                                        \
+    {                                                                                                        \
+        .name = (name_), .family = (family_), .kinds = BOTH, .slot = (slot_), .p_slot = -1,                  \
+        .floor_slot = slot_##_FLOOR, .low_slot = slot_##_LOW, .high_slot = slot_##_HIGH, .floor_scale = 1,   \
+        .has_minimum_n = 1, .warning = (warning_), .critical = (critical_), .summary = (summary_)            \
+    }
 
 /* Bands: METHODS §15. The second band of KL is half of PSI's, as the divergence is. */
 const struct metric metric_table[] = {
@@ -87,6 +98,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/facets.def"
 #include "detectors/metrics/ranking.def"
 #include "detectors/metrics/root_cause.def"
+#include "detectors/metrics/attribution.def"
+#include "detectors/metrics/kpi.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -102,13 +115,23 @@ const struct metric *metric_find(const char *name)
 const char *family_monitor(enum family family)
 {
     static const char *const names[FAMILY_COUNT] = {
-        [FAMILY_FEATURES] = "drift",         [FAMILY_PERFORMANCE] = "performance",
-        [FAMILY_REGRESSION] = "performance", [FAMILY_CALIBRATION] = "calibration",
-        [FAMILY_FAIRNESS] = "fairness",      [FAMILY_GROUPS] = "fairness",
-        [FAMILY_LATENCY] = "latency",        [FAMILY_CAUSE] = "cause",
-        [FAMILY_RATES] = "performance",      [FAMILY_RELIABILITY] = "calibration",
-        [FAMILY_PARITY] = "fairness",        [FAMILY_FACETS] = "fairness",
-        [FAMILY_MULTICLASS] = "performance", [FAMILY_CLASSES] = "performance",
+        [FAMILY_FEATURES] = "drift",
+        [FAMILY_PERFORMANCE] = "performance",
+        [FAMILY_REGRESSION] = "performance",
+        [FAMILY_CALIBRATION] = "calibration",
+        [FAMILY_FAIRNESS] = "fairness",
+        [FAMILY_GROUPS] = "fairness",
+        [FAMILY_LATENCY] = "latency",
+        [FAMILY_CAUSE] = "cause",
+        [FAMILY_ATTRIBUTION] = "attribution",
+        [FAMILY_ATTRIBUTED] = "attribution",
+        [FAMILY_KPI] = "kpi",
+        [FAMILY_RATES] = "performance",
+        [FAMILY_RELIABILITY] = "calibration",
+        [FAMILY_PARITY] = "fairness",
+        [FAMILY_FACETS] = "fairness",
+        [FAMILY_MULTICLASS] = "performance",
+        [FAMILY_CLASSES] = "performance",
         [FAMILY_RANKING] = "performance",
     };
     return names[family];

@@ -18,6 +18,9 @@ enum family {
     FAMILY_GROUPS,      /* of one group, "attribute=value" */
     FAMILY_LATENCY,     /* of latency_ms, and events per second */
     FAMILY_CAUSE,       /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION, /* of all attributions together */
+    FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
+    FAMILY_KPI,         /* of a business KPI */
     FAMILY_RATES,       /* of a binary model: further rates with their intervals */
     FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
     FAMILY_PARITY,      /* of an attribute: aggregates over its groups */

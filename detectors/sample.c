@@ -421,8 +421,9 @@ static bool says_something(const struct event *ev)
 {
     if (ev->kind != EVENT_PREDICTION && ev->kind != EVENT_FEATURES)
         return false;
-    return ev->features.count || (ev->kind == EVENT_PREDICTION &&
-                                  (ev->score.type != VALUE_ABSENT || ev->prediction.type != VALUE_ABSENT));
+    return ev->features.count ||
+           (ev->kind == EVENT_PREDICTION &&
+            (ev->score.type != VALUE_ABSENT || ev->prediction.type != VALUE_ABSENT || ev->scores.count));
 }
 
 int sample_add(struct sample *sample, const struct event *ev)

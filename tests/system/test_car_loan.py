@@ -9,7 +9,7 @@ NUMERIC = {"car_value": "car_value", "debt_to_income_ratio": "debt_to_income_rat
            "driver_tenure": "driver_tenure", "@score": "y_pred_proba"}
 CATEGORICAL = {"salary_range": "salary_range", "repaid_loan_on_prev_car": "repaid_loan_on_prev_car",
                "size_of_downpayment": "size_of_downpayment", "@prediction": "y_pred"}
-DRIFTED = {"car_value", "salary_range", "repaid_loan_on_prev_car", "loan_length", "@score"}
+DRIFTED = {"car_value", "salary_range", "repaid_loan_on_prev_car", "loan_length", "@score", "@confidence"}
 
 
 @pytest.fixture(scope="module")

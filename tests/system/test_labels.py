@@ -1,5 +1,7 @@
 """Labels that come later and apart: published performance, and the same bytes whatever the order, the workers, the kills."""
 
+import ast
+import bisect
 import random
 import time
 
@@ -154,6 +156,16 @@ def baseline(tmp_path_factory, loan_reference, few):
 def test_there_is_something_to_compare(baseline):
     assert sum("'performance'" in row for row in baseline["v1_results"]) > 1000
     assert sum("'fairness'" in row for row in baseline["v1_results"]) > 1000
+
+
+def test_every_window_holds_all_its_labels(baseline, few):
+    """Long windows are revised while all their panes are still there: n is what the events say, in every window."""
+    times = sorted(at for at, _, _ in few[0])
+    rows = [ast.literal_eval(row) for row in baseline["v1_results"] if "'performance', 'accuracy', '@model', ''" in row]
+    assert len(rows) > 80
+    for row in rows:
+        start_s, end_s, n = row[7:10]
+        assert n == bisect.bisect_left(times, end_s * 1000) - bisect.bisect_left(times, start_s * 1000), (start_s, end_s)
 
 
 def test_all_in_one_file(tmp_path, loan_reference, few, baseline):

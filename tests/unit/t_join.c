@@ -47,7 +47,7 @@ static int on_joined(void *context, const struct join_entry *prediction, const s
 static struct join *make(struct sums *sums, uint64_t entries_max)
 {
     *sums = (struct sums){0};
-    struct join_settings settings = {entries_max, HOUR_MS, on_seen, on_joined, sums};
+    struct join_settings settings = {entries_max, HOUR_MS, 2 * HOUR_MS, on_seen, on_joined, sums};
     struct join *join = NULL;
     assert_int_equal(join_new(&join, &settings), 0);
     return join;

@@ -105,7 +105,7 @@ static void test_build(void **unused)
     assert_int_equal(r->features->counters[0], EVENTS);
     assert_true(r->from_ms == INT64_C(1772366400000) && r->to_ms == r->from_ms + EVENTS - 1);
     assert_string_equal(r->version, "");
-    assert_int_equal(r->grid->feature_count, 9);
+    assert_int_equal(r->grid->feature_count, 10);
     assert_null(feature_of(r, "embedding"));
     static const struct {
         const char *name;
@@ -118,7 +118,7 @@ static void test_build(void **unused)
         {"city", FEATURE_CATEGORICAL, false, 0, 0},         {"flag", FEATURE_CATEGORICAL, false, 0, 0},
         {"mixed", FEATURE_NUMERIC, true, 0, EVENTS / 2}, /* a tie is numeric */
         {"constant", FEATURE_NUMERIC, true, 0, 0},          {"@score", FEATURE_NUMERIC, false, 0, 0},
-        {"@prediction", FEATURE_CATEGORICAL, false, 0, 0},
+        {"@prediction", FEATURE_CATEGORICAL, false, 0, 0},  {"@confidence", FEATURE_NUMERIC, false, 0, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
         const struct feature_grid *f = feature_of(r, wants[i].name);
@@ -176,7 +176,7 @@ static void test_options(void **unused)
     reference_free(r);
     options.exclude = all; /* the model's features, not what it says */
     r = build(&options, 0, 500, 1);
-    assert_int_equal(r->grid->feature_count, 2);
+    assert_int_equal(r->grid->feature_count, 3);
     reference_free(r);
 
     options.exclude = everything;

@@ -1,0 +1,28 @@
+#ifndef DRIFTD_DETECTORS_ATTRIBUTION_SLOTS_H
+#define DRIFTD_DETECTORS_ATTRIBUTION_SLOTS_H
+/* Numbers of the slots of FAMILY_ATTRIBUTION and FAMILY_ATTRIBUTED rows; part of stored rows: append, never
+ * renumber. */
+
+enum attribution_slot {
+    ATTRIBUTION_NDCG,
+    ATTRIBUTION_NDCG_LOSS, /* 1 − nDCG: higher is worse, as bands want it */
+    ATTRIBUTION_SHARE_L1,
+    ATTRIBUTION_SHARE_JS,
+    ATTRIBUTION_SPEARMAN,
+    ATTRIBUTION_UNKNOWN_RATE,
+    ATTRIBUTION_CLIPPED_RATE,
+    ATTRIBUTION_FEATURES, /* compared */
+    ATTRIBUTION_SLOT_COUNT
+};
+
+/* Of one feature. */
+enum attributed_slot {
+    ATTRIBUTED_MEAN,
+    ATTRIBUTED_REFERENCE_MEAN,
+    ATTRIBUTED_SHARE,
+    ATTRIBUTED_REFERENCE_SHARE,
+    ATTRIBUTED_SHARE_CHANGE,
+    ATTRIBUTED_SLOT_COUNT
+};
+
+#endif
