@@ -7,6 +7,7 @@
 #include "agent/base/intern.h"
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
+#include "detectors/unseen_names.h"
 
 enum { CLASS_NAMES_MAX = 65536, CLASS_MODELS_MAX = 65536, CLASS_BYTES_MAX = 2048 };
 
@@ -67,8 +68,13 @@ int counting_resolve(struct counting *counting, struct version_state *state, uin
 {
     const struct grid *grid = state->profile->layouts[GRID_FINE]->grid;
     struct feature_binding **binding = &state->bindings[input];
-    if (!*binding && !(*binding = feature_binding_new(grid)))
-        return ERR_NOMEM;
+    if (!*binding) {
+        const struct reference *reference = state->profile->reference;
+        if (!(*binding = feature_binding_new(grid)))
+            return ERR_NOMEM;
+        if (reference)
+            feature_binding_ignore(*binding, reference->ignored, reference->ignored_count);
+    }
     if (grid->feature_count > counting->row_features) {
         feature_row_free(counting->row);
         counting->row = feature_row_new(grid->feature_count);
@@ -85,6 +91,15 @@ static int count_features(struct counting *counting, struct delta_cell *cell, en
     if (!cell->features && !(cell->features = feature_cell_new(cell->profile->layouts[resolution])))
         return ERR_NOMEM;
     return feature_cell_add(cell->features, counting->row);
+}
+
+static int count_names(struct counting *counting, struct delta_cell *cell)
+{
+    if (!unseen_names_any(counting->row))
+        return 0;
+    if (!cell->names && !(cell->names = name_sketch_new()))
+        return ERR_NOMEM;
+    return unseen_names_add(cell->profile->layouts[GRID_FINE]->grid, counting->row, cell->names);
 }
 
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
@@ -224,6 +239,8 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
         code = take_sample(cell, ev);
+    if (code == 0 && counted->binned)
+        code = count_names(counting, cell);
     if (code == 0)
         code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {

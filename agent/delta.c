@@ -65,6 +65,7 @@ static void cells_free(struct delta_cell *cell)
         next = cell->next;
         feature_cell_free(cell->features);
         sample_free(cell->sample);
+        name_sketch_free(cell->names);
         counts_free(cell);
         free(cell);
     }
@@ -111,6 +112,8 @@ static void cell_recycle(struct delta *delta, struct delta_cell *cell)
             tally_reset(cell->counts[family]);
     sample_free(cell->sample);
     cell->sample = NULL;
+    name_sketch_free(cell->names);
+    cell->names = NULL;
     cell->next = delta->reusable[cell->series];
     delta->reusable[cell->series] = cell;
 }
@@ -345,6 +348,7 @@ size_t delta_bytes(const struct delta *delta)
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + counts_bytes(cell) +
                  (cell->features ? feature_cell_bytes(cell->features) : 0) +
+                 (cell->names ? name_sketch_bytes(cell->names) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
     return bytes;
 }

@@ -14,6 +14,7 @@
 #include "agent/profile.h"
 #include "collectors/event.h"
 #include "detectors/families.h"
+#include "detectors/name_sketch.h"
 #include "detectors/reference.h"
 
 struct delta_cell {
@@ -26,6 +27,7 @@ struct delta_cell {
     struct feature_cell *features;            /* NULL until an event is binned */
     struct tally *counts[COUNT_FAMILY_COUNT]; /* detectors/families.h; NULL until an event applies */
     uint32_t kpi_basis;                       /* of counts[COUNT_KPI] */
+    struct name_sketch *names;                /* what is unseen; NULL until something is */
     struct sample *sample;                    /* capture: NULL unless the profile wants one */
 };
 

@@ -153,28 +153,30 @@ static int begin_step(struct engine *engine, int64_t end_ms)
 }
 
 /* Puts a closed pane of a tier into the batch and into the group of panes to come back for. */
-static int write_pane(struct engine *engine, const struct series *series, uint8_t tier, int64_t start_ms,
+static int write_pane(struct engine *engine, struct series *series, uint8_t tier, int64_t start_ms,
                       const struct pane_set *set)
 {
     struct pane_group *group = engine_group(engine, tier, start_ms);
     if (!group && !(group = engine_group_new(engine, tier, start_ms)))
         return ERR_NOMEM;
-    for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
+    for (int part = 0; part < PANE_PART_COUNT; part++) {
         strbuf_reset(&engine->scratch);
-        if (!pane_set_encode(set, (enum pane_family)family, &engine->scratch))
+        if (!pane_set_encode(set, part, &engine->scratch))
             continue;
         if (strbuf_failed(&engine->scratch))
             return ERR_NOMEM;
         struct stored_pane pane = {.tier = tier,
                                    .start_ms = start_ms,
                                    .series = series->number,
-                                   .family = (uint8_t)family,
-                                   .grid = set->basis[family],
+                                   .family = pane_part_number(part),
+                                   .grid = set->basis[part],
                                    .part = PANE_ON_TIME,
                                    .bytes = engine->scratch.bytes,
                                    .len = engine->scratch.len};
         store_put_pane(engine->batch, &pane);
         int code = engine_group_put(engine, group, &pane);
+        if (code == 0 && part == PANE_PART_NAMES)
+            code = engine_names_keep(series, &pane);
         if (code != 0)
             return code;
     }
@@ -196,11 +198,14 @@ static int report_series(struct engine *engine, struct series *series)
 {
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
         uint8_t tier = engine->config->windows[i].tier;
-        const struct pane_set *set = &series->windows[i].set;
+        struct pane_set *set = &series->windows[i].set;
         if (tier >= engine->step.tiers || pane_set_is_empty(set) ||
             (engine->endless && engine->step.end_ms > engine_final_end(engine, tier)))
             continue;
-        int code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
+        int code = engine_window_names(engine, series, i, engine->step.end_ms);
+        if (code == 0)
+            code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
+        pane_set_drop_names(set);
         if (code != 0)
             return code;
         engine->stats.windows_closed++;
@@ -259,6 +264,9 @@ static int finish_step(struct engine *engine)
         else
             starts_drop_before(&engine->starts[tier], engine->step.end_ms);
     }
+    for (uint32_t i = 0; i < engine->series_count; i++)
+        for (uint8_t tier = 0; engine->series[i]->names && tier < engine->step.tiers; tier++)
+            engine_names_trim(engine, engine->series[i], tier, engine->step.end_ms);
     engine->step.running = false;
     engine_groups_trim(engine);
     return code;

@@ -15,9 +15,9 @@ static void put_open_panes(struct engine *engine)
     for (uint32_t i = 0; i < engine->series_count; i++) {
         const struct series *series = engine->series[i];
         for (struct open_pane *pane = series->open; pane; pane = pane->next) {
-            for (int family = 0; pane->changed && family < PANE_FAMILY_COUNT; family++) {
+            for (int part = 0; pane->changed && part < PANE_PART_COUNT; part++) {
                 strbuf_reset(&engine->scratch);
-                if (!pane_set_encode(&pane->set, (enum pane_family)family, &engine->scratch))
+                if (!pane_set_encode(&pane->set, part, &engine->scratch))
                     continue;
                 if (strbuf_failed(&engine->scratch)) {
                     engine->failed = ERR_NOMEM;
@@ -26,8 +26,8 @@ static void put_open_panes(struct engine *engine)
                 struct stored_pane stored = {.tier = 0,
                                              .start_ms = pane->start_ms,
                                              .series = series->number,
-                                             .family = (uint8_t)family,
-                                             .grid = pane->set.basis[family],
+                                             .family = pane_part_number(part),
+                                             .grid = pane->set.basis[part],
                                              .part = PANE_ON_TIME,
                                              .bytes = engine->scratch.bytes,
                                              .len = engine->scratch.len};
@@ -328,6 +328,8 @@ static int restore_window(void *context, const struct stored_pane *stored)
     if (!series || stored->part != PANE_ON_TIME)
         return 0;
     int code = starts_add(&engine->starts[stored->tier], stored->start_ms);
+    if (stored->family == PANE_NAMES)
+        return code ? code : engine_names_keep(series, stored);
     if (code == 0)
         code = pane_set_add_stored(&series->windows[restore->window].set, stored,
                                    engine_layout(engine, series, stored->family, stored->grid));

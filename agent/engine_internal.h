@@ -73,9 +73,18 @@ struct late_pane { /* late counts of one closed pane, encoded */
     int64_t start_ms;
     uint8_t tier;
     bool changed;
-    uint32_t basis[PANE_FAMILY_COUNT]; /* as pane_set.basis */
-    char *bytes[PANE_FAMILY_COUNT];
-    size_t len[PANE_FAMILY_COUNT];
+    uint32_t basis[PANE_PART_COUNT]; /* as pane_set.basis */
+    char *bytes[PANE_PART_COUNT];
+    size_t len[PANE_PART_COUNT];
+};
+
+struct names_pane {          /* the names of a closed pane that windows may hold, encoded */
+    struct names_pane *next; /* oldest first */
+    int64_t start_ms;
+    uint8_t tier;
+    uint32_t basis; /* as pane_set.basis */
+    size_t len;
+    char bytes[];
 };
 
 struct window {
@@ -91,6 +100,7 @@ struct series {
     struct window windows[WINDOW_MAX];
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
+    struct names_pane *names;
     struct outcome_panes outcomes;
     struct kpi_past *kpi_past; /* by slot; NULL: none */
     bool kpi_past_changed;
@@ -320,6 +330,15 @@ struct late_pane *engine_late_find(struct series *series, uint8_t tier, int64_t 
 int engine_late_add_to(const struct engine *engine, const struct series *series, const struct late_pane *late,
                        struct pane_set *set);
 void engine_late_free(struct series *series);
+
+/* engine_window_names.c */
+/* Remembers the names of a closed pane, once. */
+int engine_names_keep(struct series *series, const struct stored_pane *stored);
+/* Makes the names of a window from those of its panes, into its set. */
+int engine_window_names(const struct engine *engine, struct series *series, uint32_t window, int64_t end_ms);
+/* Forgets panes of a tier that no window which ends later can hold. */
+void engine_names_trim(const struct engine *engine, struct series *series, uint8_t tier, int64_t end_ms);
+void engine_names_drop(struct series *series);
 
 /* engine_revise.c */
 /* The windows of a tier that hold this pane, closed already or not. */

@@ -10,8 +10,8 @@
 void engine_late_free(struct series *series)
 {
     for (uint32_t i = 0; i < series->late_count; i++)
-        for (int family = 0; family < PANE_FAMILY_COUNT; family++)
-            free(series->late[i].bytes[family]);
+        for (int part = 0; part < PANE_PART_COUNT; part++)
+            free(series->late[i].bytes[part]);
     free(series->late);
 }
 
@@ -47,13 +47,13 @@ struct late_pane *engine_late_find(struct series *series, uint8_t tier, int64_t 
 int engine_late_add_to(const struct engine *engine, const struct series *series, const struct late_pane *late,
                        struct pane_set *set)
 {
-    for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
-        if (!late->bytes[family])
+    for (int part = 0; part < PANE_PART_COUNT; part++) {
+        if (!late->bytes[part])
             continue;
-        struct stored_pane stored = {.family = (uint8_t)family,
-                                     .grid = late->basis[family],
-                                     .bytes = late->bytes[family],
-                                     .len = late->len[family]};
+        struct stored_pane stored = {.family = pane_part_number(part),
+                                     .grid = late->basis[part],
+                                     .bytes = late->bytes[part],
+                                     .len = late->len[part]};
         int code =
             pane_set_add_stored(set, &stored, engine_layout(engine, series, stored.family, stored.grid));
         if (code != 0)
@@ -64,17 +64,17 @@ int engine_late_add_to(const struct engine *engine, const struct series *series,
 
 static int late_set(struct engine *engine, struct late_pane *late, const struct pane_set *set)
 {
-    for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
+    for (int part = 0; part < PANE_PART_COUNT; part++) {
         strbuf_reset(&engine->scratch);
-        if (!pane_set_encode(set, (enum pane_family)family, &engine->scratch))
+        if (!pane_set_encode(set, part, &engine->scratch))
             continue;
         char *copy = strbuf_failed(&engine->scratch) ? NULL : malloc(engine->scratch.len);
         if (!copy)
             return ERR_NOMEM;
         memcpy(copy, engine->scratch.bytes, engine->scratch.len);
-        free(late->bytes[family]);
-        late->bytes[family] = copy;
-        late->len[family] = engine->scratch.len;
+        free(late->bytes[part]);
+        late->bytes[part] = copy;
+        late->len[part] = engine->scratch.len;
     }
     memcpy(late->basis, set->basis, sizeof(late->basis));
     late->changed = true;
@@ -116,17 +116,18 @@ int engine_late_restore(struct engine *engine, const struct stored_pane *pane, b
 {
     struct series *series =
         pane->series < engine->by_number_capacity ? engine->by_number[pane->series] : NULL;
-    if (!series || pane->family >= PANE_FAMILY_COUNT)
+    int part = pane_part_of_number(pane->family);
+    if (!series || part < 0)
         return 0;
     struct late_pane *late = engine_late_find(series, pane->tier, pane->start_ms, true);
     char *copy = late ? malloc(pane->len ? pane->len : 1) : NULL;
     if (!copy)
         return ERR_NOMEM;
     memcpy(copy, pane->bytes, pane->len);
-    free(late->bytes[pane->family]);
-    late->bytes[pane->family] = copy;
-    late->len[pane->family] = pane->len;
-    late->basis[pane->family] = pane->grid;
+    free(late->bytes[part]);
+    late->bytes[part] = copy;
+    late->len[part] = pane->len;
+    late->basis[part] = pane->grid;
     /* Which revisions were written before the stop is not known: again changes nothing but their number. */
     return revisions_owed ? engine_stale_mark(engine, series, pane->tier, pane->start_ms) : 0;
 }
@@ -140,16 +141,16 @@ void engine_late_put(struct engine *engine)
         uint32_t kept = 0;
         for (uint32_t j = 0; j < series->late_count; j++) {
             struct late_pane *late = &series->late[j];
-            for (int family = 0; late->changed && family < PANE_FAMILY_COUNT; family++)
-                if (late->bytes[family]) {
+            for (int part = 0; late->changed && part < PANE_PART_COUNT; part++)
+                if (late->bytes[part]) {
                     struct stored_pane pane = {.tier = late->tier,
                                                .start_ms = late->start_ms,
                                                .series = series->number,
-                                               .family = (uint8_t)family,
-                                               .grid = late->basis[family],
+                                               .family = pane_part_number(part),
+                                               .grid = late->basis[part],
                                                .part = PANE_LATE,
-                                               .bytes = late->bytes[family],
-                                               .len = late->len[family]};
+                                               .bytes = late->bytes[part],
+                                               .len = late->len[part]};
                     store_put_pane(engine->batch, &pane);
                 }
             late->changed = false;
@@ -157,8 +158,8 @@ void engine_late_put(struct engine *engine)
                 series->late[kept++] = *late;
                 continue;
             }
-            for (int family = 0; family < PANE_FAMILY_COUNT; family++)
-                free(late->bytes[family]);
+            for (int part = 0; part < PANE_PART_COUNT; part++)
+                free(late->bytes[part]);
         }
         series->late_count = kept;
     }

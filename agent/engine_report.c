@@ -5,6 +5,7 @@
 
 #include "agent/engine_internal.h"
 #include "agent/base/json.h"
+#include "detectors/quality_report.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
 
@@ -140,15 +141,86 @@ static int report_features(struct engine *engine, const struct series *series, u
     return code;
 }
 
+/* ---- data quality of the features ---- */
+
+enum { TOP_CATEGORIES = 5 };
+
+static void note_unseen(struct json *json, const struct name_sketch *sketch, struct text subject)
+{
+    struct sketched_name names[NAME_SKETCH_NAMES];
+    uint32_t count = sketch ? name_sketch_names(sketch, subject, names) : 0;
+    if (count == 0)
+        return;
+    json_key(json, "unseen");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_begin(json);
+        json_text(json, names[i].name);
+        json_unsigned(json, names[i].count);
+        json_array_end(json);
+    }
+    json_array_end(json);
+}
+
+static void note_top(struct json *json, const struct pane_set *set, const struct report_row *row)
+{
+    const struct feature_grid *feature = &set->layout->grid->features[row->subject];
+    const uint64_t *slots = set->parts[PANE_FEATURES]->counters + set->layout->slot_at[row->subject];
+    uint16_t top[TOP_CATEGORIES];
+    uint32_t count = quality_top(feature, slots, top, TOP_CATEGORIES);
+    if (count == 0)
+        return;
+    json_key(json, "top");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_begin(json);
+        json_string(json, feature->categories[top[i]]);
+        json_unsigned(json, slots[top[i]]);
+        json_array_end(json);
+    }
+    json_array_end(json);
+}
+
+/* Names that belong to a row of quality, as JSON for v1_categories and v1_unseen; an even number of bytes. */
+static void note_of(const struct series *series, const struct pane_set *set, const struct report_row *row,
+                    struct text name, struct strbuf *out)
+{
+    const struct known_reference *known = series->version->reference;
+    bool quality = row->family == FAMILY_QUALITY;
+    bool categorical = quality && row->flags & REPORT_CATEGORICAL;
+    if (!known || !(categorical || row->family == FAMILY_FIELDS))
+        return;
+    struct json json;
+    json_init(&json, out);
+    json_object_begin(&json);
+    size_t empty = out->len;
+    if (categorical)
+        note_top(&json, set, row);
+    note_unseen(&json, set->basis[PANE_PART_NAMES] == known->number ? set->names : NULL, name);
+    if (out->len == empty) {
+        strbuf_reset(out);
+        return;
+    }
+    json_object_end(&json);
+    if (out->len % 2)
+        strbuf_addc(out, ' ');
+}
+
 /* ---- families beside the features ---- */
 
-int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+/* `set` is what the rows were made of: some have names to show. NULL: none has. */
+static int put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
                     int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
-                    uint32_t count)
+                    uint32_t count, const struct pane_set *set)
 {
     const struct known_reference *known = series->version->reference;
     uint32_t flags = window_flags(engine, series, window, end_ms);
     for (uint32_t i = 0; i < count; i++) {
+        strbuf_reset(&engine->scratch);
+        if (set)
+            note_of(series, set, &rows[i], names[i], &engine->scratch);
+        if (strbuf_failed(&engine->scratch))
+            return ERR_NOMEM;
         rows[i].flags |= flags;
         struct stored_result result = {.window_end_ms = end_ms,
                                        .window_ms = window->length_ms,
@@ -159,6 +231,10 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
                                        .closed_wall_ms =
                                            engine->settings.clock->wall_ms(engine->settings.clock),
                                        .row = &rows[i]};
+        if (engine->scratch.len) {
+            result.bins = (const uint8_t *)engine->scratch.bytes;
+            result.bin_count = (uint32_t)(engine->scratch.len / 2);
+        }
         if (result.subject == 0)
             continue; /* no room for another name */
         store_put_result(engine->batch, &result);
@@ -176,6 +252,39 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
                                       .reference_name = known ? known->reference->name : NULL,
                                       .reference_hash = known ? known->reference->hash : NULL};
     return alerting_feed(engine->settings.alerting, &context, rows, names, count);
+}
+
+int engine_put_rows(struct engine *engine, const struct series *series, const struct window_config *window,
+                    int64_t end_ms, uint32_t revision, struct report_row *rows, const struct text *names,
+                    uint32_t count)
+{
+    return put_rows(engine, series, window, end_ms, revision, rows, names, count, NULL);
+}
+
+/* Of the whole model: quantiles and stuck values need its fine bins. */
+static int report_quality(struct engine *engine, const struct series *series,
+                          const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                          uint32_t revision)
+{
+    const struct known_reference *known = series->version->reference;
+    const struct tally *types = set->parts[PANE_COUNTS + COUNT_TYPES];
+    if (series->segment[0] || !known || !set->parts[PANE_FEATURES] ||
+        set->basis[PANE_FEATURES] != known->grid->number)
+        return 0;
+    const struct reference *reference = known->reference;
+    if (set->basis[PANE_COUNTS + COUNT_TYPES] != known->number)
+        types = NULL;
+    struct quality_input input = {.layout = set->layout,
+                                  .current = set->parts[PANE_FEATURES],
+                                  .reference = reference->features,
+                                  .types = types,
+                                  .reference_types = reference->counts[COUNT_TYPES],
+                                  .n_min = series->version->config->options.n_min};
+    quality_report(&input, engine->rows);
+    for (uint32_t i = 0; i < reference->grid->feature_count; i++)
+        engine->row_names[i] = text_of(reference->grid->features[i].name);
+    return put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names,
+                    reference->grid->feature_count, set);
 }
 
 /* What the reference holds of a family, when it was counted alike. */
@@ -213,7 +322,7 @@ static int report_family(struct engine *engine, const struct series *series,
     if (code != 0)
         return code;
     uint32_t count = ops->report(&report, engine->rows, engine->row_names);
-    return engine_put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count);
+    return put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count, set);
 }
 
 int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
@@ -221,6 +330,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
 {
     const struct window_config *config = &engine->config->windows[window];
     int code = report_features(engine, series, window, set, end_ms, revision);
+    if (code == 0)
+        code = report_quality(engine, series, config, set, end_ms, revision);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
     return code;

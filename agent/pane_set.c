@@ -6,6 +6,7 @@ void pane_set_release(struct pane_set *set)
 {
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         tally_free(set->parts[family]);
+    name_sketch_free(set->names);
     *set = (struct pane_set){0};
 }
 
@@ -14,6 +15,13 @@ void pane_set_reset(struct pane_set *set)
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         if (set->parts[family])
             tally_reset(set->parts[family]);
+    pane_set_drop_names(set);
+}
+
+void pane_set_drop_names(struct pane_set *set)
+{
+    name_sketch_free(set->names);
+    set->names = NULL;
 }
 
 uint64_t pane_set_events(const struct pane_set *set)
@@ -36,7 +44,7 @@ size_t pane_set_bytes(const struct pane_set *set)
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         if (set->parts[family])
             bytes += tally_bytes(set->parts[family]);
-    return bytes;
+    return bytes + (set->names ? name_sketch_bytes(set->names) : 0);
 }
 
 /* The part that counts by `basis`, made when it is new; counts by another basis are dropped. */
@@ -60,6 +68,33 @@ static struct tally *features_of(struct pane_set *set, uint32_t grid, const stru
     set->layout = layout;
     return part_of(set, PANE_FEATURES, grid, layout->size);
 }
+
+/* ---- names ---- */
+
+/* What another reference did not know is dropped. */
+static int names_of(struct pane_set *set, uint32_t basis)
+{
+    if (set->names && set->basis[PANE_PART_NAMES] != basis)
+        pane_set_drop_names(set);
+    set->basis[PANE_PART_NAMES] = basis;
+    return set->names || (set->names = name_sketch_new()) ? 0 : ERR_NOMEM;
+}
+
+static int merge_names(struct pane_set *into, const struct name_sketch *from, uint32_t basis)
+{
+    if (!from || name_sketch_is_empty(from))
+        return 0;
+    int code = names_of(into, basis);
+    return code ? code : name_sketch_merge(into->names, from);
+}
+
+int pane_set_add_names(struct pane_set *into, uint32_t basis, const void *bytes, size_t len)
+{
+    int code = names_of(into, basis);
+    return code ? code : name_sketch_decode_merge(bytes, len, into->names);
+}
+
+/* ---- adding ---- */
 
 static const struct tally_size activity_size = {EVENT_KIND_COUNT, 0};
 
@@ -95,7 +130,8 @@ int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
     }
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
         activity->counters[kind] += cell->activity[kind];
-    return add_counts(set, cell);
+    int code = add_counts(set, cell);
+    return code ? code : merge_names(set, cell->names, cell->profile->reference_number);
 }
 
 int pane_set_add(struct pane_set *into, const struct pane_set *from)
@@ -110,12 +146,14 @@ int pane_set_add(struct pane_set *into, const struct pane_set *from)
     }
     if (from->parts[PANE_FEATURES])
         into->layout = from->layout;
-    return 0;
+    return merge_names(into, from->names, from->basis[PANE_PART_NAMES]);
 }
 
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
                         const struct feature_layout *layout)
 {
+    if (stored->family == PANE_NAMES)
+        return pane_set_add_names(into, stored->grid, stored->bytes, stored->len);
     if (stored->family >= PANE_FAMILY_COUNT)
         return 0; /* outcomes are no part of a set: engine_outcomes.h */
     if (stored->family == PANE_FEATURES && !layout)
@@ -143,10 +181,16 @@ int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *st
     return tally_decode_subtract(stored->bytes, stored->len, part);
 }
 
-bool pane_set_encode(const struct pane_set *set, enum pane_family family, struct strbuf *out)
+bool pane_set_encode(const struct pane_set *set, int part, struct strbuf *out)
 {
-    if (!set->parts[family] || tally_is_zero(set->parts[family]))
+    if (part == PANE_PART_NAMES) {
+        if (!set->names || name_sketch_is_empty(set->names))
+            return false;
+        name_sketch_encode(set->names, out);
+        return true;
+    }
+    if (!set->parts[part] || tally_is_zero(set->parts[part]))
         return false;
-    tally_encode(set->parts[family], out);
+    tally_encode(set->parts[part], out);
     return true;
 }

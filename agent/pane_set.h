@@ -21,12 +21,25 @@ enum pane_family {
     PANE_FAMILY_COUNT = PANE_COUNTS + COUNT_FAMILY_COUNT
 }; /* numbers are stored: never change them; outcomes begin at 16 (engine_outcomes.h) */
 
+/* What a pane is stored as: its families, and behind them the names that nobody knows (name_sketch.h), which
+ * are no tally: they can be added, not subtracted. */
+enum { PANE_NAMES = 20, PANE_PART_NAMES = PANE_FAMILY_COUNT, PANE_PART_COUNT };
+static inline uint8_t pane_part_number(int part) /* of a part in the store */
+{
+    return (uint8_t)(part == PANE_PART_NAMES ? PANE_NAMES : part);
+}
+static inline int pane_part_of_number(uint8_t number) /* −1: no part of a set */
+{
+    return number < PANE_FAMILY_COUNT ? number : number == PANE_NAMES ? PANE_PART_NAMES : -1;
+}
+
 struct pane_set {
     struct tally *parts[PANE_FAMILY_COUNT];
     /* By what each part is counted: PANE_FEATURES the number of its grid, families of a reference the number
      * of the reference, KPIs their kpi_basis, others 0. */
-    uint32_t basis[PANE_FAMILY_COUNT];
+    uint32_t basis[PANE_PART_COUNT];
     const struct feature_layout *layout; /* of PANE_FEATURES, in the series' resolution */
+    struct name_sketch *names;           /* NULL: none. Of a window: what engine_window_names made */
 };
 
 void pane_set_release(struct pane_set *set); /* empty, memory freed */
@@ -45,7 +58,10 @@ int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
 /* The pane leaves a window. A part of another basis than the set's is not in it any more: nothing to do. */
 int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *stored) MUST_USE;
 
-/* Appends the bytes of one family; nothing when the set has none of it. */
-bool pane_set_encode(const struct pane_set *set, enum pane_family family, struct strbuf *out);
+/* Appends the bytes of one part; nothing when the set has none of it. */
+bool pane_set_encode(const struct pane_set *set, int part, struct strbuf *out);
+/* Adds the bytes of PANE_PART_NAMES; `basis` is the number of the reference that did not know them. */
+int pane_set_add_names(struct pane_set *into, uint32_t basis, const void *bytes, size_t len) MUST_USE;
+void pane_set_drop_names(struct pane_set *set);
 
 #endif

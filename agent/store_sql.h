@@ -209,6 +209,20 @@
     "(" SQL_HEX_DIGIT("1") " * 4096 + " SQL_HEX_DIGIT("2") " * 256 + " SQL_HEX_DIGIT("3") " * 16 + " \
     SQL_HEX_DIGIT("4") ") / 65535.0"
 
+/* Rows of quality have names beside their numbers: {"top":[[name,count],…],"unseen":[…]}, where others have
+ * bins. The families are found by their metrics: their numbers are nobody's business here. */
+/* json_extract is no function that SQLite lets a view call when it does not trust the file. */
+#define SQL_JSON_AT(place) "(SELECT value FROM json_each(e.value, '$[" place "]'))"
+#define SQL_NAMES_VIEW(name, expression, list) \
+    "CREATE VIEW " name " AS SELECT " SQL_PIPELINE ", s.model, s.version, f.name AS feature, s.segment," \
+    "  (r.window_end_ms - r.window_ms) / 1000 AS window_start_s, r.window_end_s, e.key + 1 AS rank," \
+    "  " SQL_JSON_AT("0") " AS name, " expression ", r.n, r.revision," \
+    "  r.window_ms / 1000 AS window_s, r.window_end_ms, " SQL_ISO("r.window_end_s") " AS window_end" \
+    " FROM result r JOIN series s ON s.series = r.series JOIN subject f ON f.subject = r.subject" \
+    "  CROSS JOIN json_each(CAST(r.bins AS TEXT), '$." list "') e" \
+    " WHERE r.bins IS NOT NULL AND r.family IN" \
+    "  (SELECT family FROM metric WHERE name IN ('mode_share', 'unknown_fields'));"
+
 #define SQL_VIEWS \
     SQL_RESULT_VIEW("v1_results", "result r"), \
     /* CROSS JOIN: the few rows of `latest` come first. */ \
@@ -222,7 +236,10 @@
     "  " SQL_BIN_SHARE " AS share, r.n, r.revision, r.window_ms / 1000 AS window_s, r.window_end_ms," \
     "  (SELECT hash FROM reference WHERE reference = r.reference) AS reference_hash" \
     " FROM result r JOIN series s ON s.series = r.series JOIN subject f ON f.subject = r.subject" \
-    "  JOIN bin_number b ON b.bin < length(r.bins) / 2;", \
+    "  JOIN bin_number b ON b.bin < length(r.bins) / 2 WHERE r.family = 0;", \
+    SQL_NAMES_VIEW("v1_categories", \
+                   "CAST(" SQL_JSON_AT("1") " AS REAL) / r.n AS share", "top"), \
+    SQL_NAMES_VIEW("v1_unseen", SQL_JSON_AT("1") " AS count", "unseen"), \
     "CREATE VIEW v1_alerts AS SELECT " SQL_PIPELINE ", key, rule, metric, model, version, segment, feature," \
     "  window_ms / 1000 AS window_s, " SQL_ALERT_STATE("state") " AS state," \
     "  " SQL_SEVERITY("severity") " AS severity, state IN (1, 2) AS open, since_ms / 1000 AS since_s," \

@@ -25,8 +25,9 @@ enum {
 /* What a name id stands for. */
 struct bin_name {
     const double *pivots; /* of a numeric feature's table, else NULL */
-    uint32_t feature;     /* or NAME_UNBOUND, NAME_FOREIGN */
+    uint32_t feature;     /* or NAME_UNBOUND, NAME_UNKNOWN, NAME_FOREIGN */
 };
+#define NAME_UNKNOWN (UINT32_MAX - 2) /* not in the grid, and the reference never saw it */
 #define NAME_UNBOUND (UINT32_MAX - 1) /* not looked up yet */
 #define NAME_FOREIGN UINT32_MAX       /* not in the grid */
 

@@ -69,6 +69,8 @@ enum count_family {
     COUNT_LATENCY,      /* latency.h */
     COUNT_ATTRIBUTIONS, /* attributions.h */
     COUNT_KPI,          /* kpi.h */
+    COUNT_TYPES,        /* value_types.h */
+    COUNT_OUTLIERS,     /* outliers.h */
     COUNT_RANKING,      /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */

@@ -92,6 +92,8 @@ struct feature_row *feature_row_new(uint32_t feature_count)
 
 void feature_row_free(struct feature_row *row)
 {
+    if (row)
+        free(row->odd);
     free(row);
 }
 
@@ -141,9 +143,17 @@ struct feature_binding {
     bool has_reserved, has_confidence;
     const double **pivots;  /* by feature: its table, NULL for categorical */
     struct bin_name *names; /* the plan's */
-    void *memory;           /* of the plan's arrays, numbers, no_numbers, absent */
+    char *const *ignored;   /* names that are neither features nor unknown, ascending */
+    uint32_t ignored_count;
+    void *memory; /* of the plan's arrays, numbers, no_numbers, absent */
     double *tables_memory;
 };
+
+/* Of a categorical feature. */
+static uint8_t slot_unseen(const struct target *target)
+{
+    return (uint8_t)(target->missing - 1);
+}
 
 bool feature_name_is_reserved(struct text name)
 {
@@ -284,16 +294,50 @@ void feature_binding_free(struct feature_binding *binding)
     free(binding);
 }
 
+void feature_binding_ignore(struct feature_binding *binding, char *const *names, uint32_t count)
+{
+    binding->ignored = names;
+    binding->ignored_count = count;
+}
+
+static int compare_text(struct text a, struct text b)
+{
+    uint32_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool is_ignored(const struct feature_binding *binding, struct text name)
+{
+    uint32_t low = 0, high = binding->ignored_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = compare_text(text_of(binding->ignored[middle]), name);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
 static uint32_t find_feature(const struct feature_binding *binding, struct text name)
 {
-    return feature_name_is_reserved(name) ? NAME_FOREIGN : grid_find(binding->grid, name);
+    if (feature_name_is_reserved(name))
+        return NAME_FOREIGN;
+    uint32_t f = grid_find(binding->grid, name);
+    return f != NAME_FOREIGN || is_ignored(binding, name) ? f : NAME_UNKNOWN;
 }
 
 uint32_t feature_binding_find(const struct feature_binding *binding, const struct field *field)
 {
-    if (field->name_id < binding->plan.name_count && binding->names[field->name_id].feature != NAME_UNBOUND)
-        return binding->names[field->name_id].feature;
-    return find_feature(binding, field->name);
+    uint32_t f =
+        field->name_id < binding->plan.name_count ? binding->names[field->name_id].feature : NAME_UNBOUND;
+    if (f == NAME_UNBOUND)
+        f = find_feature(binding, field->name);
+    return f == NAME_UNKNOWN ? NAME_FOREIGN : f;
 }
 
 /* A name for the first time: remembers its feature. */
@@ -313,7 +357,7 @@ static int bind_name(struct feature_binding *binding, const struct field *field)
         binding->plan.name_count = (uint32_t)count;
     }
     uint32_t f = find_feature(binding, field->name);
-    binding->names[id] = (struct bin_name){f == NAME_FOREIGN ? NULL : binding->pivots[f], f};
+    binding->names[id] = (struct bin_name){f >= NAME_UNKNOWN ? NULL : binding->pivots[f], f};
     return 0;
 }
 
@@ -352,6 +396,25 @@ bool feature_category(const struct value *value, char buffer[CATEGORY_TEXT_MAX],
     return true;
 }
 
+static int put_odd(struct feature_row *row, uint32_t f, struct text name, const struct value *value)
+{
+    if (row->odd_count == row->odd_capacity) {
+        uint32_t capacity = row->odd_capacity ? row->odd_capacity * 2 : 8;
+        struct odd_value *odd = realloc(row->odd, capacity * sizeof(*odd));
+        if (!odd)
+            return ERR_NOMEM;
+        row->odd = odd;
+        row->odd_capacity = capacity;
+    }
+    row->odd[row->odd_count++] = (struct odd_value){f, name, value};
+    return 0;
+}
+
+static bool is_nothing(const struct value *value)
+{
+    return value->type == VALUE_NULL || value->type == VALUE_ABSENT;
+}
+
 /* Everything but a number for a numeric feature. */
 static void put_other(const struct feature_binding *binding, uint32_t f, const struct value *value,
                       uint8_t *slot)
@@ -359,7 +422,7 @@ static void put_other(const struct feature_binding *binding, uint32_t f, const s
     const struct target *target = &binding->targets[f];
     char buffer[CATEGORY_TEXT_MAX];
     struct text category;
-    if (value->type == VALUE_NULL || value->type == VALUE_ABSENT)
+    if (is_nothing(value))
         slot[f] = target->missing;
     else if (target->numeric || !feature_category(value, buffer, &category))
         slot[f] = target->invalid;
@@ -375,28 +438,33 @@ static void put_number(struct feature_binding *binding, uint32_t f, double numbe
     slot[f] = (uint8_t)binding->kernels->lookup(binding->pivots[f], number);
 }
 
-static void put_reserved(struct feature_binding *binding, uint32_t f, const struct value *value,
-                         uint8_t *slot)
+static int put_reserved(struct feature_binding *binding, uint32_t f, const struct value *value,
+                        struct feature_row *row)
 {
     if (f == NAME_FOREIGN)
-        return;
+        return 0;
     if (value->type != VALUE_NUMBER || !binding->targets[f].numeric) {
-        put_other(binding, f, value, slot);
-        return;
+        put_other(binding, f, value, row->slot);
+        bool usual = value->type == VALUE_STRING && !binding->targets[f].numeric &&
+                     row->slot[f] != slot_unseen(&binding->targets[f]);
+        return usual || is_nothing(value) ? 0
+                                          : put_odd(row, f, text_of(binding->grid->features[f].name), value);
     }
-    slot[f] = binding->targets[f].missing; /* stays only if the number is NaN */
-    put_number(binding, f, value->number, slot);
+    row->slot[f] = binding->targets[f].missing; /* stays only if the number is NaN */
+    put_number(binding, f, value->number, row->slot);
+    return 0;
 }
 
-static void put_prediction(struct feature_binding *binding, const struct event *ev, uint8_t *slot)
+static int put_prediction(struct feature_binding *binding, const struct event *ev, struct feature_row *row)
 {
-    put_reserved(binding, binding->reserved[RESERVED_SCORE], &ev->score, slot);
-    put_reserved(binding, binding->reserved[RESERVED_PREDICTION], &ev->prediction, slot);
-    if (!binding->has_confidence)
-        return;
+    int code = put_reserved(binding, binding->reserved[RESERVED_SCORE], &ev->score, row);
+    if (code == 0)
+        code = put_reserved(binding, binding->reserved[RESERVED_PREDICTION], &ev->prediction, row);
+    if (code != 0 || !binding->has_confidence)
+        return code;
     struct confidence_values values = confidence_of_event(ev);
-    put_reserved(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, slot);
-    put_reserved(binding, binding->reserved[RESERVED_MARGIN], &values.margin, slot);
+    code = put_reserved(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, row);
+    return code ? code : put_reserved(binding, binding->reserved[RESERVED_MARGIN], &values.margin, row);
 }
 
 static int feature_of_field(struct feature_binding *binding, const struct field *field, uint32_t *out)
@@ -413,32 +481,36 @@ static int feature_of_field(struct feature_binding *binding, const struct field 
     return 0;
 }
 
-static int put_field(struct feature_binding *binding, const struct field *field, uint8_t *slot)
+static int put_field(struct feature_binding *binding, const struct field *field, struct feature_row *row)
 {
     uint32_t f;
+    uint8_t *slot = row->slot;
     if (feature_of_field(binding, field, &f) != 0)
         return ERR_NOMEM;
-    if (f == NAME_FOREIGN)
-        return 0;
-    bool numeric = binding->targets[f].numeric;
-    if (LIKELY(!numeric && field->value.type == VALUE_STRING))
+    if (UNLIKELY(f >= NAME_UNKNOWN))
+        return f == NAME_UNKNOWN ? put_odd(row, FEATURE_UNKNOWN, field->name, &field->value) : 0;
+    const struct target *target = &binding->targets[f];
+    if (LIKELY(!target->numeric && field->value.type == VALUE_STRING)) {
         slot[f] = (uint8_t)grid_category_slot(&binding->grid->features[f], field->value.text);
-    else if (numeric && field->value.type == VALUE_NUMBER)
+        return LIKELY(slot[f] != slot_unseen(target)) ? 0 : put_odd(row, f, field->name, &field->value);
+    }
+    if (target->numeric && field->value.type == VALUE_NUMBER) {
         put_number(binding, f, field->value.number, slot);
-    else
-        put_other(binding, f, &field->value, slot);
-    return 0;
+        return 0;
+    }
+    put_other(binding, f, &field->value, slot);
+    return is_nothing(&field->value) ? 0 : put_odd(row, f, field->name, &field->value);
 }
 
 /* Slots are those of an event that lacks everything when this begins. */
-static int put_fields(struct feature_binding *binding, const struct fields *fields, uint8_t *slot)
+static int put_fields(struct feature_binding *binding, const struct fields *fields, struct feature_row *row)
 {
     const struct field *field = fields->items, *end = field + fields->count;
     while (field < end) {
         if (field->value.type == VALUE_NUMBER)
             field += binding->kernels->put_numbers(&binding->plan, field, (uint32_t)(end - field),
-                                                   binding->numbers, slot);
-        if (field < end && put_field(binding, field++, slot) != 0)
+                                                   binding->numbers, row->slot);
+        if (field < end && put_field(binding, field++, row) != 0)
             return ERR_NOMEM;
     }
     return 0;
@@ -464,14 +536,16 @@ int feature_row_resolve(struct feature_row *row, struct feature_binding *binding
     size_t padded = binding->plan.padded;
     bool prediction = ev->kind == EVENT_PREDICTION;
     row->complete = ev->features.count > 0 && (prediction || !binding->has_reserved);
+    row->odd_count = 0;
     memcpy(binding->numbers, binding->plan.location, padded * sizeof(*binding->numbers));
     if (ev->features.count)
         memcpy(row->slot, binding->absent, padded);
     else
         memset(row->slot, SLOT_NONE, padded);
-    if (prediction) /* first: their slots are then stored when wide loads want them */
-        put_prediction(binding, ev, row->slot);
-    if (put_fields(binding, &ev->features, row->slot) != 0)
+    if (prediction && put_prediction(binding, ev, row) !=
+                          0) /* first: their slots are then stored when wide loads want them */
+        return ERR_NOMEM;
+    if (put_fields(binding, &ev->features, row) != 0)
         return ERR_NOMEM;
     binding->kernels->standardise(&binding->plan, binding->numbers, row->z, row->z2, row->outside);
     find_clipped(binding, row);

@@ -31,6 +31,14 @@ struct feature_layout {
 struct feature_layout *feature_layout_new(const struct grid *grid, enum grid_resolution resolution);
 void feature_layout_free(struct feature_layout *layout);
 
+/* A value that is not what its feature usually gets: see feature_row.odd. Views of the event. */
+struct odd_value {
+    uint32_t feature; /* or FEATURE_UNKNOWN: a field that the reference does not know */
+    struct text name; /* of the field */
+    const struct value *value;
+};
+#define FEATURE_UNKNOWN UINT32_MAX
+
 /* One event on one grid. Arrays have grid->feature_count entries. */
 struct feature_row {
     uint8_t *slot;    /* fine slot or SLOT_NONE */
@@ -40,6 +48,11 @@ struct feature_row {
     uint8_t *clipped;
     bool complete;  /* no slot is SLOT_NONE */
     uint32_t count; /* features */
+    /* What data quality wants to know more of, in the event's order: values that are no number where numbers
+     * are binned, no string where categories are (null and absent are neither), unseen categories, and fields
+     * of unknown names. Owned. */
+    struct odd_value *odd;
+    uint32_t odd_count, odd_capacity;
 };
 struct feature_row *feature_row_new(uint32_t feature_count);
 void feature_row_free(struct feature_row *row);
@@ -47,6 +60,9 @@ void feature_row_free(struct feature_row *row);
 /* The decoder's name ids → features of the grid; grows as names appear. One per (decoder, grid). */
 struct feature_binding;
 struct feature_binding *feature_binding_new(const struct grid *grid);
+/* Names beside the grid's that are no surprise, ascending; they must outlive the binding. Before its first
+ * event. */
+void feature_binding_ignore(struct feature_binding *binding, char *const *names, uint32_t count);
 void feature_binding_free(struct feature_binding *binding);
 /* The feature that a field of any group of the decoder's events is named after; UINT32_MAX: none of the grid.
  * O(1) for names that were seen as features, else O(log features). */
@@ -57,7 +73,7 @@ uint32_t feature_binding_find(const struct feature_binding *binding, const struc
  * event without any features says nothing about them, and only predictions say something about reserved
  * names (@score, @prediction, @confidence, @margin). null is missing; a wrong type is invalid; ±inf is out of
  * range. A categorical feature takes strings, booleans and integers ("1" and 1 and 1.0 are the same
- * category). No allocation when the names are known. Returns 0 or ERR_NOMEM.
+ * category). No allocation when the names are known and nothing is odd. Returns 0 or ERR_NOMEM.
  */
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,
                         const struct event *ev) MUST_USE;

@@ -8,6 +8,7 @@
 #include "detectors/confidence.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
+#include "detectors/outliers.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -64,9 +65,36 @@ void reference_free(struct reference *reference)
     feature_layout_free(reference->coarse);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         tally_free(reference->counts[family]);
+    for (uint32_t i = 0; i < reference->ignored_count; i++)
+        free(reference->ignored[i]);
+    free(reference->ignored);
+    outlier_table_free(reference->outliers);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
+}
+
+int reference_ignore(struct reference *reference, struct text name)
+{
+    if (reference->ignored_count == REFERENCE_IGNORED_MAX)
+        return 0;
+    if (!reference->ignored && !(reference->ignored = calloc(REFERENCE_IGNORED_MAX, sizeof(char *))))
+        return ERR_NOMEM;
+    char *copy = strndup(name.ptr, name.len);
+    if (!copy)
+        return ERR_NOMEM;
+    uint32_t at = reference->ignored_count++;
+    for (; at > 0 && strcmp(reference->ignored[at - 1], copy) > 0; at--)
+        reference->ignored[at] = reference->ignored[at - 1];
+    reference->ignored[at] = copy;
+    return 0;
+}
+
+int reference_derive(struct reference *reference)
+{
+    outlier_table_free(reference->outliers);
+    reference->outliers = outlier_table_new(reference->layout, reference->features);
+    return reference->outliers ? 0 : ERR_NOMEM;
 }
 
 struct reference *reference_of_grid(struct grid *grid)
@@ -364,15 +392,19 @@ static int grid_from_categories(struct feature_grid *feature, const struct colum
     return rc;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    const struct text *x = a, *y = b;
+    uint32_t common = x->len < y->len ? x->len : y->len;
+    int order = common ? memcmp(x->ptr, y->ptr, common) : 0;
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
 static int compare_columns(const void *a, const void *b)
 {
     const struct column *x = *(struct column *const *)a, *y = *(struct column *const *)b;
     uint64_t x_weight = column_weight(x), y_weight = column_weight(y);
-    if (x_weight != y_weight)
-        return x_weight > y_weight ? -1 : 1;
-    uint32_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
-    int order = common ? memcmp(x->name.ptr, y->name.ptr, common) : 0;
-    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+    return x_weight != y_weight ? (x_weight > y_weight ? -1 : 1) : compare_names(&x->name, &y->name);
 }
 
 /* The columns that become features: when names are too many, those that are there most often. */
@@ -428,41 +460,94 @@ static int build_grid(struct study *study, struct grid **out, struct err *err)
     return rc;
 }
 
+/* Fields of the sample that are no features: left out on purpose, or nothing that can be binned. Names come
+ * in any order, so of too many those that are kept would depend on it: by name, then. */
+static int note_ignored(const struct study *study, struct reference *reference)
+{
+    uint32_t count = 0;
+    struct text *names = malloc(((size_t)study->column_count + 1) * sizeof(*names));
+    int rc = names ? 0 : ERR_NOMEM;
+    for (uint32_t i = COLUMN_NAMES; names && i < study->column_count; i++)
+        if (study->columns[i].name.len && grid_find(reference->grid, study->columns[i].name) == UINT32_MAX)
+            names[count++] = study->columns[i].name;
+    if (count)
+        qsort(names, count, sizeof(*names), compare_names);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = reference_ignore(reference, names[i]);
+    free(names);
+    return rc;
+}
+
 /* ---------------------------------------------------------------- counting */
 
-static int count_rows(struct study *study, struct reference *reference)
-{
-    struct feature_binding *binding = feature_binding_new(reference->grid);
-    struct feature_row *row = feature_row_new(reference->grid->feature_count);
-    static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
-    struct model_options options = study->options->options ? *study->options->options : defaults;
+struct counter {
+    struct reference *reference;
+    struct feature_binding *binding;
+    struct feature_row *row;
     struct family_tools tools;
-    int rc = family_tools_init(&tools);
-    if (rc == 0 && (!binding || !row))
-        rc = ERR_NOMEM;
+    struct model_options options;
+};
+
+static int count_features(struct counter *counter, const struct event *ev, uint64_t times)
+{
+    (void)ev;
+    struct reference *reference = counter->reference;
+    feature_row_tally(reference->layout, counter->row, times, reference->features);
+    return 0;
+}
+
+static int count_families(struct counter *counter, const struct event *ev, uint64_t times)
+{
+    struct count_input input = {.event = ev,
+                                .options = &counter->options,
+                                .tools = &counter->tools,
+                                .reference = counter->reference,
+                                .row = counter->row,
+                                .binding = counter->binding};
+    return families_add(counter->reference->counts, &input, times, false);
+}
+
+static int count_pass(struct study *study, struct counter *counter,
+                      int (*count)(struct counter *counter, const struct event *ev, uint64_t times))
+{
+    int rc = 0;
     for (uint32_t i = 0; i < sample_row_count(study->sample) && rc == 0; i++) {
         struct event ev;
         uint64_t times;
         rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
         if (rc == 0)
-            rc = feature_row_resolve(row, binding, &ev);
+            rc = feature_row_resolve(counter->row, counter->binding, &ev);
         if (rc == 0)
-            feature_row_tally(reference->layout, row, times, reference->features);
-        struct count_input input = {.event = &ev,
-                                    .options = &options,
-                                    .tools = &tools,
-                                    .reference = reference,
-                                    .row = row,
-                                    .binding = binding};
-        if (rc == 0)
-            rc = families_add(reference->counts, &input, times, false);
+            rc = count(counter, &ev, times);
     }
+    return rc;
+}
+
+/* In two passes: families may count by what the features' counts say. */
+static int count_rows(struct study *study, struct reference *reference)
+{
+    static const struct model_options defaults = {.n_min = 200, .threshold = 0.5, .unit = 1};
+    struct counter counter = {.reference = reference,
+                              .binding = feature_binding_new(reference->grid),
+                              .row = feature_row_new(reference->grid->feature_count),
+                              .options = study->options->options ? *study->options->options : defaults};
+    int rc = family_tools_init(&counter.tools);
+    if (rc == 0 && (!counter.binding || !counter.row))
+        rc = ERR_NOMEM;
+    if (rc == 0) {
+        feature_binding_ignore(counter.binding, reference->ignored, reference->ignored_count);
+        rc = count_pass(study, &counter, count_features);
+    }
+    if (rc == 0)
+        rc = reference_derive(reference);
+    if (rc == 0)
+        rc = count_pass(study, &counter, count_families);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;
-    feature_row_free(row);
-    feature_binding_free(binding);
-    family_tools_release(&tools);
+    feature_row_free(counter.row);
+    feature_binding_free(counter.binding);
+    family_tools_release(&counter.tools);
     return rc;
 }
 
@@ -499,6 +584,8 @@ static int build_reference(struct study *study, struct reference **out, struct e
     if (!reference)
         return ERR_NOMEM;
     rc = reference_set_texts(reference, options->name, options->model, options->version, options->source);
+    if (rc == 0)
+        rc = note_ignored(study, reference);
     if (rc == 0)
         rc = count_rows(study, reference);
     if (rc == 0)

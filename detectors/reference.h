@@ -34,6 +34,9 @@ struct reference {
     struct reference_segment *segments; /* of its events, by name; owned */
     uint32_t segment_count;
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
+    char **ignored; /* names of fields that its events had beside the features, ascending; owned */
+    uint32_t ignored_count;
+    struct outlier_table *outliers; /* derived from grid and features; owned */
 };
 
 void reference_free(struct reference *reference);

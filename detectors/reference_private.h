@@ -5,12 +5,20 @@
 
 #define REFERENCE_FORMAT "driftd-reference/1"
 
-enum { REFERENCE_BYTES_MAX = 64 << 20, REFERENCE_TEXT_MAX = 1024 /* name, model, version, source */ };
+enum {
+    REFERENCE_BYTES_MAX = 64 << 20,
+    REFERENCE_TEXT_MAX = 1024, /* name, model, version, source */
+    REFERENCE_IGNORED_MAX = 4096
+};
 
 /* Takes `grid` over, also when it fails: layout and an empty tally. NULL when out of memory. */
 struct reference *reference_of_grid(struct grid *grid);
 int reference_set_texts(struct reference *reference, const char *name, const char *model, const char *version,
                         const char *source) MUST_USE;
+/* Takes a copy; in any order, but each once. */
+int reference_ignore(struct reference *reference, struct text name) MUST_USE;
+/* What follows from grid and features. */
+int reference_derive(struct reference *reference) MUST_USE;
 /*
  * Counts the segments of a sample: those of at least REFERENCE_SEGMENT_ROWS events, the largest first when
  * they are too many.

@@ -459,6 +459,26 @@ static int read_segment(struct reader *reader, const cJSON *item, struct referen
     return rc;
 }
 
+/* Names of fields that are no features; none, when it is not there. */
+static int read_ignored(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *array = member_of(root, "ignored"), *item;
+    if (array && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > REFERENCE_IGNORED_MAX))
+        return wrong(reader, "ignored", "is not an array of at most 4096 names");
+    const char *before = "";
+    cJSON_ArrayForEach(item, array)
+    {
+        const char *name = cJSON_GetStringValue(item);
+        if (!name || strcmp(before, name) >= 0)
+            return wrong(reader, "ignored", "is not an ascending list of names");
+        int rc = reference_ignore(reference, text_of(name));
+        if (rc != 0)
+            return rc;
+        before = name;
+    }
+    return 0;
+}
+
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
 {
     const char *name = NULL, *model = NULL, *version = NULL, *source = NULL;
@@ -517,6 +537,10 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_feature_counts(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_ignored(reader, root, reference);
+    if (rc == 0)
+        rc = reference_derive(reference);
     cJSON_ArrayForEach(item, member_of(root, "segments"))
     {
         if (rc == 0)

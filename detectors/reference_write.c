@@ -200,6 +200,12 @@ static void write_document(const struct reference *reference, bool with_hash, st
     for (uint32_t f = 0; f < reference->grid->feature_count; f++)
         write_feature(&json, reference, f);
     json_object_end(&json);
+    if (reference->ignored_count) {
+        compact_begin(&json, "ignored");
+        for (uint32_t i = 0; i < reference->ignored_count; i++)
+            json_string(&json, reference->ignored[i]);
+        compact_end(&json);
+    }
     json_key(&json, "segments");
     json_object_begin(&json);
     for (uint32_t i = 0; i < reference->segment_count; i++)

@@ -12,6 +12,8 @@
 #include "detectors/outcome_slots.h"
 #include "detectors/ranking_slots.h"
 #include "detectors/root_cause_slots.h"
+#include "detectors/outlier_slots.h"
+#include "detectors/quality_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -22,6 +24,9 @@ static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short 
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
+static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
+static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 static_assert((int)RATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for rates");
 static_assert((int)RELIABILITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for reliability");
@@ -100,6 +105,8 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
+#include "detectors/metrics/quality.def"
+#include "detectors/metrics/outliers.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -126,6 +133,9 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
+        [FAMILY_QUALITY] = "quality",
+        [FAMILY_FIELDS] = "quality",
+        [FAMILY_OUTLIERS] = "quality",
         [FAMILY_RATES] = "performance",
         [FAMILY_RELIABILITY] = "calibration",
         [FAMILY_PARITY] = "fairness",

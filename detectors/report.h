@@ -21,6 +21,9 @@ enum family {
     FAMILY_ATTRIBUTION, /* of all attributions together */
     FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
     FAMILY_KPI,         /* of a business KPI */
+    FAMILY_QUALITY,     /* of a feature's values, beside drift */
+    FAMILY_FIELDS,      /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,    /* "@outliers" */
     FAMILY_RATES,       /* of a binary model: further rates with their intervals */
     FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
     FAMILY_PARITY,      /* of an attribute: aggregates over its groups */

@@ -441,7 +441,7 @@ static void test_kill_during_migration(void **state)
         assert_query(fixture, "PRAGMA integrity_check", "ok");
         assert_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE name = 'extra'",
                      version == 2 ? "1" : "0");
-        assert_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'", "12");
+        assert_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'", "14");
         assert_query(fixture, "SELECT count(*) FROM subject", "50");
     }
     assert_true(seen[1] && seen[2] && seen[3]);

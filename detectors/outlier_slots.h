@@ -1,0 +1,19 @@
+#ifndef DRIFTD_DETECTORS_OUTLIER_SLOTS_H
+#define DRIFTD_DETECTORS_OUTLIER_SLOTS_H
+/* Numbers of the slots of a FAMILY_OUTLIERS row; part of stored rows: append, never renumber. */
+
+enum outlier_slot {
+    OUTLIER_RATE,
+    OUTLIER_RATE_LOW,
+    OUTLIER_RATE_HIGH,
+    OUTLIER_RATE_P,
+    OUTLIER_DELTA,
+    OUTLIER_DELTA_LOW,
+    OUTLIER_DELTA_HIGH,
+    OUTLIER_MEAN,
+    OUTLIER_REFERENCE_MEAN,
+    OUTLIER_LIMIT,
+    OUTLIER_SLOT_COUNT
+};
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef DRIFTD_DETECTORS_QUALITY_SLOTS_H
+#define DRIFTD_DETECTORS_QUALITY_SLOTS_H
+/* Numbers of the slots of rows of FAMILY_QUALITY (one per feature) and FAMILY_FIELDS ("@fields"); part of
+ * stored rows: append, never renumber. */
+
+enum quality_slot {
+    /* Less the reference's rate: difference, interval, p. */
+    QUALITY_MISSING,
+    QUALITY_MISSING_LOW,
+    QUALITY_MISSING_HIGH,
+    QUALITY_MISSING_P,
+    QUALITY_INVALID,
+    QUALITY_INVALID_LOW,
+    QUALITY_INVALID_HIGH,
+    QUALITY_INVALID_P,
+    QUALITY_OUTSIDE,
+    QUALITY_OUTSIDE_LOW,
+    QUALITY_OUTSIDE_HIGH,
+    QUALITY_OUTSIDE_P,
+    /* The estimate and the bin that the exact quantile lies in. */
+    QUALITY_P05,
+    QUALITY_P05_LOW,
+    QUALITY_P05_HIGH,
+    QUALITY_P50,
+    QUALITY_P50_LOW,
+    QUALITY_P50_HIGH,
+    QUALITY_P95,
+    QUALITY_P95_LOW,
+    QUALITY_P95_HIGH,
+    QUALITY_STUCK,
+    QUALITY_MODE_SHARE,
+    QUALITY_MODE_DELTA,
+    QUALITY_NOT_FINITE,
+    QUALITY_TYPE_CHANGED,
+    QUALITY_OTHER_TYPE,
+    QUALITY_REMOVED,
+    QUALITY_CLIPPED,
+    QUALITY_SLOT_COUNT
+};
+
+enum fields_slot {
+    FIELDS_UNKNOWN,
+    FIELDS_UNKNOWN_RATE,
+    FIELDS_UNKNOWN_RATE_LOW,
+    FIELDS_UNKNOWN_RATE_HIGH,
+    FIELDS_UNKNOWN_PER_EVENT,
+    FIELDS_SLOT_COUNT
+};
+
+#endif
