@@ -28,7 +28,7 @@ static void test_slots(void **state)
     assert_false(is_new);
     assert_int_equal(outcome_class_slot(classes, "m", "", &is_new), OUTCOME_CLASS_OTHER);
     for (int i = 0; i < 40; i++) { /* models are apart */
-        char model[16];
+        char model[24];
         (void)snprintf(model, sizeof(model), "other%d", i);
         assert_int_equal(outcome_class_slot(classes, model, "one more", &is_new), 0);
     }
