@@ -34,8 +34,6 @@ struct window_config {
     uint8_t tier;                /* that tier */
 };
 
-enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE, TASK_MULTICLASS };
-
 enum reference_kind { REFERENCE_CAPTURE, REFERENCE_FILE, REFERENCE_NAME, REFERENCE_NONE };
 
 struct reference_config {
@@ -60,8 +58,7 @@ struct model_config {
     char **segments;    /* NULL-terminated keys of `segments` to follow; NULL: all that come, within limits */
     char **categorical; /* forced types, NULL-terminated or NULL */
     char **numeric;
-    char **exclude; /* globs of features to leave out */
-    enum task task; /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
+    char **exclude;         /* globs of features to leave out */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
     struct model_options options;
     uint64_t labels_min;        /* 30: labels below which rows of outcomes are `insufficient` */

@@ -373,7 +373,7 @@ static const struct config_option model_options[] = {
      .help = "Windows with fewer values say `insufficient` and do not alert."},
     {.key = "task",
      .type = &option_choice,
-     OPTION_AT(struct model_config, task),
+     OPTION_AT(struct model_config, options.task),
      .initial = "auto",
      .choices = task_choices,
      .help = "How labels are judged: `auto` is `multiclass` for predictions with `scores` or a text, "

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/base/json.h"
+#include "agent/engine_estimates.h"
 #include "agent/engine_internal.h"
 #include "agent/engine_outcomes.h"
 
@@ -403,7 +404,7 @@ bool engine_limits(struct engine *engine, int64_t *out_undecided_ms, int64_t *ou
 bool engine_is_finished(const struct engine *engine)
 {
     return engine->endless && !engine->step.running && engine->stale_count == 0 && !engine->revising &&
-           engine_outcomes_is_idle(engine);
+           engine_outcomes_is_idle(engine) && !engine_estimates_owed(engine);
 }
 
 void engine_get_stats(const struct engine *engine, struct engine_stats *out)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
 
 static int64_t now_us(void)
@@ -317,6 +318,7 @@ enum engine_progress engine_advance(struct engine *engine, int64_t budget_us)
                     continue;
                 if (engine_outcomes_advance(engine, deadline_us))
                     return ENGINE_MORE;
+                engine_estimates_advance(engine);
                 return engine_revise(engine) ? ENGINE_MORE : ENGINE_IDLE;
             }
             /* A capture that is complete takes effect, or goes on, before the panes after it close. */

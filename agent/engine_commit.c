@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_estimates.h"
+#include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 
 enum { BATCH_BYTES_SOON = 4 << 20, BATCH_BYTES_MAX = 32 << 20, COMMITS_QUEUED_MAX = 2 };
@@ -148,6 +150,7 @@ int engine_commit(struct engine *engine, bool now)
     engine_late_put(engine);
     engine_capture_put(engine);
     engine_kpi_put(engine);
+    engine_estimates_put(engine);
     engine_outcomes_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
@@ -198,6 +201,8 @@ void engine_on_panes(struct engine *engine, uint64_t ticket, struct store_panes 
         engine->failed = panes->error;
     if (engine->revising && ticket == engine->revise_ticket) {
         engine_revise_panes(engine, panes);
+    } else if (engine->estimates.asking && ticket == engine->estimates.ticket) {
+        engine_estimates_panes(engine, panes);
     } else {
         engine->request_pending = false;
         struct pane_group *group = NULL;
@@ -400,6 +405,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)
         code = engine_capture_restore(engine, err);
+    if (code == 0)
+        code = engine_labelled_restore(engine, err);
     if (code == 0)
         code = engine_kpi_restore(engine, err);
     if (code == 0)

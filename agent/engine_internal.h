@@ -59,6 +59,16 @@ struct version {
     bool kpis_changed;
     uint8_t *kpi_maps; /* by worker and its slot */
     uint32_t kpi_map_count;
+    /* the first labelled outcomes (engine_labelled.h) */
+    struct labelled *labelled; /* NULL: none yet */
+    int64_t labelled_until_ms; /* end of the last pane that is in */
+    bool labelled_frozen;
+    struct owed_estimates { /* engine_estimates.h */
+        int64_t from_ms;    /* windows that end before have none */
+        int64_t next_ms[WINDOW_MAX],
+            until_ms[WINDOW_MAX]; /* ends that are owed, by window; next > until: none */
+        bool changed;
+    } estimates;
 };
 
 struct open_pane {
@@ -215,6 +225,13 @@ struct engine {
     bool must_send;
 
     struct outcome_state *outcomes; /* engine_outcomes.h */
+    struct {
+        struct version *asking; /* NULL: no request is under way */
+        uint32_t window;
+        int64_t last_ms;
+        uint64_t ticket;
+        int64_t written_until_ms; /* panes that end by then were submitted */
+    } estimates;                  /* engine_estimates.h */
 
     /* revisions */
     struct stale_window *stale;

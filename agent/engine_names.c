@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_labelled.h"
 
 static int compare_series_names(const struct series *series, const char *model, const char *version,
                                 const char *segment)
@@ -327,6 +327,7 @@ void engine_names_free(struct engine *engine)
         intern_free(engine->versions[i]->groups);
         intern_free(engine->versions[i]->kpis);
         free(engine->versions[i]->kpi_maps);
+        engine_labelled_free(engine->versions[i]);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

@@ -64,6 +64,9 @@ int64_t engine_outcomes_needed_from(const struct engine *engine, const struct ve
 int64_t engine_outcomes_first_open(const struct version *version);
 /* The end lies after the last pane of a finite run. */
 bool engine_outcomes_is_beyond_end(const struct engine *engine, uint8_t tier, int64_t end_ms);
+/* The panes of a window into the scratch tallies. *out_late: some of them have a late part. */
+int engine_outcomes_sum(struct engine *engine, struct series *series, const struct window_config *window,
+                        int64_t end_ms, bool with_late, bool *out_late) MUST_USE;
 /* Writes the rows of a window. */
 int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
                            uint32_t revision, bool *out_late) MUST_USE;

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_versions.h"
 
 static int64_t now_us(void)
 {
@@ -79,9 +81,8 @@ static bool next_end(const struct engine *engine, const struct version *version,
 
 /* ---- reports ---- */
 
-/* The panes of a window into the scratch tallies. *out_late: some of them have a late part. */
-static int sum_window(struct engine *engine, struct series *series, const struct window_config *window,
-                      int64_t end_ms, bool with_late, bool *out_late)
+int engine_outcomes_sum(struct engine *engine, struct series *series, const struct window_config *window,
+                        int64_t end_ms, bool with_late, bool *out_late)
 {
     struct outcome_scratch *scratch = &engine->outcomes->scratch;
     struct outcome_panes *panes = &series->outcomes;
@@ -109,8 +110,10 @@ int engine_outcomes_report(struct engine *engine, struct series *series, uint32_
                            uint32_t revision, bool *out_late)
 {
     const struct window_config *config = &engine->config->windows[window];
-    int code = sum_window(engine, series, config, end_ms, revision > 1, out_late);
-    return code ? code : engine_outcomes_write(engine, series, config, end_ms, revision);
+    int code = engine_outcomes_sum(engine, series, config, end_ms, revision > 1, out_late);
+    if (code == 0)
+        code = engine_outcomes_write(engine, series, config, end_ms, revision);
+    return code ? code : engine_labelled_report(engine, series, config, end_ms, revision);
 }
 
 /* ---- maturity ---- */
@@ -205,6 +208,8 @@ static int mature(struct engine *engine, struct version *version, int64_t end_ms
                                time_minus(end_ms, engine_outcomes_keep_ms(engine, tier)));
     }
     version->settled_until_ms = time_minus(end_ms, engine_outcomes_final_ms(engine));
+    if (code == 0 && reports)
+        code = engine_labelled_mature(engine, version, end_ms);
     return code ? code : engine_flush_alerts(engine);
 }
 
@@ -231,20 +236,46 @@ bool engine_outcomes_is_idle(const struct engine *engine)
     return !engine_outcomes_is_stale(engine);
 }
 
-bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us)
+/* The earliest pane that may mature, of any version (or any of this model): versions go in step, so that they
+ * can be compared. NULL: there is none. */
+static struct version *first_to_mature(const struct engine *engine, const char *model, int64_t *out_end_ms)
 {
+    struct version *first = NULL;
     for (uint32_t i = 0; i < engine->version_count; i++) {
         struct version *version = engine->versions[i];
         int64_t end_ms;
-        while (!engine->failed && version->whole && next_end(engine, version, &end_ms)) {
-            if (engine_is_backlogged(engine))
-                return false; /* the next commit brings us back */
-            engine->failed = mature(engine, version, end_ms, true);
-            if (now_us() > deadline_us)
-                return true;
+        if (version->whole && (!model || strcmp(version->model, model) == 0) &&
+            next_end(engine, version, &end_ms) && (!first || end_ms < *out_end_ms)) {
+            first = version;
+            *out_end_ms = end_ms;
         }
-        if (!engine->failed && version->whole && is_quiet(engine, version, &end_ms))
-            engine->failed = mature(engine, version, end_ms, false);
     }
+    return first;
+}
+
+static int mature_next(struct engine *engine, struct version *version, int64_t end_ms)
+{
+    int64_t others_ms;
+    int code = mature(engine, version, end_ms, true);
+    if (code != 0 || (first_to_mature(engine, version->model, &others_ms) && others_ms <= end_ms))
+        return code;
+    code = engine_versions_report(engine, version->model, end_ms);
+    return code ? code : engine_flush_alerts(engine);
+}
+
+bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us)
+{
+    struct version *version;
+    int64_t end_ms;
+    while (!engine->failed && (version = first_to_mature(engine, NULL, &end_ms))) {
+        if (engine_is_backlogged(engine))
+            return false; /* the next commit brings us back */
+        engine->failed = mature_next(engine, version, end_ms);
+        if (now_us() > deadline_us)
+            return true;
+    }
+    for (uint32_t i = 0; !engine->failed && i < engine->version_count; i++)
+        if (engine->versions[i]->whole && is_quiet(engine, engine->versions[i], &end_ms))
+            engine->failed = mature(engine, engine->versions[i], end_ms, false);
     return !engine->failed && engine_outcomes_revise(engine, deadline_us);
 }

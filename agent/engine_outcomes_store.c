@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
 
 /* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
@@ -165,6 +166,9 @@ int64_t engine_outcomes_floor(const struct engine *engine)
     for (uint32_t i = 0; i < engine->version_count; i++) {
         const struct version *version = engine->versions[i];
         int64_t open_ms = version->whole ? engine_outcomes_needed_from(engine, version) : INT64_MAX;
+        int64_t owed_ms = engine_estimates_needed_from(engine, version);
+        if (owed_ms < open_ms)
+            open_ms = owed_ms;
         if (open_ms < floor_ms)
             floor_ms = open_ms;
     }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/engine_internal.h"
+#include "agent/engine_estimates.h"
 #include "agent/base/json.h"
 #include "detectors/quality_report.h"
 
@@ -222,15 +222,16 @@ static int put_rows(struct engine *engine, const struct series *series, const st
         if (strbuf_failed(&engine->scratch))
             return ERR_NOMEM;
         rows[i].flags |= flags;
-        struct stored_result result = {.window_end_ms = end_ms,
-                                       .window_ms = window->length_ms,
-                                       .series = series->number,
-                                       .subject = engine_subject(engine, names[i]),
-                                       .reference = known && rows[i].reference_n ? known->number : 0,
-                                       .revision = revision,
-                                       .closed_wall_ms =
-                                           engine->settings.clock->wall_ms(engine->settings.clock),
-                                       .row = &rows[i]};
+        struct stored_result result = {
+            .window_end_ms = end_ms,
+            .window_ms = window->length_ms,
+            .series = series->number,
+            .subject = engine_subject(engine, names[i]),
+            .reference =
+                known && rows[i].reference_n && !(rows[i].flags & REPORT_NO_REFERENCE) ? known->number : 0,
+            .revision = revision,
+            .closed_wall_ms = engine->settings.clock->wall_ms(engine->settings.clock),
+            .row = &rows[i]};
         if (engine->scratch.len) {
             result.bins = (const uint8_t *)engine->scratch.bytes;
             result.bin_count = (uint32_t)(engine->scratch.len / 2);
@@ -310,9 +311,14 @@ static int report_family(struct engine *engine, const struct series *series,
     struct kpi_view kpi;
     if (family == COUNT_KPI && !engine_kpi_view(series, set, end_ms, revision, &kpi))
         return 0;
+    const struct labelled *labelled =
+        family == COUNT_SCORES ? engine_estimates_reference(
+                                     series, (uint32_t)(window - engine->config->windows), end_ms, revision)
+                               : NULL;
     struct family_report report = {.current = current,
                                    .baseline = known ? baseline_of(known->reference, family, current) : NULL,
                                    .reference = known ? known->reference : NULL,
+                                   .labelled = labelled,
                                    .options = &series->version->config->options,
                                    .tools = &engine->tools,
                                    .activity = set->parts[PANE_ACTIVITY]->counters,
@@ -322,6 +328,9 @@ static int report_family(struct engine *engine, const struct series *series,
     if (code != 0)
         return code;
     uint32_t count = ops->report(&report, engine->rows, engine->row_names);
+    for (uint32_t i = 0; i < count; i++)
+        if (engine->rows[i].family == FAMILY_ESTIMATED && labelled == series->version->labelled)
+            engine->rows[i].flags |= REPORT_NO_REFERENCE;
     return put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count, set);
 }
 

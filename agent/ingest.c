@@ -357,7 +357,7 @@ static enum fate judge_label(struct ingest *ingest, struct partition *partition,
     const struct model_config *config = config_model(ingest->config, ev->model);
     struct delta_waiting waiting;
     if (!counting_label(ingest->counting, config, ev, late, *clock_ms, &waiting)) {
-        if (config->task == TASK_AUTO || config->task == TASK_NONE)
+        if (config->options.task == TASK_AUTO || config->options.task == TASK_NONE)
             return late ? FATE_LATE : FATE_APPLIED; /* not ours to judge: classes of a multiclass model */
         *out_reject = REJECT_TYPE;
         return FATE_REJECTED;

@@ -8,9 +8,6 @@
 #include "agent/panes.h"
 #include "collectors/event.h"
 
-/* 1 or 0: of the positive class or not; −1: the value is no class. */
-int outcome_class(const struct value *value, const char *positive);
-
 /* False when the event has nothing to join: no score and no prediction, or the model's task is `none`. Sets
  * everything but id_hash, combo, owner and late; of several classes the name of the predicted one instead of
  * its slot (ptr NULL else). */

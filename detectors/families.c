@@ -6,12 +6,14 @@
 #include "detectors/latency.h"
 #include "detectors/ranking.h"
 #include "detectors/outliers.h"
+#include "detectors/scores.h"
 #include "detectors/value_types.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_LATENCY] = &latency_family,   [COUNT_ATTRIBUTIONS] = &attributions_family,
     [COUNT_KPI] = &kpi_family,           [COUNT_TYPES] = &value_types_family,
-    [COUNT_OUTLIERS] = &outliers_family, [COUNT_RANKING] = &ranking_family,
+    [COUNT_OUTLIERS] = &outliers_family, [COUNT_SCORES] = &scores_family,
+    [COUNT_RANKING] = &ranking_family,
 };
 
 int family_tools_init(struct family_tools *tools)

@@ -18,18 +18,22 @@
 #include "detectors/tally.h"
 
 struct reference;
+struct labelled;
 struct ddsketch_layout;
 struct kpi_scale;
 struct kpi_target;
 struct kpi_view;
 struct ranking_tables;
 
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE, TASK_MULTICLASS };
+
 /* What a user says of a model and detectors need to know. */
 struct model_options {
-    uint64_t n_min;         /* values below which a distance is `insufficient` */
-    double threshold;       /* scores from here on are positive where the event has no prediction */
-    char *positive;         /* what a label or prediction of the positive class says; NULL: 1 or true */
-    double unit;            /* of regression targets (> 0) */
+    enum task task;   /* AUTO: binary with a score, a text or a boolean; regression with a number alone */
+    uint64_t n_min;   /* values below which a distance is `insufficient` */
+    double threshold; /* scores from here on are positive where the event has no prediction */
+    char *positive;   /* what a label or prediction of the positive class says; NULL: 1 or true */
+    double unit;      /* of regression targets (> 0) */
     struct kpi_scale *kpis; /* kpi.h */
     uint32_t kpi_count;
 };
@@ -58,6 +62,7 @@ struct family_report {
     const struct tally *current;
     const struct tally *baseline;      /* of the reference; NULL: it says nothing of this family */
     const struct reference *reference; /* NULL: none */
+    const struct labelled *labelled;   /* outcomes to compare with; NULL: none */
     const struct model_options *options;
     const struct family_tools *tools;
     const uint64_t *activity; /* applied events of the window, by enum event_kind */
@@ -71,6 +76,7 @@ enum count_family {
     COUNT_KPI,          /* kpi.h */
     COUNT_TYPES,        /* value_types.h */
     COUNT_OUTLIERS,     /* outliers.h */
+    COUNT_SCORES,       /* scores.h */
     COUNT_RANKING,      /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */

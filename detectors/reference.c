@@ -6,6 +6,7 @@
 
 #include "agent/base/hash.h"
 #include "detectors/confidence.h"
+#include "detectors/event_outcome.h"
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/outliers.h"
@@ -69,6 +70,7 @@ void reference_free(struct reference *reference)
         free(reference->ignored[i]);
     free(reference->ignored);
     outlier_table_free(reference->outliers);
+    labelled_free(reference->labelled);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -523,6 +525,42 @@ static int count_pass(struct study *study, struct counter *counter,
     return rc;
 }
 
+/* The labels of a sample, on their way to the labelled reference. */
+struct labels {
+    struct labelled_row *rows;
+    size_t count;
+};
+
+static void take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
+                       const struct model_options *options)
+{
+    struct labelled_row *row = &labels->rows[labels->count];
+    *row = (struct labelled_row){.ts_ms = ev->ts_ms, .hash = hash, .times = times};
+    if (!event_prediction(ev, options, &row->outcome) || !event_label(ev, options, &row->outcome.truth) ||
+        !label_fits((enum outcome_kind)row->outcome.kind, row->outcome.truth))
+        return;
+    row->outcome.labelled = true;
+    labels->count++;
+}
+
+static int count_labels(struct study *study, const struct model_options *options, struct reference *reference)
+{
+    uint32_t count = sample_row_count(study->sample);
+    struct labels labels = {calloc((size_t)count + 1, sizeof(struct labelled_row)), 0};
+    int rc = labels.rows ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
+        if (rc == 0)
+            take_label(&labels, &ev, sample_row_hash(study->sample, i), times, options);
+    }
+    if (rc == 0)
+        rc = labelled_from_rows(labels.rows, labels.count, options->unit, &reference->labelled);
+    free(labels.rows);
+    return rc;
+}
+
 /* In two passes: families may count by what the features' counts say. */
 static int count_rows(struct study *study, struct reference *reference)
 {
@@ -542,6 +580,8 @@ static int count_rows(struct study *study, struct reference *reference)
         rc = reference_derive(reference);
     if (rc == 0)
         rc = count_pass(study, &counter, count_families);
+    if (rc == 0)
+        rc = count_labels(study, &counter.options, reference);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;

@@ -479,6 +479,39 @@ static int read_ignored(const struct reader *reader, const cJSON *root, struct r
     return 0;
 }
 
+static int read_chunks(const struct reader *reader, const cJSON *object, struct labelled *labelled)
+{
+    const cJSON *array = member_of(object, "chunks"), *item;
+    struct tally_size ours = outcomes_size();
+    int rc = read_number(reader, object, "unit", &labelled->unit);
+    if (rc == 0 && !(labelled->unit > 0))
+        rc = wrong(reader, "unit", "is not above 0");
+    if (rc == 0 && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > LABELLED_CHUNKS))
+        rc = wrong(reader, "chunks", "is not an array of at most 10 entries");
+    if (rc != 0)
+        return rc;
+    cJSON_ArrayForEach(item, array)
+    {
+        struct tally **chunk = &labelled->chunks[labelled->chunk_count++];
+        rc = read_tally(reader, item, chunk);
+        if (rc != 0)
+            return rc;
+        if ((*chunk)->size.counters != ours.counters || (*chunk)->size.sums != ours.sums)
+            return wrong(reader, "chunks", "was counted by another version of this program: build it again");
+    }
+    return labelled_finish(labelled);
+}
+
+static int read_labelled(struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const cJSON *object = member_of(root, "labelled");
+    if (!object)
+        return 0;
+    reader->feature = "labelled";
+    reference->labelled = labelled_new(1);
+    return reference->labelled ? read_chunks(reader, object, reference->labelled) : ERR_NOMEM;
+}
+
 static int read_head(struct reader *reader, const cJSON *root, struct reference *reference)
 {
     const char *name = NULL, *model = NULL, *version = NULL, *source = NULL;
@@ -551,6 +584,8 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
         if (rc == 0)
             rc = read_family(reader, item, reference);
     }
+    if (rc == 0)
+        rc = read_labelled(reader, root, reference);
     reader->feature = NULL;
     if (rc == 0)
         rc = check_hash(reader, root, reference);

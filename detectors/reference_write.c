@@ -149,9 +149,8 @@ static void write_feature(struct json *json, const struct reference *reference, 
 }
 
 /* What is not zero, as index and count in turns. */
-static void write_tally(struct json *json, const char *name, const struct tally *tally)
+static void write_tally(struct json *json, const struct tally *tally)
 {
-    json_key(json, name);
     json_object_begin(json);
     write_unsigned(json, "counter_count", tally->size.counters);
     write_unsigned(json, "sum_count", tally->size.sums);
@@ -169,6 +168,22 @@ static void write_tally(struct json *json, const char *name, const struct tally 
             write_sum(json, tally->sums[i]);
         }
     compact_end(json);
+    json_object_end(json);
+}
+
+/* References without labels look as they did before there were any. */
+static void write_labelled(struct json *json, const struct labelled *labelled)
+{
+    if (!labelled)
+        return;
+    json_key(json, "labelled");
+    json_object_begin(json);
+    write_number(json, "unit", labelled->unit);
+    json_key(json, "chunks");
+    json_array_begin(json);
+    for (uint32_t i = 0; i < labelled->chunk_count; i++)
+        write_tally(json, labelled->chunks[i]);
+    json_array_end(json);
     json_object_end(json);
 }
 
@@ -208,15 +223,20 @@ static void write_document(const struct reference *reference, bool with_hash, st
     }
     json_key(&json, "segments");
     json_object_begin(&json);
-    for (uint32_t i = 0; i < reference->segment_count; i++)
-        write_tally(&json, reference->segments[i].name, reference->segments[i].features);
+    for (uint32_t i = 0; i < reference->segment_count; i++) {
+        json_key(&json, reference->segments[i].name);
+        write_tally(&json, reference->segments[i].features);
+    }
     json_object_end(&json);
     json_key(&json, "families");
     json_object_begin(&json);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
-        if (reference->counts[family])
-            write_tally(&json, family_table[family]->name, reference->counts[family]);
+        if (reference->counts[family]) {
+            json_key(&json, family_table[family]->name);
+            write_tally(&json, reference->counts[family]);
+        }
     json_object_end(&json);
+    write_labelled(&json, reference->labelled);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

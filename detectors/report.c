@@ -14,6 +14,7 @@
 #include "detectors/root_cause_slots.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
+#include "detectors/score_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -23,6 +24,11 @@ static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
+static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
+static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
+static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
+static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
+static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
@@ -107,6 +113,9 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/kpi.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
+#include "detectors/metrics/predictions.def"
+#include "detectors/metrics/estimated.def"
+#include "detectors/metrics/comparison.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -136,6 +145,12 @@ const char *family_monitor(enum family family)
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",
+        [FAMILY_PREDICTIONS] = "predictions",
+        [FAMILY_ESTIMATED] = "estimated",
+        [FAMILY_ESTIMATE_ERROR] = "estimated",
+        [FAMILY_COMPARISON] = "performance",
+        [FAMILY_REGRESSION_COMPARISON] = "performance",
+        [FAMILY_VERSIONS] = "versions",
         [FAMILY_RATES] = "performance",
         [FAMILY_RELIABILITY] = "calibration",
         [FAMILY_PARITY] = "fairness",

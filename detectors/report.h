@@ -14,23 +14,29 @@ enum family {
     FAMILY_PERFORMANCE, /* of a binary model's labelled predictions */
     FAMILY_REGRESSION,
     FAMILY_CALIBRATION,
-    FAMILY_FAIRNESS,    /* of an attribute: differences between its groups */
-    FAMILY_GROUPS,      /* of one group, "attribute=value" */
-    FAMILY_LATENCY,     /* of latency_ms, and events per second */
-    FAMILY_CAUSE,       /* of a segment: its part in the drift of a feature of the whole model */
-    FAMILY_ATTRIBUTION, /* of all attributions together */
-    FAMILY_ATTRIBUTED,  /* of one feature: its part of them */
-    FAMILY_KPI,         /* of a business KPI */
-    FAMILY_QUALITY,     /* of a feature's values, beside drift */
-    FAMILY_FIELDS,      /* "@fields": which fields events have */
-    FAMILY_OUTLIERS,    /* "@outliers" */
-    FAMILY_RATES,       /* of a binary model: further rates with their intervals */
-    FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
-    FAMILY_PARITY,      /* of an attribute: aggregates over its groups */
-    FAMILY_FACETS,      /* of a disadvantaged group against the advantaged one */
-    FAMILY_MULTICLASS,  /* of a model with several classes */
-    FAMILY_CLASSES,     /* of one class, "class=name" */
-    FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
+    FAMILY_FAIRNESS,              /* of an attribute: differences between its groups */
+    FAMILY_GROUPS,                /* of one group, "attribute=value" */
+    FAMILY_LATENCY,               /* of latency_ms, and events per second */
+    FAMILY_CAUSE,                 /* of a segment: its part in the drift of a feature of the whole model */
+    FAMILY_ATTRIBUTION,           /* of all attributions together */
+    FAMILY_ATTRIBUTED,            /* of one feature: its part of them */
+    FAMILY_KPI,                   /* of a business KPI */
+    FAMILY_QUALITY,               /* of a feature's values, beside drift */
+    FAMILY_FIELDS,                /* "@fields": which fields events have */
+    FAMILY_OUTLIERS,              /* "@outliers" */
+    FAMILY_PREDICTIONS,           /* of all predictions, labelled or not */
+    FAMILY_ESTIMATED,             /* performance without labels */
+    FAMILY_ESTIMATE_ERROR,        /* how far it was off */
+    FAMILY_COMPARISON,            /* performance against the labelled reference */
+    FAMILY_REGRESSION_COMPARISON, /* the same of regression */
+    FAMILY_VERSIONS,              /* of two versions, "a vs b" */
+    FAMILY_RATES,                 /* of a binary model: further rates with their intervals */
+    FAMILY_RELIABILITY,           /* of one bin of scores: the reliability diagram */
+    FAMILY_PARITY,                /* of an attribute: aggregates over its groups */
+    FAMILY_FACETS,                /* of a disadvantaged group against the advantaged one */
+    FAMILY_MULTICLASS,            /* of a model with several classes */
+    FAMILY_CLASSES,               /* of one class, "class=name" */
+    FAMILY_RANKING,               /* of queries with the relevance of what was ranked */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
@@ -65,7 +71,8 @@ enum report_flag {
     REPORT_INCOMPLETE = 1 << 1,   /* a partition was absent or returned from idle */
     REPORT_CAPPED = 1 << 2,       /* the model met a cap */
     REPORT_GRID_MISMATCH = 1 << 3,
-    REPORT_CATEGORICAL = 1 << 4
+    REPORT_CATEGORICAL = 1 << 4,
+    REPORT_NO_REFERENCE = 1 << 5 /* compared with something else than a stored reference */
 };
 
 enum { CAUSES_SHOWN = 5 };

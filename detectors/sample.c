@@ -604,6 +604,11 @@ static int read_fields(struct sample_reader *reader, struct cursor *in, uint32_t
     return 0;
 }
 
+uint64_t sample_row_hash(const struct sample *sample, uint32_t i)
+{
+    return sample->heap[i]->hash;
+}
+
 int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
                     uint64_t *out_times)
 {

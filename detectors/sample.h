@@ -20,8 +20,10 @@ int sample_reader_init(struct sample_reader *reader) MUST_USE;
 void sample_reader_release(struct sample_reader *reader);
 
 /* How many different rows there are, and the i-th of them, which stands for `out_times` events. The order is
- * not defined. ERR_CORRUPT when its bytes are not a row. */
+ * not defined. ERR_CORRUPT when its bytes are not a row. The hash is that of its id or, without one, of its
+ * content. */
 uint32_t sample_row_count(const struct sample *sample);
+uint64_t sample_row_hash(const struct sample *sample, uint32_t i);
 int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
                     uint64_t *out_times) MUST_USE;
 

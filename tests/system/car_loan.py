@@ -73,8 +73,8 @@ def number(text):
     return float(text) if "." in text else int(text)
 
 
-def rows():
-    with gzip.open(driftd.DATA / "car_loan_analysis.csv.gz", "rt", encoding="utf-8", newline="") as file:
+def rows(part="analysis"):
+    with gzip.open(driftd.DATA / f"car_loan_{part}.csv.gz", "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 

@@ -26,7 +26,7 @@ static const int64_t tier_ms[] = {1000};
 
 static struct model_config config_of(enum task task)
 {
-    return (struct model_config){.task = task, .options = {.threshold = 0.5, .unit = 1}};
+    return (struct model_config){.options = {.task = task, .threshold = 0.5, .unit = 1}};
 }
 
 static void test_predictions(void **state)
