@@ -133,6 +133,14 @@ static void on_profile(void *context, const char *model, const char *version, co
             fail(agent, ERR_NOMEM, "a worker does not take commands any more");
 }
 
+static void on_dormant(void *context, const char *model, bool dormant)
+{
+    struct agent *agent = context;
+    for (uint32_t i = 0; i < agent->worker_count; i++)
+        if (worker_set_dormant(agent->workers[i], model, dormant) != 0)
+            fail(agent, ERR_NOMEM, "a worker does not take commands any more");
+}
+
 /* One delta of each worker in turn, so that none waits for another. */
 static bool merge_some(struct agent *agent)
 {
@@ -440,6 +448,7 @@ static int make_engine(struct agent *agent, struct err *err)
                                      .log = agent->settings.log,
                                      .until_end = agent->settings.until_end,
                                      .profile_changed = on_profile,
+                                     .dormant_changed = on_dormant,
                                      .context = agent};
     code = engine_new(&agent->engine, &engine, err);
     return code ? code : engine_restore(agent->engine, err);
@@ -512,6 +521,7 @@ static int start_workers(struct agent *agent, struct err *err)
         if (code != 0)
             return code;
     }
+    engine_each_dormant(agent->engine, on_dormant, agent); /* before they are given anything to read */
     return 0;
 }
 

@@ -5,10 +5,13 @@
 
 #include "agent/base/intern.h"
 
-enum { COMBOS_MAX = 65536 };
+enum { COMBOS_MAX = 65536, LABEL_MODELS_MAX = 1024, MODEL_BYTES_MAX = 1024 };
 
 struct combos {
     struct intern *known; /* by the bytes of series and groups */
+    uint32_t models;      /* of them are models */
+    struct text recent;   /* the model of the label before, and its number */
+    uint32_t recent_number;
 };
 
 struct combos *combos_new(void)
@@ -60,6 +63,32 @@ void members_add_groups(struct members *members, const struct fields *groups)
         at[bytes - 1] = '\0';
         members->text_len += bytes;
     }
+}
+
+uint32_t combos_model(struct combos *combos, struct delta *delta, struct text model)
+{
+    if (combos->recent.ptr && text_equal(combos->recent, model))
+        return combos->recent_number;
+    char bytes[1 + MODEL_BYTES_MAX + 1];
+    if (model.len > MODEL_BYTES_MAX)
+        return COMBO_NONE;
+    bytes[0] = 0; /* no series: not the bytes of a combination */
+    memcpy(bytes + 1, model.ptr, model.len);
+    bytes[1 + model.len] = '\0';
+    struct text key = {bytes, model.len + 1};
+    uint32_t number = intern_find(combos->known, key);
+    if (number == INTERN_NONE) {
+        const char *name = bytes + 1;
+        if (combos->models == LABEL_MODELS_MAX || (number = intern_add(combos->known, key)) == INTERN_NONE)
+            return COMBO_NONE;
+        combos->models++;
+        struct delta_combo entry = {.combo = number, .groups = &name, .group_count = 1};
+        if (delta_add_combo(delta, &entry) != 0)
+            return COMBO_NONE;
+    }
+    struct text stored = intern_text(combos->known, number);
+    combos->recent = (struct text){stored.ptr + 1, stored.len - 1};
+    return combos->recent_number = number;
 }
 
 uint32_t combos_number(struct combos *combos, struct delta *delta, const struct members *members)

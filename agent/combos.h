@@ -26,6 +26,9 @@ void members_add_groups(struct members *members, const struct fields *groups);
 struct combos;
 struct combos *combos_new(void);
 void combos_free(struct combos *combos);
+/* The number of a model that a label names, among those of combinations: announced with its name and without
+ * series. COMBO_NONE: no room for another. */
+uint32_t combos_model(struct combos *combos, struct delta *delta, struct text model);
 /* The number of a combination. Beyond the cap: that of the whole model alone. COMBO_NONE: no memory. */
 uint32_t combos_number(struct combos *combos, struct delta *delta, const struct members *members);
 

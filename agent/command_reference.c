@@ -28,6 +28,7 @@ const char command_reference_help[] =
     "      --time COLUMN --score COLUMN --prediction COLUMN --label COLUMN --id COLUMN\n"
     "                          what these columns are; all others are features\n"
     "      --categorical A,B   --numeric A,B   --exclude GLOB,GLOB\n"
+    "      --multivariate          also for features together and embeddings (`multivariate` of a model)\n"
     "      --sample N          at most N events, a sample by hash (default 1,000,000)\n"
     "\n"
     "list, show: what a store has; show reads a file, too.\n"
@@ -92,6 +93,7 @@ static int parse(int argc, char **argv, struct build_options *options)
         {.name = "categorical", .take = take_list, .context = &options->categorical},
         {.name = "numeric", .take = take_list, .context = &options->numeric},
         {.name = "exclude", .take = take_list, .context = &options->exclude},
+        {.name = "multivariate", .flag = &build->multivariate},
         {.name = "sample", .count = &options->sample, .least = 2, .most = 100000000},
     };
     const struct cli_command words = {.name = command,

@@ -4,7 +4,7 @@
 #include "agent/cli_store.h"
 #include "agent/commands.h"
 
-enum { TABLE_ROWS = 100, MACHINE_ROWS = 10000 };
+enum { TABLE_ROWS = 500, MACHINE_ROWS = 10000 };
 static const char command[] = "results";
 
 static const char help[] =
@@ -16,7 +16,7 @@ static const char help[] =
     "      --from, --to TIME\n"
     "                      windows that ended in [from, to]; RFC 3339, a date, or how long ago (24h)\n"
     "      --state STATE   ok, warning or critical\n"
-    "      --limit N       at most N rows; 0: all (default 100, JSON and CSV 10000), newest first\n"
+    "      --limit N       at most N rows; 0: all (default 500, JSON and CSV 10000), newest first\n"
     "      --json, --csv   every column of the view v1_results, for machines\n"
     "  -s, --store PATH    the store (default: the configuration's, else driftd.db)\n"
     "  -c, --config FILE   the configuration that names the store\n"

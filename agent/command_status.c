@@ -38,6 +38,10 @@ static const struct section sections[] = {
      " sum(state = 'critical') AS criticals, max(incomplete) AS incomplete, max(capped) AS capped"
      " FROM v1_latest GROUP BY model, version ORDER BY model, version",
      "no window was closed yet"},
+    {"labels", "labels",
+     "SELECT model, state, waiting, joined, duplicates, changed, orphans, unlabelled, refused FROM v1_labels"
+     " ORDER BY model",
+     "no prediction waited for a label yet"},
     {"references", "references",
      "SELECT reference, model, version, rows, source, substr(reference_hash, 1, 12) AS hash,"
      " strftime('%Y-%m-%dT%H:%M:%SZ', effective_from_s, 'unixepoch') AS effective_from FROM v1_baselines"

@@ -21,6 +21,9 @@ static const struct choice task_choices[] = {{"auto", TASK_AUTO},
                                              {"multiclass", TASK_MULTICLASS},
                                              {"none", TASK_NONE},
                                              {NULL, 0}};
+static const struct choice multivariate_choices[] = {
+    {"off", MULTIVARIATE_OFF}, {"sampled", MULTIVARIATE_SAMPLED}, {"all", MULTIVARIATE_ALL}, {NULL, 0}};
+static const struct choice label_choices[] = {{"first", 0}, {"last", 1}, {NULL, 0}};
 static const struct choice level_choices[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR}, {NULL, 0}};
 static const struct choice log_format_choices[] = {
@@ -386,6 +389,19 @@ static const struct config_option model_options[] = {
      .initial = "0s",
      .maximum = YEARS,
      .help = "How long after a pane its labels may come and still count for alerts; later ones revise."},
+    {.key = "labels",
+     .type = &option_choice,
+     OPTION_AT(struct model_config, last_label),
+     .initial = "first",
+     .choices = label_choices,
+     .help = "Which of several labels of one id counts: the first, or the last that has come."},
+    {.key = "label_sample",
+     .type = &option_number,
+     OPTION_AT(struct model_config, label_sample),
+     .initial = "1",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Share of ids, chosen by their hash, whose predictions wait for labels."},
     {.key = "threshold",
      .type = &option_number,
      OPTION_AT(struct model_config, options.threshold),
@@ -442,6 +458,23 @@ static const struct config_option model_options[] = {
      .maximum = YEARS,
      .help = "How much event time of a KPI, from its first pane, its later windows are compared with; it "
              "goes on until it holds 30 values."},
+    {.key = "multivariate",
+     .type = &option_choice,
+     OPTION_AT(struct model_config, options.multivariate),
+     .initial = "off",
+     .choices = multivariate_choices,
+     .help =
+         "Watches features together and embeddings (MMD, PCA, Hotelling, correlations): `sampled` looks at "
+         "one event of 16 by the hash of its id, `all` at every one. A reference from a file must have been "
+         "built with --multivariate."},
+    {.key = "multivariate_features",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.multivariate_features),
+     .help = "Globs of the features that are watched together; the first 64 by name when absent."},
+    {.key = "embeddings",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.embeddings),
+     .help = "Array-valued features to follow when `multivariate` is on; all, up to 16, when absent."},
 };
 static const struct option_table model_table = {TABLE(model_options, struct model_config),
                                                 .title = "What is particular to a model."};

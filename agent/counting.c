@@ -115,10 +115,14 @@ static struct count_input family_input(const struct counting *counting, const st
     return input;
 }
 
-static int take_sample(struct delta_cell *cell, const struct event *ev)
+static int take_sample(struct delta_cell *cell, const struct model_options *options, const struct event *ev)
 {
-    if (!cell->sample && !(cell->sample = sample_new(cell->profile->sample)))
-        return ERR_NOMEM;
+    if (!cell->sample) {
+        if (!(cell->sample = sample_new(cell->profile->sample)))
+            return ERR_NOMEM;
+        if (options->multivariate != MULTIVARIATE_OFF)
+            sample_keep_vectors(cell->sample);
+    }
     return sample_add(cell->sample, ev);
 }
 
@@ -160,8 +164,10 @@ static int take_label(struct counting *counting, const struct version_state *sta
     struct outcome_label label;
     if (!outcome_of_label(ev, state->config, &label))
         return 0;
-    struct join_entry entry = {
-        .value = label.value, .kind = label.kind, .predicted = label.class.ptr ? 0 : OUTCOME_CLASS_NONE};
+    struct join_entry entry = {.value = label.value,
+                               .predicted = !label.class.ptr   ? OUTCOME_CLASS_NONE
+                                            : label.name_alone ? OUTCOME_NAME_ALONE
+                                                               : 0};
     if (!join_may_pair(&waiting->entry, &entry))
         return 0;
     waiting->kind = WAITING_OUTCOME;
@@ -177,6 +183,9 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
     const struct event *ev = counted->event;
     struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
     struct text class;
+    bool has_groups = ev->groups.count > 0; /* selection rates need no label */
+    if (state->dormant && ev->label.type == VALUE_ABSENT && !has_groups)
+        return 0;
     if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry, &class))
         return 0;
     int code = remember_class(counting, ev->model, class, &waiting.model, &waiting.predicted_class);
@@ -184,23 +193,25 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
         code = take_label(counting, state, ev, &waiting);
     if (code != 0)
         return code == ERR_LIMIT ? 0 : code;
-    if (waiting.kind == WAITING_PREDICTION && !ev->id.ptr) {
-        if (ev->groups.count == 0 || waiting.entry.kind != OUTCOME_BINARY)
+    if (waiting.kind == WAITING_PREDICTION && (state->dormant || !ev->id.ptr)) {
+        if (!has_groups || waiting.entry.kind != OUTCOME_BINARY)
             return 0;
-        waiting.kind = WAITING_OUTCOME; /* no label will find it: it counts for selection rates */
+        waiting.kind = WAITING_OUTCOME;
         waiting.truth = (double)NAN;
     }
+    if (ev->id.ptr)
+        waiting.entry.id_hash = outcome_id_hash(ev);
+    if (ev->id.ptr && !outcome_is_sampled(state->config, waiting.entry.id_hash))
+        return 0;
     members_add_groups(counting->members, &ev->groups);
     waiting.entry.combo = combos_number(counting->combos, delta, counting->members);
     waiting.entry.owner = state->series;
     waiting.entry.late = counted->late;
-    if (ev->id.ptr)
-        waiting.entry.id_hash = outcome_id_hash(ev);
     return waiting.entry.combo == COMBO_NONE ? ERR_NOMEM : delta_add_waiting(delta, &waiting);
 }
 
-bool counting_label(struct counting *counting, const struct model_config *config, const struct event *ev,
-                    bool late, int64_t clock_ms, struct delta_waiting *out)
+bool counting_label(struct counting *counting, struct delta *delta, const struct model_config *config,
+                    const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
     struct outcome_label label;
     int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
@@ -209,11 +220,13 @@ bool counting_label(struct counting *counting, const struct model_config *config
                                             .ts_ms = ev->ts_ms,
                                             .wait_s = outcome_wait_s(config, counting->times),
                                             .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
+                                            .kind = config->last_label ? JOIN_LAST : JOIN_FIRST,
                                             .late = late}};
     if (!outcome_of_label(ev, config, &label))
         return false;
     out->entry.value = label.value;
-    out->entry.kind = label.kind;
+    out->entry.predicted = label.name_alone ? OUTCOME_NAME_ALONE : 0;
+    out->entry.combo = combos_model(counting->combos, delta, ev->model);
     return remember_class(counting, ev->model, label.class, &out->model, &out->label_class) == 0;
 }
 
@@ -238,7 +251,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = count_features(counting, cell, GRID_FINE);
     else if (has_features(ev) && !counted->late &&
              (profile->state == PROFILE_WAITING || profile->state == PROFILE_CAPTURE))
-        code = take_sample(cell, ev);
+        code = take_sample(cell, &state->config->options, ev);
     if (code == 0 && counted->binned)
         code = count_names(counting, cell);
     if (code == 0)

@@ -1,6 +1,7 @@
 #include "agent/dedup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Open addressing on the hash itself, load ≤ 7/8; the value 0 stands for a free place, so hash 0 is kept
  * as 1. */
@@ -77,9 +78,10 @@ static bool grow(struct dedup *dedup, struct id_set *set)
     size_t bytes = (size_t)size * sizeof(*set->places);
     if (bytes > *dedup->budget_bytes + places_bytes(set))
         return false;
-    uint64_t *places = calloc((size_t)size, sizeof(*places));
+    uint64_t *places = malloc(bytes);
     if (!places)
         return false;
+    memset(places, 0, bytes); /* calloc's pages would be faulted in twice: read as zeros, then written */
     struct id_set grown = *set;
     grown.places = places;
     grown.mask = size - 1;

@@ -276,7 +276,8 @@ int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
     uint32_t *series = arena_alloc(delta->names, combo->series_count * sizeof(*series));
     if (!series || copy_groups(delta, combo, &entry.groups) != 0)
         return ERR_NOMEM;
-    memcpy(series, combo->series, combo->series_count * sizeof(*series));
+    if (combo->series_count)
+        memcpy(series, combo->series, combo->series_count * sizeof(*series));
     entry.series = series;
     delta->combos[delta->combo_count++] = entry;
     return 0;

@@ -27,6 +27,8 @@ struct engine_settings {
     /* A profile that every worker must learn. */
     void (*profile_changed)(void *context, const char *model, const char *version,
                             const struct profile *profile);
+    /* A model whose predictions do not wait for labels any more, or again. */
+    void (*dormant_changed)(void *context, const char *model, bool dormant);
     void *context;
 };
 
@@ -38,6 +40,10 @@ void engine_free(struct engine *engine);
 int engine_restore(struct engine *engine, struct err *err) MUST_USE;
 /* For workers; valid as long as the engine. */
 const struct profile_book *engine_profile_book(const struct engine *engine);
+
+/* Models that slept when the agent stopped: workers must know before they read. */
+void engine_each_dormant(const struct engine *engine,
+                         void (*fn)(void *context, const char *model, bool dormant), void *context);
 
 /* ---- partitions ---- */
 

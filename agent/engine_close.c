@@ -221,6 +221,8 @@ static int close_tier(struct engine *engine, struct series *series, uint8_t tier
     if (!set || pane_set_is_empty(set))
         return 0;
     int code = write_pane(engine, series, tier, start_ms, set);
+    if (code == 0)
+        code = engine_volume_close(engine, series, tier, start_ms, set);
     if (code == 0 && tier + 1u < engine->times.tier_count)
         code = pane_set_add(&series->coarse[tier + 1], set);
     return code ? code : add_to_windows(engine, series, tier, set);

@@ -291,54 +291,85 @@ static int restore_count(void *context, const char *topic, const char *fate, con
     return 0;
 }
 
-static int restore_open(void *context, const struct stored_pane *stored)
-{
-    struct engine *engine = context;
-    struct series *series =
-        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    if (!series || stored->part != PANE_ON_TIME)
-        return 0;
-    struct open_pane *pane = engine_open_pane(engine, series, stored->start_ms);
-    if (!pane)
-        return ERR_NOMEM;
-    int code =
-        pane_set_add_stored(&pane->set, stored, engine_layout(engine, series, stored->family, stored->grid));
-    return code == ERR_NOT_FOUND ? 0 : code;
-}
+/* ---- panes and windows ---- */
 
-/* Panes of a tier that the open pane of the next coarser tier holds already. */
-static int restore_coarse(void *context, const struct stored_pane *stored)
-{
-    struct engine *engine = context;
-    struct series *series =
-        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    if (!series || stored->part != PANE_ON_TIME)
-        return 0;
-    int code = pane_set_add_stored(&series->coarse[stored->tier + 1], stored,
-                                   engine_layout(engine, series, stored->family, stored->grid));
-    return code == ERR_NOT_FOUND ? 0 : code;
-}
+static const uint32_t pane_outcome_families = ((1U << OUTCOME_TALLIES) - 1) << PANE_OUTCOMES;
 
-struct window_restore {
+/* What panes of one tier go into; all but the open panes end where `until_ms` is reached. */
+struct tier_restore {
     struct engine *engine;
-    uint32_t window;
+    uint8_t tier;
+    int64_t end_ms;         /* of what has closed */
+    int64_t coarse_from_ms; /* from here on the open pane of the next coarser tier holds them */
 };
 
-static int restore_window(void *context, const struct stored_pane *stored)
+static int restore_part(const struct tier_restore *restore, struct series *series,
+                        const struct stored_pane *stored, struct pane_set *into)
 {
-    struct window_restore *restore = context;
+    int code = pane_set_add_stored(into, stored,
+                                   engine_layout(restore->engine, series, stored->family, stored->grid));
+    return code == ERR_NOT_FOUND ? 0 : code;
+}
+
+static int restore_open(const struct tier_restore *restore, struct series *series,
+                        const struct stored_pane *stored)
+{
+    struct open_pane *pane = engine_open_pane(restore->engine, series, stored->start_ms);
+    return pane ? restore_part(restore, series, stored, &pane->set) : ERR_NOMEM;
+}
+
+static int restore_windows(const struct tier_restore *restore, struct series *series,
+                           const struct stored_pane *stored)
+{
+    struct engine *engine = restore->engine;
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++) {
+        if (engine->config->windows[i].tier != restore->tier || stored->start_ms < engine->window_low_ms[i])
+            continue;
+        code = starts_add(&engine->starts[restore->tier], stored->start_ms);
+        if (code == 0)
+            code = stored->family == PANE_NAMES
+                       ? engine_names_keep(series, stored)
+                       : restore_part(restore, series, stored, &series->windows[i].set);
+    }
+    return code;
+}
+
+static int restore_pane(void *context, const struct stored_pane *stored)
+{
+    const struct tier_restore *restore = context;
     struct engine *engine = restore->engine;
     struct series *series =
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    if (!series || stored->part != PANE_ON_TIME)
+    if (!series)
         return 0;
-    int code = starts_add(&engine->starts[stored->tier], stored->start_ms);
-    if (stored->family == PANE_NAMES)
-        return code ? code : engine_names_keep(series, stored);
-    if (code == 0)
-        code = pane_set_add_stored(&series->windows[restore->window].set, stored,
-                                   engine_layout(engine, series, stored->family, stored->grid));
-    return code == ERR_NOT_FOUND ? 0 : code;
+    if (stored->start_ms >= restore->end_ms)
+        return restore_open(restore, series, stored);
+    int code = restore_windows(restore, series, stored);
+    if (code == 0 && stored->start_ms >= restore->coarse_from_ms)
+        code = restore_part(restore, series, stored, &series->coarse[restore->tier + 1]);
+    return code;
+}
+
+/* Each pane is read once, whatever it goes into. */
+static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
+{
+    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
+    int64_t until_ms = engine->closed_until_ms;
+    bool nothing_closed = until_ms == INT64_MIN, has_coarser = tier + 1u < engine->times.tier_count;
+    struct tier_restore restore = {engine, tier, until_ms, INT64_MAX};
+    int64_t low_ms = until_ms;
+    if (!nothing_closed) {
+        restore.end_ms = low_ms = pane_start(&engine->times, tier, until_ms);
+        if (has_coarser)
+            low_ms = restore.coarse_from_ms = pane_start(&engine->times, tier + 1u, until_ms);
+        for (uint32_t i = 0; i < engine->config->window_count; i++)
+            if (engine->config->windows[i].tier == tier && engine->window_low_ms[i] < low_ms)
+                low_ms = engine->window_low_ms[i];
+    }
+    /* Open panes are those of the finest tier; coarser ones are made of it. */
+    return store_load_some_panes(engine->settings.store, tier, low_ms, tier ? restore.end_ms : INT64_MAX,
+                                 &on_time, restore_pane, &restore, err);
 }
 
 struct late_restore {
@@ -358,24 +389,21 @@ static int restore_panes(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
     int64_t until_ms = engine->closed_until_ms;
-    int code = store_load_panes(store, 0, until_ms, INT64_MAX, restore_open, engine, err);
+    const struct pane_filter late = {1U << PANE_LATE, ~pane_outcome_families};
     if (until_ms == INT64_MIN)
-        return code;
-    for (uint32_t tier = 0; code == 0 && tier + 1 < engine->times.tier_count; tier++)
-        code = store_load_panes(store, (uint8_t)tier, pane_start(&engine->times, tier + 1, until_ms),
-                                pane_start(&engine->times, tier, until_ms), restore_coarse, engine, err);
-    for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++) {
+        return restore_tier(engine, 0, err);
+    for (uint32_t i = 0; i < engine->config->window_count; i++) {
         const struct window_config *window = &engine->config->windows[i];
-        int64_t end_ms = pane_start(&engine->times, window->tier, until_ms);
-        engine->window_low_ms[i] = end_ms - window->length_ms;
-        struct window_restore restore = {engine, i};
-        code = store_load_panes(store, window->tier, end_ms - window->length_ms, end_ms, restore_window,
-                                &restore, err);
+        engine->window_low_ms[i] = pane_start(&engine->times, window->tier, until_ms) - window->length_ms;
     }
-    struct late_restore late = {engine, load_meta_integer(engine, "revisions_owed", 1) != 0};
+    int code = 0;
     for (uint32_t tier = 0; code == 0 && tier < engine->times.tier_count; tier++)
-        code = store_load_panes(store, (uint8_t)tier, time_minus(until_ms, engine_tier_need_ms(engine, tier)),
-                                INT64_MAX, restore_late, &late, err);
+        code = restore_tier(engine, (uint8_t)tier, err);
+    struct late_restore restore = {engine, load_meta_integer(engine, "revisions_owed", 1) != 0};
+    for (uint32_t tier = 0; code == 0 && tier < engine->times.tier_count; tier++)
+        code = store_load_some_panes(store, (uint8_t)tier,
+                                     time_minus(until_ms, engine_tier_need_ms(engine, tier)), INT64_MAX,
+                                     &late, restore_late, &restore, err);
     return code;
 }
 
@@ -401,6 +429,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = store_load_counts(store, restore_count, engine, err);
     if (code == 0)
         code = restore_panes(engine, err);
+    if (code == 0)
+        code = engine_volume_restore(engine, err);
     if (code == 0)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)

@@ -8,6 +8,7 @@
 #include "agent/pane_set.h"
 #include "agent/panes.h"
 #include "detectors/drift.h"
+#include "detectors/volume.h"
 #include "detectors/kpi.h"
 
 enum { CAPTURE_NONE, CAPTURE_UNSTARTED, CAPTURE_RUNNING };
@@ -59,6 +60,8 @@ struct version {
     bool kpis_changed;
     uint8_t *kpi_maps; /* by worker and its slot */
     uint32_t kpi_map_count;
+    struct paired_pane *paired; /* by time (engine_versions.h); NULL: none */
+    uint32_t paired_count, paired_capacity;
     /* the first labelled outcomes (engine_labelled.h) */
     struct labelled *labelled; /* NULL: none yet */
     int64_t labelled_until_ms; /* end of the last pane that is in */
@@ -111,6 +114,7 @@ struct series {
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
     struct names_pane *names;
+    struct volume *volume; /* of a whole model; NULL: nothing yet */
     struct outcome_panes outcomes;
     struct kpi_past *kpi_past; /* by slot; NULL: none */
     bool kpi_past_changed;
@@ -356,6 +360,14 @@ int engine_window_names(const struct engine *engine, struct series *series, uint
 /* Forgets panes of a tier that no window which ends later can hold. */
 void engine_names_trim(const struct engine *engine, struct series *series, uint8_t tier, int64_t end_ms);
 void engine_names_drop(struct series *series);
+
+/* engine_volume.c */
+enum { PANE_VOLUME = 21 }; /* in the store: counts of the second tier's panes in one of the coarsest */
+int engine_volume_close(struct engine *engine, struct series *series, uint8_t tier, int64_t start_ms,
+                        const struct pane_set *set);
+int engine_volume_report(struct engine *engine, const struct series *series,
+                         const struct window_config *window, int64_t end_ms, uint32_t revision);
+int engine_volume_restore(struct engine *engine, struct err *err);
 
 /* engine_revise.c */
 /* The windows of a tier that hold this pane, closed already or not. */

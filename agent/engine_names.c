@@ -310,6 +310,7 @@ static void series_free(struct series *series)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
     engine_names_drop(series);
+    volume_free(series->volume);
     outcome_panes_release(&series->outcomes);
     free(series->kpi_past);
     free(series->segment);
@@ -328,6 +329,7 @@ void engine_names_free(struct engine *engine)
         intern_free(engine->versions[i]->kpis);
         free(engine->versions[i]->kpi_maps);
         engine_labelled_free(engine->versions[i]);
+        free(engine->versions[i]->paired);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

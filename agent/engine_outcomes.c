@@ -1,6 +1,7 @@
 /* What waits for labels: combinations, the join, and the panes that its pairs are added to. */
 #include "agent/engine_outcomes.h"
 
+#include "agent/combos.h"
 #include "agent/outcome_groups.h"
 
 #include <math.h>
@@ -11,7 +12,10 @@ enum { PREFETCH_AHEAD = 8, COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMB
 
 static int on_seen(void *context, const struct join_entry *prediction, int sign);
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                     int sign);
+                     int sign, bool revises);
+static bool in_time(void *context, const struct join_entry *prediction, const struct join_entry *label);
+
+static void on_expired(void *context, const struct join_entry *entry, bool is_label);
 
 int engine_outcomes_new(struct engine *engine)
 {
@@ -20,7 +24,7 @@ int engine_outcomes_new(struct engine *engine)
         return ERR_NOMEM;
     engine->outcomes = state;
     strbuf_init(&state->blob, BLOB_BYTES_MAX);
-    state->blob_expire_ms = INT64_MIN;
+    state->blob_expire_ms = state->swept_stored_ms = INT64_MIN;
     state->combo_names = intern_new(COMBOS_MAX);
     state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
     struct join_settings join = {.entries_max = engine->config->limits.waiting,
@@ -28,6 +32,8 @@ int engine_outcomes_new(struct engine *engine)
                                  .late_ms = engine->config->horizon_ms + engine->times.tiers_ms[0],
                                  .seen = on_seen,
                                  .joined = on_joined,
+                                 .in_time = in_time,
+                                 .expired = on_expired,
                                  .context = engine};
     state->classes = outcome_classes_new();
     int code = state->classes ? outcome_scratch_init(&state->scratch) : ERR_NOMEM;
@@ -47,6 +53,8 @@ void engine_outcomes_free(struct engine *engine)
     }
     free(state->combos);
     free(state->combo_groups);
+    intern_free(state->model_names);
+    free(state->models);
     for (uint32_t i = 0; i < state->worker_count; i++)
         free(state->workers[i].combos);
     free(state->workers);
@@ -79,6 +87,17 @@ static int make_room_for_combo(struct outcome_state *state)
     return 0;
 }
 
+/* The number of a model, INTERN_NONE when there is no room for it. */
+static int learn_model(struct engine *engine, struct text name, uint32_t *out_number)
+{
+    *out_number = INTERN_NONE;
+    const struct label_model *model = engine_outcomes_model(engine, name, out_number);
+    if (!model || !model->is_new)
+        return 0;
+    engine->outcomes->models[*out_number].is_new = false;
+    return engine->outcomes->restoring ? 0 : engine_outcomes_remember_model(engine, *out_number);
+}
+
 int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
                                 const char *const *groups, uint32_t group_count, uint32_t *out)
 {
@@ -105,8 +124,13 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
         return 0;
     }
     struct outcome_combo *combo = &state->combos[*out];
-    *combo = (struct outcome_combo){malloc(series_count * sizeof(struct series *)), series_count,
-                                    malloc((slot_count + 1u) * sizeof(uint16_t)), slot_count};
+    *combo = (struct outcome_combo){.series = malloc(series_count * sizeof(struct series *)),
+                                    .series_count = series_count,
+                                    .slots = malloc((slot_count + 1u) * sizeof(uint16_t)),
+                                    .slot_count = slot_count};
+    code = learn_model(engine, text_of(version->model), &combo->model);
+    if (code != 0 || combo->model == INTERN_NONE)
+        return code ? code : ERR_NOMEM; /* models with predictions are bounded by limits.models */
     state->combo_groups[*out] = (struct combo_groups){combo->slots, slot_count};
     if (!combo->series || !combo->slots)
         return ERR_NOMEM;
@@ -150,6 +174,8 @@ static int learn_combos(struct engine *engine, uint32_t worker, const struct del
                 break; /* the model itself was refused */
         }
         grown[combos[i].combo] = INTERN_NONE;
+        if (combos[i].series_count == 0) /* a model that labels name */
+            code = learn_model(engine, text_of(combos[i].groups[0]), &grown[combos[i].combo]);
         if (series_count)
             code = engine_outcomes_learn_combo(engine, series, series_count, combos[i].groups,
                                                combos[i].group_count, &grown[combos[i].combo]);
@@ -193,17 +219,28 @@ static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
     return 0;
 }
 
+/* Labels before the pane is final count for alerts; the logs say which those are. */
+static bool in_time(void *context, const struct join_entry *prediction, const struct join_entry *label)
+{
+    const struct engine *engine = context;
+    const struct model_config *config =
+        engine->outcomes->combos[prediction->combo].series[0]->version->config;
+    int64_t end_ms = pane_start(&engine->times, 0, prediction->ts_ms) + engine->times.tiers_ms[0];
+    return label->ts_ms < time_plus(end_ms, config->label_delay_ms);
+}
+
 /* One prediction (label NULL) or pair, into every series of its combination. */
 static int add_item(struct engine *engine, const struct join_entry *prediction,
-                    const struct join_entry *label, int sign)
+                    const struct join_entry *label, int sign, bool revises)
 {
     const struct outcome_state *state = engine->outcomes;
     const struct outcome_combo *combo = &state->combos[prediction->combo];
     const struct version *version = combo->series[0]->version;
     struct outcome_item item = {.value = prediction->value,
-                                .truth = !label                                   ? 0
-                                         : prediction->kind == OUTCOME_MULTICLASS ? label->predicted
-                                                                                  : label->value,
+                                .truth = !label ? 0
+                                         : prediction->kind == OUTCOME_MULTICLASS
+                                             ? label->predicted & ~OUTCOME_NAME_ALONE
+                                             : label->value,
                                 .combo = prediction->combo,
                                 .kind = prediction->kind,
                                 .predicted = prediction->predicted,
@@ -212,15 +249,14 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
     int64_t start_ms = pane_start(&engine->times, 0, prediction->ts_ms);
     int64_t end_ms = start_ms + engine->times.tiers_ms[0];
     bool late =
-        prediction->late ||
-        (label && (label->late || label->ts_ms >= time_plus(end_ms, version->config->label_delay_ms)));
+        revises || prediction->late || (label && (label->late || !in_time(engine, prediction, label)));
     bool matured = end_ms <= version->matured_until_ms;
     if (state->restoring && (late || matured))
         return 0; /* the store has it */
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < combo->series_count; i++) {
         struct series *series = combo->series[i];
-        if (!late && matured && end_ms > series->incomplete_until_ms)
+        if (!late && matured && sign > 0 && end_ms > series->incomplete_until_ms)
             series->incomplete_until_ms = end_ms; /* a partition had been idle or absent */
         code = late || matured ? add_late(engine, series, prediction->ts_ms, &item)
                                : add_on_time(engine, series, start_ms, &item);
@@ -228,18 +264,65 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
     return code;
 }
 
+static void count_of(struct engine *engine, uint32_t number, enum label_count which, int sign)
+{
+    struct label_model *model = engine_outcomes_model_of(engine, number);
+    if (!model || engine->outcomes->restoring)
+        return;
+    model->counts[which] += sign < 0 ? UINT64_MAX : 1;
+    model->changed = true;
+}
+
 static int on_seen(void *context, const struct join_entry *prediction, int sign)
 {
-    return add_item(context, prediction, NULL, sign);
+    struct engine *engine = context;
+    count_of(engine, engine->outcomes->combos[prediction->combo].model, LABELS_SEEN, sign);
+    return add_item(context, prediction, NULL, sign, false);
+}
+
+static void on_expired(void *context, const struct join_entry *entry, bool is_label)
+{
+    const struct engine *engine = context;
+    uint32_t number = is_label ? entry->combo : engine->outcomes->combos[entry->combo].model;
+    count_of(context, number, is_label ? LABELS_ORPHANS : LABELS_UNLABELLED, 1);
 }
 
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                     int sign)
+                     int sign, bool revises)
 {
-    return add_item(context, prediction, label, sign);
+    struct engine *engine = context;
+    count_of(engine, engine->outcomes->combos[prediction->combo].model, LABELS_JOINED, sign);
+    return add_item(context, prediction, label, sign, revises);
 }
 
 /* ---- merge ---- */
+
+static uint32_t model_of(const struct outcome_state *state, const struct delta_waiting *waiting)
+{
+    uint32_t combo = waiting->entry.combo;
+    return waiting->kind == WAITING_LABEL ? combo : state->combos[combo].model;
+}
+
+/* What the join says becomes counters; want of room is said with the rows once there are labels at all. */
+static void count_fate(struct engine *engine, uint32_t number, enum join_fate fate)
+{
+    const struct label_model *model = engine_outcomes_model_of(engine, number);
+    if (!model || fate == JOIN_ADDED)
+        return;
+    if (fate == JOIN_REFUSED && model->labelled)
+        engine_outcomes_cap_model(engine, number);
+    count_of(engine, number,
+             fate == JOIN_REFUSED   ? LABELS_REFUSED
+             : fate == JOIN_CHANGED ? LABELS_CHANGED
+                                    : LABELS_DUPLICATES,
+             1);
+}
+
+/* Counts for selection rates alone: nothing waits. */
+static bool is_unlabelled(const struct delta_waiting *waiting)
+{
+    return waiting->kind == WAITING_OUTCOME && isnan(waiting->truth);
+}
 
 int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting)
 {
@@ -250,19 +333,34 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
     if (waiting->kind == WAITING_OUTCOME) {
         struct join_entry label = {.ts_ms = entry->ts_ms, .value = waiting->truth, .late = entry->late};
         label.predicted = entry->kind == OUTCOME_MULTICLASS ? (uint8_t)waiting->truth : OUTCOME_CLASS_NONE;
-        code = on_seen(engine, entry, 1);
-        if (code == 0 && !isnan(waiting->truth)) /* else no label can find it */
-            code = on_joined(engine, entry, &label, 1);
+        code = is_unlabelled(waiting) ? add_item(engine, entry, NULL, 1, false) : on_seen(engine, entry, 1);
+        if (code == 0 && !is_unlabelled(waiting)) /* else no label can find it */
+            code = on_joined(engine, entry, &label, 1, false);
     } else if (waiting->kind == WAITING_LABEL) {
         code = join_add_label(state->join, entry, &fate);
     } else {
         code = join_add_prediction(state->join, entry, &fate);
-        if (fate == JOIN_REFUSED)
-            state->combos[entry->combo].series[0]->version->capped = true;
     }
+    count_fate(engine, model_of(state, waiting), fate);
     if (code != 0 || fate == JOIN_REFUSED || state->restoring)
         return code;
     return engine_outcomes_remember(engine, waiting);
+}
+
+/* Latches models that have labels, and puts those to sleep that have none. False: it does not wait. */
+static int watch_model(struct engine *engine, const struct delta_waiting *waiting, bool *out_waits)
+{
+    const struct label_model *model = engine_outcomes_model_of(engine, model_of(engine->outcomes, waiting));
+    *out_waits = true;
+    if (!model || is_unlabelled(waiting))
+        return 0;
+    if (waiting->kind != WAITING_PREDICTION && !model->labelled)
+        engine_outcomes_saw_label(engine, model_of(engine->outcomes, waiting));
+    int code = waiting->kind == WAITING_PREDICTION && !model->labelled
+                   ? engine_outcomes_saw_prediction(engine, model_of(engine->outcomes, waiting))
+                   : 0;
+    *out_waits = !model->dormant;
+    return code;
 }
 
 int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
@@ -275,14 +373,18 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
         struct delta_waiting waiting = items[i];
         if (i + PREFETCH_AHEAD < count)
             join_prefetch(state->join, items[i + PREFETCH_AHEAD].entry.id_hash);
-        if (waiting.kind != WAITING_LABEL) {
+        if (items[i].entry.combo != COMBO_NONE)
             waiting.entry.combo = state->workers[worker].combos[items[i].entry.combo];
+        if (waiting.kind != WAITING_LABEL) {
             if (waiting.entry.combo == INTERN_NONE)
                 continue;
             waiting.entry.owner = state->combos[waiting.entry.combo].series[0]->number;
         }
+        bool waits;
         code = engine_outcomes_name_classes(engine, &waiting);
         if (code == 0)
+            code = watch_model(engine, &waiting, &waits);
+        if (code == 0 && waits)
             code = engine_outcomes_take(engine, &waiting);
     }
     return code;

@@ -15,7 +15,27 @@
 /* Families of outcome panes in the store; not part of struct pane_set. Never change them. */
 enum { PANE_OUTCOMES = 16, PANE_OUTCOMES_END = PANE_OUTCOMES + OUTCOME_TALLIES };
 
+/* Of one model, since the store began: what v1_labels shows. Never reorder. */
+enum label_count {
+    LABELS_SEEN,   /* predictions that waited */
+    LABELS_JOINED, /* … and have a label */
+    LABELS_DUPLICATES,
+    LABELS_CHANGED, /* labels that say something else than the one before */
+    LABELS_ORPHANS, /* labels that expired without a prediction */
+    LABELS_UNLABELLED,
+    LABELS_REFUSED, /* predictions and labels for which there was no room */
+    LABEL_COUNTS
+};
+
+struct label_model {
+    const struct model_config *config;
+    uint64_t counts[LABEL_COUNTS];
+    bool labelled, dormant, may_sleep;
+    bool is_new, changed; /* since the last commit */
+};
+
 struct outcome_combo {
+    uint32_t model;         /* number in outcome_state.models */
     struct series **series; /* the whole model first */
     uint32_t series_count;
     uint16_t *slots; /* groups of the version */
@@ -28,8 +48,11 @@ struct outcome_state {
     struct outcome_combo *combos;
     struct combo_groups *combo_groups; /* the same, as folding wants them */
     uint32_t combo_capacity;
+    struct intern *model_names;
+    struct label_model *models; /* by id of `model_names` */
+    uint32_t model_capacity;
     struct {
-        uint32_t *combos; /* by the worker's number; INTERN_NONE: refused */
+        uint32_t *combos; /* by the worker's number, of models too; INTERN_NONE: refused */
         uint32_t count;
     } * workers;
     uint32_t worker_count;
@@ -39,8 +62,9 @@ struct outcome_state {
     int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
     uint32_t blob_wait_s;               /* of the last entry */
     bool restoring;
-    uint32_t changed_late;  /* parts to write */
-    bool owed, owed_stored; /* windows are stale; what the store knows of it */
+    uint32_t changed_late;   /* parts to write */
+    bool owed, owed_stored;  /* windows are stale; what the store knows of it */
+    int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */
     bool sweeping;
     int64_t revised_at_ms;
 };
@@ -93,8 +117,20 @@ int engine_outcomes_name_classes(struct engine *engine, struct delta_waiting *wa
 /* After a kind byte of KIND_CLASS. */
 int engine_outcomes_restore_class(struct engine *engine, struct cursor *in) MUST_USE;
 
+/* engine_outcomes_models.c */
+/* NULL: no room for another. Pointers are good until the next call. */
+struct label_model *engine_outcomes_model(struct engine *engine, struct text name, uint32_t *out_number);
+struct label_model *engine_outcomes_model_of(const struct engine *engine, uint32_t number);
+/* Says with every row of the model's versions that something is missing. */
+void engine_outcomes_cap_model(struct engine *engine, uint32_t number);
+int engine_outcomes_saw_prediction(struct engine *engine, uint32_t number) MUST_USE;
+void engine_outcomes_saw_label(struct engine *engine, uint32_t number);
+void engine_outcomes_put_models(struct engine *engine);
+void engine_outcomes_restore_model(struct engine *engine, uint32_t number);
+
 /* engine_outcomes_store.c */
-enum { KIND_COMBO = WAITING_OUTCOME + 1, KIND_CLASS };
+int engine_outcomes_remember_model(struct engine *engine, uint32_t number) MUST_USE;
+enum { KIND_COMBO = WAITING_OUTCOME + 1, KIND_MODEL, KIND_CLASS };
 void engine_outcomes_flush_blob(struct engine *engine);
 void engine_outcomes_put(struct engine *engine);
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;

@@ -38,7 +38,9 @@ int engine_outcomes_name_classes(struct engine *engine, struct delta_waiting *wa
         return code;
     code = slot_of(engine, waiting->model, waiting->label_class, &slot);
     if (waiting->kind == WAITING_LABEL)
-        waiting->entry.predicted = slot;
+        waiting->entry.predicted = waiting->label_class
+                                       ? slot | (waiting->entry.predicted & OUTCOME_NAME_ALONE)
+                                       : OUTCOME_CLASS_NONE;
     else
         waiting->truth = slot;
     return code;

@@ -13,16 +13,18 @@
 
 #include "agent/engine_estimates.h"
 #include "agent/engine_outcomes.h"
+#include "agent/engine_versions.h"
 
 /* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
 enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
 
-#define OWED_KEY "outcome_revisions_owed"
+#define OWED_KEY  "outcome_revisions_owed"
+#define SWEPT_KEY "labels_swept_ms"
 
 /* With the kind byte: the slot of a class follows the flags. */
 enum { ENTRY_HAS_CLASS = 16 };
 
-enum { BLOB_BYTES_FULL = 256 << 10, SERIES_MAX = 64 };
+enum { BLOB_BYTES_FULL = 256 << 10, SWEEP_SLOTS = 1 << 17, PENDING = 16, SERIES_MAX = 64 };
 
 /* ---- writing ---- */
 
@@ -98,7 +100,9 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
         at = put_varint(at, entry->wait_s);
     if (!(flags & (ENTRY_ZERO | ENTRY_ONE)))
         at = put_eight(at, &entry->value);
-    at = put_varint(at, waiting->kind != WAITING_LABEL ? entry->combo : entry->owner);
+    at = put_varint(at, entry->combo);
+    if (waiting->kind == WAITING_LABEL)
+        at = put_varint(at, entry->owner);
     if (waiting->kind == WAITING_OUTCOME && !(flags & (ENTRY_TRUTH_ZERO | ENTRY_TRUTH_ONE)))
         at = put_eight(at, &waiting->truth);
     strbuf_add(blob, bytes, (size_t)(at - bytes));
@@ -126,6 +130,22 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
     }
     /* Before the entries that refer to it. */
     engine_outcomes_flush_blob(engine);
+    if (!strbuf_failed(&bytes))
+        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
+    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
+    strbuf_release(&bytes);
+    return code;
+}
+
+int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
+{
+    struct text name = intern_text(engine->outcomes->model_names, number);
+    struct strbuf bytes;
+    strbuf_init(&bytes, 1 << 16);
+    strbuf_addc(&bytes, (char)KIND_MODEL);
+    strbuf_add_varint(&bytes, name.len);
+    strbuf_add(&bytes, name.ptr, name.len);
+    engine_outcomes_flush_blob(engine); /* before the entries that refer to it */
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -218,10 +238,21 @@ void engine_outcomes_put(struct engine *engine)
     int64_t now_ms = waiting_floor(engine);
     if (engine->label_watermark_ms < now_ms)
         now_ms = engine->label_watermark_ms;
-    if (now_ms == INT64_MIN)
+    if (now_ms == INT64_MIN) {
+        engine_outcomes_put_models(engine);
         return;
+    }
     join_set_time(state->join, now_ms);
-    store_prune_waiting(engine->batch, now_ms);
+    join_sweep(state->join, SWEEP_SLOTS);
+    int64_t swept_ms = join_swept_ms(state->join);
+    if (swept_ms > state->swept_stored_ms) { /* what is pruned has been counted */
+        char value[32];
+        (void)snprintf(value, sizeof(value), "%" PRId64, swept_ms);
+        store_put_meta(engine->batch, SWEPT_KEY, value);
+        store_prune_waiting(engine->batch, swept_ms);
+        state->swept_stored_ms = swept_ms;
+    }
+    engine_outcomes_put_models(engine);
 }
 
 /* ---- reading ---- */
@@ -273,14 +304,32 @@ static int restore_combo(struct engine *engine, struct cursor *in)
                                                     (uint32_t)group_count, &combo);
 }
 
+static int restore_model(struct engine *engine, struct cursor *in)
+{
+    uint64_t len = cursor_varint(in);
+    const char *name = cursor_bytes(in, len);
+    uint32_t number;
+    if (!name || len > UINT16_MAX)
+        return ERR_CORRUPT;
+    struct label_model *model = engine_outcomes_model(engine, (struct text){name, (uint32_t)len}, &number);
+    if (!model)
+        return ERR_NOMEM;
+    model->is_new = false;
+    engine_outcomes_restore_model(engine, number);
+    uint64_t waiting =
+        model->counts[LABELS_SEEN] - model->counts[LABELS_JOINED] - model->counts[LABELS_UNLABELLED];
+    return model->dormant ? 0 : join_reserve(engine->outcomes->join, waiting);
+}
+
+/* *out_wanted: it has not been forgotten on purpose. */
 static int restore_entry(struct engine *engine, unsigned kind_byte, struct cursor *in,
-                         struct join_entry *previous)
+                         struct join_entry *previous, struct delta_waiting *out, bool *out_wanted)
 {
     enum waiting_kind kind = (enum waiting_kind)(kind_byte & ~(unsigned)ENTRY_HAS_CLASS);
     bool has_class = kind_byte & ENTRY_HAS_CLASS;
     struct outcome_state *state = engine->outcomes;
-    struct delta_waiting waiting = {.kind = kind};
-    struct join_entry *entry = &waiting.entry;
+    *out = (struct delta_waiting){.kind = kind};
+    struct join_entry *entry = &out->entry;
     const unsigned char *at = cursor_bytes(in, 1);
     unsigned flags = at ? *at : 0;
     const unsigned char *class = has_class ? cursor_bytes(in, 1) : NULL;
@@ -288,42 +337,81 @@ static int restore_entry(struct engine *engine, unsigned kind_byte, struct curso
     entry->ts_ms = (int64_t)((uint64_t)previous->ts_ms + (uint64_t)cursor_svarint(in));
     entry->wait_s = flags & ENTRY_WAITS_ALIKE ? previous->wait_s : (uint32_t)cursor_varint(in);
     entry->value = read_value(in, flags, ENTRY_ZERO, ENTRY_ONE);
-    uint64_t combo = cursor_varint(in); /* of a label: what `owner` is */
+    uint64_t combo = cursor_varint(in);
+    uint64_t owner = kind == WAITING_LABEL ? cursor_varint(in) : 0;
     if (kind == WAITING_OUTCOME)
-        waiting.truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+        out->truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
     if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
     entry->late = flags & 1;
     entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : flags >> 1 & 1;
-    bool names_class = class && (kind != WAITING_LABEL || flags >> 2 & 1);
-    entry->kind = names_class ? OUTCOME_MULTICLASS : flags >> 2 & 1;
-    if (kind != WAITING_LABEL) {
-        entry->combo = (uint32_t)combo;
-        entry->owner = state->combos[combo].series[0]->number;
-    } else {
-        entry->owner = (uint32_t)combo;
-    }
+    entry->kind = class && kind != WAITING_LABEL ? OUTCOME_MULTICLASS : flags >> 2 & 1;
+    entry->combo = (uint32_t)combo;
+    entry->owner = kind == WAITING_LABEL ? (uint32_t)owner : state->combos[combo].series[0]->number;
     *previous = *entry;
-    return engine_outcomes_take(engine, &waiting);
+    const struct label_model *model =
+        engine_outcomes_model_of(engine, kind == WAITING_LABEL ? entry->combo : state->combos[combo].model);
+    *out_wanted = !(model && model->dormant) &&
+                  time_plus(entry->ts_ms, (int64_t)entry->wait_s * 1000) >= state->swept_stored_ms;
+    return 0;
+}
+
+/* Entries on their way into the join, while what they need of its tables comes from afar. */
+struct pending {
+    struct delta_waiting items[PENDING];
+    uint32_t count, next;
+};
+
+static int push(struct engine *engine, struct pending *pending, const struct delta_waiting *waiting)
+{
+    uint32_t at = pending->next++ % PENDING;
+    int code = pending->count == PENDING ? engine_outcomes_take(engine, &pending->items[at]) : 0;
+    pending->count += pending->count < PENDING;
+    pending->items[at] = *waiting;
+    join_prefetch(engine->outcomes->join, waiting->entry.id_hash);
+    return code;
+}
+
+static int push_out(struct engine *engine, struct pending *pending)
+{
+    int code = 0;
+    uint32_t first = pending->next + PENDING - pending->count;
+    for (uint32_t i = 0; code == 0 && i < pending->count; i++)
+        code = engine_outcomes_take(engine, &pending->items[(first + i) % PENDING]);
+    pending->count = 0;
+    return code;
+}
+
+/* Those that follow in one run; combinations and models come in rows of their own. */
+static int restore_entries(struct engine *engine, struct cursor *in)
+{
+    struct join_entry previous = {0};
+    struct pending pending = {.count = 0};
+    int code = 0;
+    while (code == 0 && in->at < in->end) {
+        unsigned char kind = *in->at++;
+        struct delta_waiting waiting;
+        bool wanted = false;
+        code = (kind & ~ENTRY_HAS_CLASS) <= WAITING_OUTCOME
+                   ? restore_entry(engine, kind, in, &previous, &waiting, &wanted)
+                   : ERR_CORRUPT;
+        if (code == 0 && wanted)
+            code = push(engine, &pending, &waiting);
+    }
+    return code ? code : push_out(engine, &pending);
 }
 
 static int restore_blob(void *context, const void *bytes, size_t len)
 {
     struct engine *engine = context;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
-    struct join_entry previous = {0};
-    int code = 0;
-    while (code == 0 && in.at < in.end) {
-        unsigned char kind = *in.at++;
-        if (kind == KIND_COMBO)
-            code = restore_combo(engine, &in);
-        else if (kind == KIND_CLASS)
-            code = engine_outcomes_restore_class(engine, &in);
-        else
-            code = (kind & ~ENTRY_HAS_CLASS) <= WAITING_OUTCOME ? restore_entry(engine, kind, &in, &previous)
-                                                                : ERR_CORRUPT;
-    }
-    return code;
+    unsigned char kind = len ? *in.at : 0;
+    if (kind != KIND_COMBO && kind != KIND_MODEL && kind != KIND_CLASS)
+        return restore_entries(engine, &in);
+    in.at++;
+    if (kind == KIND_CLASS)
+        return engine_outcomes_restore_class(engine, &in);
+    return kind == KIND_COMBO ? restore_combo(engine, &in) : restore_model(engine, &in);
 }
 
 static int restore_pane(void *context, const struct stored_pane *stored)
@@ -331,6 +419,8 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     struct engine *engine = context;
     struct series *series =
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+    if (series && stored->family == PANE_PAIRED)
+        return engine_versions_restore(series->version, stored);
     bool ours = stored->family >= PANE_OUTCOMES && stored->family < PANE_OUTCOMES_END;
     if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
         return 0;
@@ -409,6 +499,9 @@ int engine_outcomes_restore(struct engine *engine, struct err *err)
     int64_t lowest_ms;
     state->owed = store_load_meta(store, OWED_KEY, owed, sizeof(owed)) == 0 && owed[0] == '1';
     state->owed_stored = state->owed;
+    char swept[32];
+    if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
+        state->swept_stored_ms = strtoll(swept, NULL, 10);
     int code = restore_matured(engine, &lowest_ms);
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_panes(

@@ -5,6 +5,7 @@
 
 #include "agent/engine_estimates.h"
 #include "agent/base/json.h"
+#include "detectors/throughput.h"
 #include "detectors/quality_report.h"
 
 enum { BINS_MAX = GRID_CATEGORIES_MAX + 8 };
@@ -334,6 +335,16 @@ static int report_family(struct engine *engine, const struct series *series,
     return put_rows(engine, series, window, end_ms, revision, engine->rows, engine->row_names, count, set);
 }
 
+static int report_volume(struct engine *engine, const struct series *series,
+                         const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                         uint32_t revision)
+{
+    struct report_row row;
+    struct text name = text_of("@events");
+    throughput_report(set->parts[PANE_ACTIVITY]->counters, window->length_ms, &row);
+    return engine_put_rows(engine, series, window, end_ms, revision, &row, &name, 1);
+}
+
 int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
                   int64_t end_ms, uint32_t revision)
 {
@@ -341,8 +352,12 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
     int code = report_features(engine, series, window, set, end_ms, revision);
     if (code == 0)
         code = report_quality(engine, series, config, set, end_ms, revision);
+    if (code == 0)
+        code = engine_volume_report(engine, series, config, end_ms, revision);
     for (int family = 0; code == 0 && family < COUNT_FAMILY_COUNT; family++)
         code = report_family(engine, series, config, set, family, end_ms, revision);
+    if (code == 0)
+        code = report_volume(engine, series, config, set, end_ms, revision);
     return code;
 }
 

@@ -201,14 +201,39 @@ static int load_reference(struct engine *engine, const struct reference_config *
     return claim(engine, known, config, err);
 }
 
+/* What the configuration asks for and the reference cannot give is said once, not found out by its absence.
+ */
+static void check_multivariate(const struct engine *engine, const struct model_config *model,
+                               const struct reference *reference)
+{
+    if (model->options.multivariate != MULTIVARIATE_OFF && !reference->multivariate && !reference->embeddings)
+        log_write(
+            engine->settings.log, LOG_WARNING, "reference",
+            "model %s: `multivariate` is on, but reference %s was built without it: features together and "
+            "embeddings are not compared; build it with --multivariate, or capture a new one",
+            model->name ? model->name : "*", reference->name);
+}
+
+static int load_of_model(struct engine *engine, const struct model_config *model,
+                         const struct reference_config *config, struct err *err)
+{
+    int code = load_reference(engine, config, err);
+    for (struct known_reference *known = engine->references; code == 0 && known; known = known->next)
+        if (known->owner == config)
+            check_multivariate(engine, model, known->reference);
+    return code;
+}
+
 static int load_configured(struct engine *engine, struct err *err)
 {
     const struct config *config = engine->config;
-    int code = load_reference(engine, &config->model_template.reference, err);
+    const struct model_config *template = &config->model_template;
+    int code = load_of_model(engine, template, &template->reference, err);
     for (uint32_t i = 0; code == 0 && i < config->model_count; i++) {
-        code = load_reference(engine, &config->models[i].reference, err);
-        for (uint32_t j = 0; code == 0 && j < config->models[i].version_count; j++)
-            code = load_reference(engine, &config->models[i].versions[j].reference, err);
+        const struct model_config *model = &config->models[i];
+        code = load_of_model(engine, model, &model->reference, err);
+        for (uint32_t j = 0; code == 0 && j < model->version_count; j++)
+            code = load_of_model(engine, model, &model->versions[j].reference, err);
     }
     return code;
 }
@@ -233,11 +258,12 @@ static int make_book(struct engine *engine)
 {
     for (struct known_reference *known = engine->references; known; known = known->next) {
         const struct reference *reference = known->reference;
-        const struct reference_config *wanted = config_reference(
-            config_model(engine->config, text_of(reference->model)), text_of(reference->version));
+        const struct model_config *model = config_model(engine->config, text_of(reference->model));
+        const struct reference_config *wanted = config_reference(model, text_of(reference->version));
         if (known->owner || wanted->kind != REFERENCE_CAPTURE ||
             strncmp(reference->source, "capture ", 8) != 0)
             continue;
+        check_multivariate(engine, model, reference);
         int code = engine_book_add(engine, reference->model, reference->version, &known->profile);
         if (code != 0)
             return code;

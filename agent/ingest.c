@@ -7,6 +7,7 @@
 #include "agent/base/hash.h"
 #include "agent/counting.h"
 #include "agent/dedup.h"
+#include "agent/outcome_event.h"
 #include "agent/versions.h"
 
 enum role { ROLE_DATA, ROLE_LABELS };
@@ -284,6 +285,11 @@ int ingest_set_profile(struct ingest *ingest, const char *model, const char *ver
     return versions_set_profile(ingest->versions, model, version, profile);
 }
 
+void ingest_set_dormant(struct ingest *ingest, const char *model, bool dormant)
+{
+    versions_set_dormant(ingest->versions, model, dormant);
+}
+
 /* ---- one event ---- */
 
 /* Must the event wait for the loop? (DESIGN §4 and §7: a grid that is not there yet, a partition that runs
@@ -356,12 +362,14 @@ static enum fate judge_label(struct ingest *ingest, struct partition *partition,
         return FATE_BEYOND_HORIZON;
     const struct model_config *config = config_model(ingest->config, ev->model);
     struct delta_waiting waiting;
-    if (!counting_label(ingest->counting, config, ev, late, *clock_ms, &waiting)) {
+    if (!counting_label(ingest->counting, ingest->delta, config, ev, late, *clock_ms, &waiting)) {
         if (config->options.task == TASK_AUTO || config->options.task == TASK_NONE)
             return late ? FATE_LATE : FATE_APPLIED; /* not ours to judge: classes of a multiclass model */
         *out_reject = REJECT_TYPE;
         return FATE_REJECTED;
     }
+    if (ev->id.ptr && !outcome_is_sampled(config, waiting.entry.id_hash))
+        return late ? FATE_LATE : FATE_APPLIED;
     if (!ev->id.ptr || delta_add_waiting(ingest->delta, &waiting) != 0) {
         *out_reject = ev->id.ptr ? REJECT_MEMORY : REJECT_ID;
         return FATE_REJECTED;
@@ -380,8 +388,8 @@ static void remember_id(struct ingest *ingest, struct partition *partition, cons
     int64_t start_ms = finest_pane(&ingest->times, ev.ts_ms, &ingest->event_pane_ms);
     if (time_plus(start_ms, ingest->times.tiers_ms[0]) >
         time_minus(partition->clock_ms[ROLE_DATA], ingest->times.lateness_ms))
-        (void)dedup_check(partition->dedup, start_ms, hash_text(ev.id, identity_seed(ev.model, ev.kind)),
-                          record->offset);
+        (void)dedup_check(partition->dedup, start_ms,
+                          hash_text(ev.id, identity_seed(ev.model, ev.version, ev.kind)), record->offset);
 }
 
 /* The fate of a decoded event; *out_hold instead when it has to wait. */

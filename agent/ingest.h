@@ -18,6 +18,8 @@ bool ingest_is_holding(const struct ingest *ingest);
 void ingest_set_limits(struct ingest *ingest, int64_t undecided_ms, int64_t ahead_ms);
 int ingest_set_profile(struct ingest *ingest, const char *model, const char *version,
                        const struct profile *profile) MUST_USE;
+/* Do predictions of a model wait for labels? */
+void ingest_set_dormant(struct ingest *ingest, const char *model, bool dormant);
 void ingest_release_held(struct ingest *ingest, struct source *source);
 
 /* Where events are counted from now on; NULL: nowhere (the source must not be polled). */

@@ -8,7 +8,7 @@
 #include "agent/panes.h"
 #include "detectors/outcomes.h"
 
-enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2 };
+enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2, EXPIRED = 4 /* and counted */ };
 
 struct table {
     struct join_entry *slots; /* open addressing, linear probing */
@@ -20,6 +20,8 @@ struct join {
     struct join_settings settings;
     struct table predictions, labels;
     int64_t now_ms;
+    int64_t swept_ms, sweep_ms; /* done; under way */
+    uint64_t sweep_at;          /* slot, of predictions first */
     struct join_stats stats;
 };
 
@@ -61,9 +63,20 @@ static struct join_entry *next_of(const struct table *table, uint64_t id_hash, u
     return NULL;
 }
 
-/* A table of the right size with what has not expired. */
-static int rebuild(struct table *table, int64_t now_ms, uint64_t *unmatched)
+static void count_expired(struct join *join, const struct join_entry *entry, bool is_label)
 {
+    if (entry->state & (MATCHED | EXPIRED))
+        return;
+    join->stats.orphans += is_label;
+    join->stats.unlabelled += !is_label;
+    if (join->settings.expired)
+        join->settings.expired(join->settings.context, entry, is_label);
+}
+
+/* A table of the right size with what has not expired. */
+static int rebuild(struct join *join, struct table *table)
+{
+    int64_t now_ms = join->now_ms;
     uint64_t live = 0, slots = SLOTS_MIN;
     for (uint64_t at = 0; at <= table->mask; at++)
         live += table->slots[at].state && expiry_of(&table->slots[at]) >= now_ms;
@@ -77,22 +90,45 @@ static int rebuild(struct table *table, int64_t now_ms, uint64_t *unmatched)
         if (entry->state && expiry_of(entry) >= now_ms)
             (void)place(&fresh, entry);
         else if (entry->state)
-            *unmatched += !(entry->state & MATCHED);
+            count_expired(join, entry, table == &join->labels);
     }
     free(table->slots);
     *table = fresh;
+    join->sweep_at = 0; /* places have changed */
+    return 0;
+}
+
+int join_reserve(struct join *join, uint64_t predictions)
+{
+    struct table *table = &join->predictions;
+    uint64_t slots = table->mask + 1, wanted = table->count + predictions;
+    if (wanted > join->settings.entries_max)
+        wanted = join->settings.entries_max;
+    while (slots * 7 < wanted * 10)
+        slots *= 2;
+    if (slots == table->mask + 1)
+        return 0;
+    struct table fresh;
+    if (!table_make(&fresh, slots))
+        return ERR_NOMEM;
+    for (uint64_t at = 0; at <= table->mask; at++)
+        if (table->slots[at].state)
+            (void)place(&fresh, &table->slots[at]);
+    free(table->slots);
+    *table = fresh;
+    join->sweep_at = 0;
     return 0;
 }
 
 /* Room for one more: ERR_LIMIT when the table is full of what has not expired. */
-static int make_room(struct join *join, struct table *table, uint64_t *unmatched)
+static int make_room(struct join *join, struct table *table)
 {
     bool full = table->count >= join->settings.entries_max;
     if (!full && (table->count + 1) * 10 <= (table->mask + 1) * 7)
         return 0;
     if (full && table->first_expiry_ms >= join->now_ms)
         return ERR_LIMIT;
-    int code = rebuild(table, join->now_ms, unmatched);
+    int code = rebuild(join, table);
     return code == 0 && table->count >= join->settings.entries_max ? ERR_LIMIT : code;
 }
 
@@ -104,7 +140,7 @@ int join_new(struct join **out, const struct join_settings *settings)
     if (!join)
         return ERR_NOMEM;
     join->settings = *settings;
-    join->now_ms = INT64_MIN;
+    join->now_ms = join->swept_ms = join->sweep_ms = INT64_MIN;
     if (!table_make(&join->predictions, SLOTS_MIN) || !table_make(&join->labels, SLOTS_MIN)) {
         join_free(join);
         return ERR_NOMEM;
@@ -126,6 +162,57 @@ void join_set_time(struct join *join, int64_t now_ms)
 {
     if (now_ms > join->now_ms)
         join->now_ms = now_ms;
+}
+
+static void sweep_slot(struct join *join, struct join_entry *entry, bool is_label)
+{
+    if (!entry->state || (entry->state & EXPIRED) || expiry_of(entry) >= join->sweep_ms)
+        return;
+    count_expired(join, entry, is_label);
+    entry->state |= EXPIRED;
+}
+
+void join_sweep(struct join *join, uint64_t slots)
+{
+    uint64_t predictions = join->predictions.mask + 1, all = predictions + join->labels.mask + 1;
+    if (join->sweep_at == 0) {
+        if (join->now_ms == join->swept_ms)
+            return;
+        join->sweep_ms = join->now_ms;
+    }
+    for (; slots > 0 && join->sweep_at < all; slots--, join->sweep_at++) {
+        if (join->sweep_at < predictions)
+            sweep_slot(join, &join->predictions.slots[join->sweep_at], false);
+        else
+            sweep_slot(join, &join->labels.slots[join->sweep_at - predictions], true);
+    }
+    if (join->sweep_at == all) {
+        join->swept_ms = join->sweep_ms;
+        join->sweep_at = 0;
+    }
+}
+
+int64_t join_swept_ms(const struct join *join)
+{
+    return join->swept_ms;
+}
+
+int join_keep(struct join *join, bool (*keep)(void *context, const struct join_entry *entry, bool is_label),
+              void *context)
+{
+    struct table *const tables[] = {&join->predictions, &join->labels};
+    for (int i = 0; i < 2; i++) {
+        struct table fresh, *table = tables[i];
+        if (!table_make(&fresh, table->mask + 1))
+            return ERR_NOMEM;
+        for (uint64_t at = 0; at <= table->mask; at++)
+            if (table->slots[at].state && keep(context, &table->slots[at], i == 1))
+                (void)place(&fresh, &table->slots[at]);
+        free(table->slots);
+        *table = fresh;
+    }
+    join->sweep_at = 0;
+    return 0;
 }
 
 void join_get_stats(const struct join *join, struct join_stats *out)
@@ -158,8 +245,9 @@ bool join_may_pair(const struct join_entry *prediction, const struct join_entry 
 {
     if (prediction->kind == OUTCOME_MULTICLASS)
         return label->predicted != OUTCOME_CLASS_NONE;
+    bool has_value = label->predicted == OUTCOME_CLASS_NONE || !(label->predicted & OUTCOME_NAME_ALONE);
     bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
-    return label->kind != OUTCOME_MULTICLASS && (prediction->kind != OUTCOME_BINARY || is_class);
+    return has_value && (prediction->kind != OUTCOME_BINARY || is_class);
 }
 
 /* Do two entries stand for the same event? Ids come back after they have expired. */
@@ -182,23 +270,88 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
            time_plus(label->ts_ms, (int64_t)label->owner * 1000) <= expiry_of(prediction);
 }
 
-static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction)
+/* Is the label `a` to be taken rather than `b`? */
+static bool is_better(const struct join_entry *a, const struct join_entry *b)
 {
-    struct join_entry *best = NULL, *label;
-    for (uint64_t at = UINT64_MAX; (label = next_of(&join->labels, prediction->id_hash, &at));)
-        if (may_join(join, prediction, label) && (!best || compare(label, best) < 0))
+    if (a->kind == JOIN_LAST && a->ts_ms != b->ts_ms)
+        return a->ts_ms > b->ts_ms;
+    return compare(a, b) < 0;
+}
+
+static bool is_in_time(const struct join *join, const struct join_entry *prediction,
+                       const struct join_entry *label)
+{
+    return !label->late &&
+           (!join->settings.in_time || join->settings.in_time(join->settings.context, prediction, label));
+}
+
+/* The label that counts in the end; *out_first: the one that counts before, NULL when there is no other.
+ * `without`: as if that one had not come. */
+static struct join_entry *label_of(const struct join *join, const struct join_entry *prediction,
+                                   const struct join_entry *without, struct join_entry **out_first)
+{
+    struct join_entry *best = NULL, *first = NULL, *label;
+    for (uint64_t at = UINT64_MAX; (label = next_of(&join->labels, prediction->id_hash, &at));) {
+        if (label == without || !may_join(join, prediction, label))
+            continue;
+        if (!best || is_better(label, best))
             best = label;
+        if (label->kind == JOIN_LAST && (!first || is_better(label, first)) &&
+            is_in_time(join, prediction, label))
+            first = label;
+    }
+    *out_first = first != best ? first : NULL;
     return best;
+}
+
+/* What two labels say of a prediction: first the one, then the other in its place. */
+static int give_revision(struct join *join, struct join_entry *prediction, struct join_entry *first,
+                         struct join_entry *last, int sign)
+{
+    const struct join_settings *settings = &join->settings;
+    if (!first)
+        return 0;
+    int code = settings->joined(settings->context, prediction, first, -sign, true);
+    return code ? code : settings->joined(settings->context, prediction, last, sign, true);
 }
 
 static int give_pair(struct join *join, struct join_entry *prediction, int sign)
 {
-    struct join_entry *label = label_of(join, prediction);
+    struct join_entry *first, *label = label_of(join, prediction, NULL, &first);
     if (!label)
         return 0;
     label->state |= MATCHED;
     prediction->state |= MATCHED;
-    return join->settings.joined(join->settings.context, prediction, label, sign);
+    const struct join_settings *settings = &join->settings;
+    if (first)
+        first->state |= MATCHED;
+    int code = settings->joined(settings->context, prediction, first ? first : label, sign, false);
+    return code ? code : give_revision(join, prediction, first, label, sign);
+}
+
+/* A label has been added: only what it changes is taken back and said anew. */
+static int change_pair(struct join *join, struct join_entry *prediction, const struct join_entry *added)
+{
+    const struct join_settings *settings = &join->settings;
+    struct join_entry *old_first, *new_first;
+    struct join_entry *old = label_of(join, prediction, added, &old_first);
+    struct join_entry *new = label_of(join, prediction, NULL, &new_first);
+    struct join_entry *old_said = old_first ? old_first : old, *new_said = new_first ? new_first : new;
+    int code = 0;
+    if (new) {
+        new->state |= MATCHED;
+        new_said->state |= MATCHED;
+        prediction->state |= MATCHED;
+    }
+    if (old_said != new_said && old_said)
+        code = settings->joined(settings->context, prediction, old_said, -1, false);
+    if (code == 0 && old_said != new_said && new_said)
+        code = settings->joined(settings->context, prediction, new_said, 1, false);
+    if (old_first == new_first && old == new)
+        return code;
+    if (code == 0)
+        code = give_revision(join, prediction, old_first, old, -1);
+    return code ? code : give_revision(join, prediction, new_first, new, 1);
 }
 
 static int give_prediction(struct join *join, struct join_entry *prediction, int sign)
@@ -240,7 +393,7 @@ int join_add_prediction(struct join *join, const struct join_entry *prediction, 
         *known = entry;
         return give_prediction(join, known, 1);
     }
-    int code = make_room(join, &join->predictions, &join->stats.unlabelled);
+    int code = make_room(join, &join->predictions);
     if (code == ERR_LIMIT) {
         join->stats.refused++;
         *out_fate = JOIN_REFUSED;
@@ -255,8 +408,45 @@ static bool same_value(const struct join_entry *a, const struct join_entry *b)
     return !(a->value < b->value) && !(a->value > b->value);
 }
 
+/* Beside the others of its id: which one counts is another question for each prediction. */
+static int add_last_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
+{
+    struct join_entry entry = *label, *known;
+    uint32_t count = 0;
+    entry.state = USED;
+    *out_fate = JOIN_ADDED;
+    for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at)); count++) {
+        if (!overlaps(known, &entry))
+            continue;
+        *out_fate = *out_fate == JOIN_CHANGED || !same_value(known, &entry) ? JOIN_CHANGED : JOIN_DUPLICATE;
+        if (compare(known, &entry) == 0) {
+            *out_fate = JOIN_DUPLICATE;
+            join->stats.duplicates++;
+            return 0;
+        }
+    }
+    join->stats.duplicates += *out_fate == JOIN_DUPLICATE;
+    join->stats.changed += *out_fate == JOIN_CHANGED;
+    int code = count < JOIN_LABELS_MAX ? make_room(join, &join->labels) : ERR_LIMIT;
+    if (code == ERR_LIMIT) {
+        join->stats.refused++;
+        *out_fate = JOIN_REFUSED;
+        return 0;
+    }
+    if (code != 0)
+        return code;
+    const struct join_entry *added = place(&join->labels, &entry);
+    struct join_entry *prediction;
+    for (uint64_t at = UINT64_MAX;
+         code == 0 && (prediction = next_of(&join->predictions, entry.id_hash, &at));)
+        code = change_pair(join, prediction, added);
+    return code;
+}
+
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
 {
+    if (label->kind == JOIN_LAST)
+        return add_last_label(join, label, out_fate);
     struct join_entry entry = *label, *known;
     bool others = false; /* labels of another time with the same id */
     entry.state = USED;
@@ -274,7 +464,7 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
         *known = entry;
         return code ? code : give_pairs(join, entry.id_hash, 1);
     }
-    int code = make_room(join, &join->labels, &join->stats.orphans);
+    int code = make_room(join, &join->labels);
     if (code == ERR_LIMIT) {
         join->stats.refused++;
         *out_fate = JOIN_REFUSED;
@@ -287,4 +477,31 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
         code = give_pairs(join, entry.id_hash, -1);
     (void)place(&join->labels, &entry);
     return code ? code : give_pairs(join, entry.id_hash, 1);
+}
+
+/* The label that counts at maturity. */
+static const struct join_entry *timely_label_of(const struct join *join, const struct join_entry *prediction)
+{
+    struct join_entry *first, *best = label_of(join, prediction, NULL, &first);
+    if (first)
+        return first;
+    return best && is_in_time(join, prediction, best) ? best : NULL;
+}
+
+void join_each_shared(const struct join *join, int64_t from_ms, int64_t to_ms,
+                      void (*fn)(void *context, const struct join_entry *prediction,
+                                 const struct join_entry *other, const struct join_entry *label),
+                      void *context)
+{
+    for (uint64_t slot = 0; slot <= join->predictions.mask; slot++) {
+        const struct join_entry *entry = &join->predictions.slots[slot], *other;
+        if (!entry->state || entry->late || entry->ts_ms < from_ms || entry->ts_ms >= to_ms)
+            continue;
+        const struct join_entry *label = timely_label_of(join, entry);
+        if (!label)
+            continue;
+        for (uint64_t at = UINT64_MAX; (other = next_of(&join->predictions, entry->id_hash, &at));)
+            if (other->owner != entry->owner && !other->late && timely_label_of(join, other) == label)
+                fn(context, entry, other, label);
+    }
 }

@@ -11,6 +11,9 @@
  * clock, so nothing is forgotten that could still be met (unless a partition returns from idleness or
  * absence).
  *
+ * With JOIN_LAST the best of the labels that came in time joins, and when another label came last, that one
+ * takes its place as a revision. All labels of an id are then kept, up to JOIN_LABELS_MAX.
+ *
  * Memory: 40 bytes per entry at a load of at most 0.7. Nothing is removed before it expires in event time; a
  * full table refuses and counts. Loop thread only; no clock of its own.
  */
@@ -21,6 +24,8 @@
 
 struct join;
 
+enum { JOIN_FIRST, JOIN_LAST };
+
 struct join_entry {
     uint64_t id_hash; /* of model and id */
     int64_t ts_ms;
@@ -30,8 +35,9 @@ struct join_entry {
     uint32_t combo;    /* predictions: what it counts for */
     uint32_t owner;    /* predictions: versions that score the same ids are apart; labels: seconds by which
                           the clock of their partition was ahead of them */
-    uint8_t kind;      /* predictions: enum outcome_kind; labels: MULTICLASS when only the name counts */
-    uint8_t predicted; /* of several classes: the slot; labels: the slot or OUTCOME_CLASS_NONE */
+    uint8_t kind;      /* predictions: enum outcome_kind; labels: which of several counts in the end */
+    uint8_t predicted; /* of several classes: the slot; labels: the slot, with OUTCOME_NAME_ALONE when the
+                          value says nothing, or OUTCOME_CLASS_NONE */
     bool late;
     uint8_t state; /* the table's own */
 };
@@ -42,9 +48,14 @@ struct join_settings {
     int64_t late_ms;      /* a late prediction is at most so much older than what has closed */
     /* A prediction was admitted (1), or another one took its place (−1). */
     int (*seen)(void *context, const struct join_entry *prediction, int sign);
-    /* A pair; non-zero results stop and are returned. */
+    /* A pair; non-zero results stop and are returned. `revises`: it only changes what was said before (a last
+     * label after one that was in time). */
     int (*joined)(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                  int sign);
+                  int sign, bool revises);
+    /* Did the label come early enough for the first report on the prediction? NULL: always. */
+    bool (*in_time)(void *context, const struct join_entry *prediction, const struct join_entry *label);
+    /* An entry expired without ever having met another. May be NULL. */
+    void (*expired)(void *context, const struct join_entry *entry, bool is_label);
     void *context;
 };
 
@@ -55,6 +66,7 @@ void join_free(struct join *join);
  * the name of a class only about one of several classes. */
 bool join_may_pair(const struct join_entry *prediction, const struct join_entry *label);
 
+enum { JOIN_LABELS_MAX = 8 };
 enum join_fate { JOIN_ADDED, JOIN_DUPLICATE, JOIN_CHANGED, JOIN_REFUSED };
 /* What became of it in *out_fate: CHANGED is a label that says something else than the one that stays, or
  * took its place. Returns 0, ERR_NOMEM or what a callback returned. O(1) expected. */
@@ -65,14 +77,32 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
 /* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */
 void join_prefetch(const struct join *join, uint64_t id_hash);
 
+/* Makes room for so many more predictions at once, within entries_max. */
+int join_reserve(struct join *join, uint64_t predictions) MUST_USE;
+
 /* What expired before may be forgotten when room is needed. */
 void join_set_time(struct join *join, int64_t now_ms);
+
+/* Looks for what has expired in so many slots of the tables, so that it is counted in time. */
+void join_sweep(struct join *join, uint64_t slots);
+/* All that expired before has been counted; INT64_MIN: nothing yet. */
+int64_t join_swept_ms(const struct join *join);
+/* Drops what `keep` does not want, without counting. O(slots). */
+int join_keep(struct join *join, bool (*keep)(void *context, const struct join_entry *entry, bool is_label),
+              void *context) MUST_USE;
+
+/* Calls fn for every prediction of [from, to) that has a label, with each prediction of another owner that
+ * the same label belongs to; none of the three late. In no order. O(slots). */
+void join_each_shared(const struct join *join, int64_t from_ms, int64_t to_ms,
+                      void (*fn)(void *context, const struct join_entry *prediction,
+                                 const struct join_entry *other, const struct join_entry *label),
+                      void *context);
 
 struct join_stats {
     uint64_t predictions, labels; /* held now, expired ones included until they are forgotten */
     uint64_t duplicates, changed, refused;
-    uint64_t orphans;    /* labels forgotten without ever having met a prediction */
-    uint64_t unlabelled; /* predictions forgotten without a label */
+    uint64_t orphans;    /* labels that expired without ever having met a prediction */
+    uint64_t unlabelled; /* predictions that expired without a label */
     uint64_t bytes;
 };
 void join_get_stats(const struct join *join, struct join_stats *out);

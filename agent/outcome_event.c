@@ -13,6 +13,12 @@ uint32_t outcome_wait_s(const struct model_config *config, const struct pane_tim
     return wait_ms / 1000 >= UINT32_MAX ? UINT32_MAX : (uint32_t)(wait_ms / 1000 + 1);
 }
 
+bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash)
+{
+    /* Bits that the join's tables do not use for places. */
+    return config->label_sample >= 1 || (double)(id_hash >> 11) * 0x1p-53 < config->label_sample;
+}
+
 uint64_t outcome_id_hash(const struct event *ev)
 {
     return hash_text(ev->id, hash_text(ev->model, id_seed));
@@ -54,7 +60,7 @@ static bool may_be_class(const struct value *label)
 bool outcome_of_label(const struct event *ev, const struct model_config *config, struct outcome_label *out)
 {
     const struct value *label = &ev->label;
-    *out = (struct outcome_label){.kind = OUTCOME_BINARY};
+    *out = (struct outcome_label){.value = 0};
     if (config->options.task == TASK_NONE || label->type < VALUE_NUMBER || label->type > VALUE_BOOL)
         return false;
     bool number = label->type == VALUE_NUMBER && isfinite(label->number);
@@ -66,7 +72,7 @@ bool outcome_of_label(const struct event *ev, const struct model_config *config,
     if (config->options.task == TASK_REGRESSION || (is_auto && number))
         return number;
     if (config->options.task == TASK_MULTICLASS || (is_auto && class < 0)) {
-        out->kind = OUTCOME_MULTICLASS;
+        out->name_alone = true;
         out->value = value_of_name(label->text);
         return true;
     }

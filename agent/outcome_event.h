@@ -15,7 +15,7 @@ bool outcome_of_prediction(const struct event *ev, const struct model_config *co
                            const struct pane_times *times, struct join_entry *out, struct text *out_class);
 struct outcome_label {
     double value;      /* 0 or 1, a number, or a hash of the name */
-    uint8_t kind;      /* OUTCOME_MULTICLASS: only the name counts */
+    bool name_alone;   /* the value says nothing about predictions that are not of several classes */
     struct text class; /* ptr NULL: it is no name of a class */
 };
 /* The label of an event (of either kind), as join_entry.value of a label. False when there is none or it says
@@ -23,6 +23,8 @@ struct outcome_label {
 bool outcome_of_label(const struct event *ev, const struct model_config *config, struct outcome_label *out);
 /* How long either waits, in seconds. */
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times);
+/* Is the id one of the share that `label_sample` lets wait? The same for a prediction and its label. */
+bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash);
 /* The same for a prediction and its label, whatever the version. */
 uint64_t outcome_id_hash(const struct event *ev);
 

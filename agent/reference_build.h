@@ -18,6 +18,7 @@ struct reference_build {
     const char *time_column, *score_column, *prediction_column, *label_column, *id_column; /* NULL: none */
     const char *const *categorical, *const *numeric, *const *exclude; /* NULL-terminated or NULL */
     uint32_t sample_max;                                              /* 0: 1,000,000 */
+    bool multivariate; /* learns what comparing features together and embeddings needs */
 };
 
 struct reference_build_counts {

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUICK_CHECK_MS = 1000, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
+enum { QUICK_CHECK_MS = 100, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
 
 /* ---- the lock ---- */
 

@@ -197,6 +197,14 @@ int store_load_offsets(struct store *store, store_offset_fn *fn, void *context, 
 typedef int store_pane_fn(void *context, const struct stored_pane *pane);
 int store_load_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms, store_pane_fn *fn,
                      void *context, struct err *err) MUST_USE;
+/* Only some of them: the others are neither read nor unpacked. */
+struct pane_filter {
+    uint32_t parts;    /* bits, 1 << enum pane_part */
+    uint32_t families; /* bits of those below 32; the others are always wanted */
+};
+int store_load_some_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms,
+                          const struct pane_filter *filter, store_pane_fn *fn, void *context,
+                          struct err *err) MUST_USE;
 typedef int store_count_fn(void *context, const char *topic, const char *fate, const char *reason,
                            uint64_t total);
 int store_load_counts(struct store *store, store_count_fn *fn, void *context, struct err *err) MUST_USE;

@@ -59,8 +59,9 @@ struct adapter {
         store_alert_fn *alert;
         store_outbox_fn *outbox;
     };
-    uint8_t tier;        /* of panes */
-    struct arena *arena; /* one unpacked pane */
+    uint8_t tier;                     /* of panes */
+    const struct pane_filter *filter; /* NULL: all of them */
+    struct arena *arena;              /* one unpacked pane */
 };
 
 static int series_row(void *context, sqlite3_stmt *row)
@@ -150,6 +151,15 @@ int store_load_offsets(struct store *store, store_offset_fn *fn, void *context, 
     return each_row(store, store_statement(store, STATEMENT_LOAD_OFFSETS), offset_row, &to, err);
 }
 
+/* A row whose bytes nobody asks for costs no page but its own. */
+static bool is_wanted(const struct pane_filter *filter, sqlite3_stmt *row)
+{
+    if (!filter)
+        return true;
+    uint32_t family = (uint32_t)sqlite3_column_int(row, 2), part = (uint32_t)sqlite3_column_int(row, 4);
+    return part < 32 && filter->parts >> part & 1 && (family >= 32 || filter->families >> family & 1);
+}
+
 /* The key of a pane; its bytes are packed still. */
 static struct stored_pane pane_of(sqlite3_stmt *row, uint8_t tier)
 {
@@ -178,6 +188,8 @@ static sqlite3_stmt *panes_statement(struct store *store, uint8_t tier, int64_t 
 static int pane_row(void *context, sqlite3_stmt *row)
 {
     const struct adapter *to = context;
+    if (!is_wanted(to->filter, row))
+        return 0;
     struct stored_pane pane = pane_of(row, to->tier);
     arena_reset(to->arena);
     int rc = store_unpack(pane.bytes, pane.len, to->arena, &pane.bytes, &pane.len);
@@ -187,7 +199,14 @@ static int pane_row(void *context, sqlite3_stmt *row)
 int store_load_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms, store_pane_fn *fn,
                      void *context, struct err *err)
 {
-    struct adapter to = {.context = context, .pane = fn, .tier = tier, .arena = arena_new(1 << 16, 0)};
+    return store_load_some_panes(store, tier, from_ms, to_ms, NULL, fn, context, err);
+}
+
+int store_load_some_panes(struct store *store, uint8_t tier, int64_t from_ms, int64_t to_ms,
+                          const struct pane_filter *filter, store_pane_fn *fn, void *context, struct err *err)
+{
+    struct adapter to = {
+        .context = context, .pane = fn, .tier = tier, .filter = filter, .arena = arena_new(1 << 16, 0)};
     if (!to.arena)
         return err_set(err, ERR_NOMEM, "out of memory while reading the store %s", store->path);
     int rc = each_row(store, panes_statement(store, tier, from_ms, to_ms), pane_row, &to, err);

@@ -222,6 +222,8 @@
     "  CROSS JOIN json_each(CAST(r.bins AS TEXT), '$." list "') e" \
     " WHERE r.bins IS NOT NULL AND r.family IN" \
     "  (SELECT family FROM metric WHERE name IN ('mode_share', 'unknown_fields'));"
+/* Of a value `labels:MODEL` of meta: numbers of 20 digits each (engine_outcomes_models.c). */
+#define SQL_LABELS(place) "CAST(substr(value, 1 + 20 * " place ", 20) AS INTEGER)"
 
 #define SQL_VIEWS \
     SQL_RESULT_VIEW("v1_results", "result r"), \
@@ -285,6 +287,14 @@
     " FROM v1_results" \
     " WHERE metric IN ('reliability_score', 'reliability_observed', 'reliability_outside')" \
     " GROUP BY pipeline, model, version, segment, feature, window_s, window_end_s;", \
+    "CREATE VIEW v1_labels AS SELECT " SQL_PIPELINE ", substr(key, 8) AS model," \
+    "  CASE WHEN " SQL_LABELS("8") " THEN 'dormant' WHEN " SQL_LABELS("7") " THEN 'labelled'" \
+    "    ELSE 'no label yet' END AS state," \
+    "  " SQL_LABELS("0") " - " SQL_LABELS("1") " - " SQL_LABELS("5") " AS waiting," \
+    "  " SQL_LABELS("1") " AS joined, " SQL_LABELS("2") " AS duplicates," \
+    "  " SQL_LABELS("3") " AS changed, " SQL_LABELS("4") " AS orphans," \
+    "  " SQL_LABELS("5") " AS unlabelled, " SQL_LABELS("6") " AS refused" \
+    " FROM meta WHERE key >= 'labels:' AND key < 'labels;';", \
     "CREATE VIEW v1_events AS SELECT " SQL_PIPELINE ", topic, fate, reason, total FROM event_count;", \
     "CREATE VIEW v1_baselines AS SELECT " SQL_PIPELINE ", b.name AS reference, b.model, b.version, b.source," \
     "  b.hash AS reference_hash, g.id AS grid, " SQL_CLOCK("b.from_ms") " / 1000 AS from_s," \

@@ -6,7 +6,7 @@
 #include "agent/base/hash.h"
 #include "agent/kpi_names.h"
 
-enum { KEY_BYTES_MAX = 1024 };
+enum { KEY_BYTES_MAX = 1024, DORMANT_MAX = 4096 };
 static const char SEGMENT_OTHER[] = "(other)";
 
 struct profile_override { /* a profile that came after the start */
@@ -30,6 +30,8 @@ struct versions {
     struct text recent_model, recent_version;
     uint32_t series_count;
     struct profile_override *overrides;
+    struct intern *dormant; /* models that ever slept; NULL: none */
+    bool sleeps[DORMANT_MAX];
 };
 
 /* ---- life cycle ---- */
@@ -79,6 +81,7 @@ void versions_free(struct versions *versions)
         free(at);
     }
     intern_free(versions->models);
+    intern_free(versions->dormant);
     intern_free(versions->keys);
     free(versions->versions_of_model);
     free(versions);
@@ -120,9 +123,9 @@ static uint32_t segments_and_others(uint32_t limit)
     return limit > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * limit + 1;
 }
 
-uint64_t identity_seed(struct text model, enum event_kind kind)
+uint64_t identity_seed(struct text model, struct text version, enum event_kind kind)
 {
-    return hash_text(model, (uint64_t)kind + 1);
+    return hash_text(version, hash_text(model, (uint64_t)kind + 1));
 }
 
 static struct version_state *version_new(struct versions *versions, struct text model, struct text version)
@@ -132,8 +135,10 @@ static struct version_state *version_new(struct versions *versions, struct text 
         return NULL;
     state->config = config_model(versions->config, model);
     for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++)
-        state->identity_seeds[kind] = identity_seed(model, (enum event_kind)kind);
+        state->identity_seeds[kind] = identity_seed(model, version, (enum event_kind)kind);
     state->profile = profile_of(versions, model, version);
+    state->dormant = versions->dormant && intern_find(versions->dormant, model) != INTERN_NONE &&
+                     versions->sleeps[intern_find(versions->dormant, model)];
     state->bindings = calloc(versions->input_count, sizeof(struct feature_binding *));
     state->segments = intern_new(segments_and_others(versions->config->limits.segments));
     state->series =
@@ -254,6 +259,22 @@ int versions_kpis(struct versions *versions, struct version_state *state, const 
         return ERR_NOMEM;
     *out_basis = kpi_names_basis(state->kpis);
     return kpi_names_resolve(state->kpis, versions->delta, state->series, &ev->kpis, out);
+}
+
+void versions_set_dormant(struct versions *versions, const char *model, bool dormant)
+{
+    if (!versions->dormant)
+        versions->dormant = intern_new(DORMANT_MAX);
+    uint32_t number = versions->dormant ? intern_add(versions->dormant, text_of(model)) : INTERN_NONE;
+    if (number == INTERN_NONE)
+        return; /* its predictions go on to the loop, which drops them */
+    versions->sleeps[number] = dormant;
+    for (uint32_t id = 0; id < intern_count(versions->keys); id++) {
+        struct text key = intern_text(versions->keys, id);
+        const char *split = memchr(key.ptr, '\x1f', key.len);
+        if (text_equal((struct text){key.ptr, (uint32_t)(split - key.ptr)}, text_of(model)))
+            versions->items[id]->dormant = dormant;
+    }
 }
 
 static bool segment_wanted(const struct version_state *state, struct text key)

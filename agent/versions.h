@@ -15,6 +15,7 @@ struct version_state {
     uint32_t series; /* of the whole model */
     const struct profile *profile;
     const struct model_config *config;
+    bool dormant; /* its predictions do not wait for labels */
     uint64_t identity_seeds[EVENT_KIND_COUNT];
     struct feature_binding **bindings; /* by input: name ids belong to a decoder; for profile's grid */
     struct intern *segments;           /* "key=value" */
@@ -38,10 +39,12 @@ int versions_set_profile(struct versions *versions, const char *model, const cha
 /* One target per KPI of an event (kpi_names.h) and by what they are counted. */
 int versions_kpis(struct versions *versions, struct version_state *state, const struct event *ev,
                   const struct kpi_target **out, uint32_t *out_basis) MUST_USE;
+/* Of all versions of a model, also those that come later. */
+void versions_set_dormant(struct versions *versions, const char *model, bool dormant);
 /* The series of one segment of an event; what does not fit the caps joins "key=(other)"; UINT32_MAX: none. */
 uint32_t versions_segment(struct versions *versions, struct version_state *state, const struct event *ev,
                           const struct field *segment);
-/* What ids of a kind of events of a model are hashed with. */
-uint64_t identity_seed(struct text model, enum event_kind kind);
+/* What ids of a kind of events of a version are hashed with: versions may score the same ids. */
+uint64_t identity_seed(struct text model, struct text version, enum event_kind kind);
 
 #endif

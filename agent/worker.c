@@ -21,7 +21,7 @@
 
 enum { DELTAS = 3, COMMAND_RING = 4096, POLL_RECORDS = 4096, POLL_TIMEOUT_MS = 20 };
 
-enum command_type { COMMAND_ADD_SLOT, COMMAND_LIMITS, COMMAND_PROFILE, COMMAND_DURABLE };
+enum command_type { COMMAND_ADD_SLOT, COMMAND_LIMITS, COMMAND_PROFILE, COMMAND_DURABLE, COMMAND_DORMANT };
 
 struct worker_command {
     enum command_type type;
@@ -34,6 +34,10 @@ struct worker_command {
             char *model, *version;
             const struct profile *profile;
         } profile;
+        struct {
+            char *model;
+            bool dormant;
+        } dormant;
         struct {
             uint32_t slot;
             int64_t next_offset;
@@ -103,6 +107,10 @@ static void run_command(struct worker *worker, struct worker_command *command)
             ingest_release_held(worker->ingest, worker->source);
         free(command->as.profile.model);
         free(command->as.profile.version);
+        break;
+    case COMMAND_DORMANT:
+        ingest_set_dormant(worker->ingest, command->as.dormant.model, command->as.dormant.dormant);
+        free(command->as.dormant.model);
         break;
     case COMMAND_DURABLE:
         if (worker->source->ops->durable)
@@ -277,6 +285,8 @@ void worker_free(struct worker *worker)
             free(command->as.profile.model);
             free(command->as.profile.version);
         }
+        if (command->type == COMMAND_DORMANT)
+            free(command->as.dormant.model);
         free(command);
     }
     ingest_free(worker->ingest);
@@ -333,6 +343,17 @@ int worker_set_profile(struct worker *worker, const char *model, const char *ver
         free(command.as.profile.model);
         free(command.as.profile.version);
     }
+    return code;
+}
+
+int worker_set_dormant(struct worker *worker, const char *model, bool dormant)
+{
+    struct worker_command command = {.type = COMMAND_DORMANT};
+    command.as.dormant.model = strdup(model);
+    command.as.dormant.dormant = dormant;
+    int code = command.as.dormant.model ? send_command(worker, &command) : ERR_NOMEM;
+    if (code != 0)
+        free(command.as.dormant.model);
     return code;
 }
 

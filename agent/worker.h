@@ -60,6 +60,8 @@ int worker_add_slot(struct worker *worker, const struct worker_slot *slot) MUST_
  * may be read of its model. Held partitions try again.
  */
 int worker_set_limits(struct worker *worker, int64_t undecided_ms, int64_t ahead_ms) MUST_USE;
+/* Whether predictions of a model wait for labels. */
+int worker_set_dormant(struct worker *worker, const char *model, bool dormant) MUST_USE;
 int worker_set_profile(struct worker *worker, const char *model, const char *version,
                        const struct profile *profile) MUST_USE;
 /* Everything before the offset is in the store. */

@@ -187,22 +187,42 @@ HOT_INLINE bool key_is_at(const struct scan *scan, const struct shape_key *key, 
     return LIKELY(key->raw_len <= KEY_RAW_BYTES) || key_rest_is_at(scan, key, at);
 }
 
-/* The learned key at `at` (its quote), if it is a short one without escapes. */
-static struct shape_key *find_short_key(const struct scan *scan, const struct shape *shape, const char *at,
-                                        const char **out_end)
-{
 #if defined(__SSE2__)
+/* The learned key that begins at `at` (its quote), if it is a short one without escapes; `*out_len` is the
+ * length of its name. Its closing quote may be behind the end. */
+HOT_INLINE struct shape_key *find_short_key(const struct scan *scan, const struct shape *shape,
+                                            const char *at, unsigned *out_len)
+{
     static const unsigned char keep[32] = {255, 255, 255, 255, 255, 255, 255, 255,
                                            255, 255, 255, 255, 255, 255, 255, 255};
     __m128i bytes = number_load16(at + 1);
     unsigned len = (unsigned)__builtin_ctz(string_stops(bytes) | 0x10000);
-    *out_end = at + len + 2;
-    if (at[len + 1] != '"' || *out_end >= scan->end)
+    if (UNLIKELY(at[0] != '"' || at[len + 1] != '"'))
         return NULL;
+    *out_len = len;
     __m128i name = _mm_and_si128(bytes, number_load16((const char *)keep + 16 - len));
     return shape_key_find_short(scan->scanner, shape, name);
+}
+#endif
+
+/* A short learned key without a blank around it or its colon: the usual one where the guess was wrong. NULL:
+ * read it the long way. Its value may begin at the end. */
+HOT_INLINE const char *scan_short_key(const struct scan *scan, const struct shape *shape, const char *at,
+                                      struct shape_key **out_key)
+{
+#if defined(__SSE2__)
+    enum { AROUND = 3 }; /* quotes and colon */
+    unsigned len;
+    struct shape_key *key = find_short_key(scan, shape, at, &len);
+    if (UNLIKELY(!key || at[len + 2] != ':' || (unsigned char)at[len + AROUND] <= ' '))
+        return NULL;
+    /* No other spelling of the name has this length. */
+    if (UNLIKELY(key->raw_len != len + AROUND))
+        shape_key_spell(scan->scanner, key, at, len + AROUND);
+    *out_key = key;
+    return at + len + AROUND;
 #else
-    (void)scan, (void)shape, (void)at, (void)out_end;
+    (void)scan, (void)shape, (void)at, (void)out_key;
     return NULL;
 #endif
 }
@@ -215,17 +235,13 @@ static NO_INLINE const char *scan_key(struct scan *scan, struct shape *shape, co
     at = skip_space_rarely(scan, at);
     if (*at != '"' || at >= scan->end)
         return NULL;
-    const char *end;
-    struct shape_key *key = find_short_key(scan, shape, at, &end);
-    if (!key) {
-        struct value name;
-        end = scan_string(scan, at + 1, &name);
-        if (!end || end >= scan->end)
-            return NULL;
-        key = shape_key_find(scan->decoder, shape, name.text);
-        if (!key)
-            return NULL;
-    }
+    struct value name;
+    const char *end = scan_string(scan, at + 1, &name);
+    if (!end || end >= scan->end)
+        return NULL;
+    struct shape_key *key = shape_key_find(scan->decoder, shape, name.text);
+    if (!key)
+        return NULL;
     at = skip_space_rarely(scan, end);
     if (*at != ':')
         return NULL;
@@ -354,6 +370,27 @@ HOT_INLINE const char *scan_member(struct scan *scan, const char *at, struct sha
     return at;
 }
 
+/* Keys in ever new orders: guessing costs more than it saves, and is tried again now and then. Two tries: the
+ * first one learns the order anew. */
+static void note_disorder(struct shape *shape, uint32_t misses, uint32_t members)
+{
+    enum { DISORDERS_MAX = 4, TRIES = 2, UNGUESSED_OBJECTS = 126 };
+    if (LIKELY(misses * 2 <= members)) {
+        shape->disorders = 0;
+    } else if (++shape->disorders >= DISORDERS_MAX) {
+        shape->disorders = DISORDERS_MAX - TRIES;
+        shape->unguessed = UNGUESSED_OBJECTS;
+    }
+}
+
+/* The key at `at` when it was not guessed. Returns where its value begins. */
+HOT_INLINE const char *scan_unguessed_key(struct scan *scan, struct shape *shape, const char *at,
+                                          struct shape_key **out_key)
+{
+    const char *value = scan_short_key(scan, shape, at, out_key);
+    return LIKELY(value != NULL) ? value : scan_key(scan, shape, at, out_key);
+}
+
 /* `at` is behind the opening brace. */
 static const char *scan_object(struct scan *scan, const char *at, struct shape *shape, uint32_t depth)
 {
@@ -361,19 +398,22 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
         return NULL;
     uint64_t serial = ++scan->scanner->serial;
     struct shape_key **guess = &shape->first, *key;
-    uint32_t members = 0;
+    uint32_t members = 0, misses = 0;
     const char *inside = skip_space_rarely(scan, at);
     if (UNLIKELY(*inside == '}'))
         return inside + 1;
+    bool guessing = shape->unguessed == 0;
+    shape->unguessed -= !guessing;
     for (;; at++) {
         key = *guess;
-        if (LIKELY(key_is_at(scan, key, at))) {
+        if (LIKELY(guessing && key_is_at(scan, key, at))) {
             at += key->raw_len;
         } else {
-            at = scan_key(scan, shape, at, &key);
+            at = scan_unguessed_key(scan, shape, at, &key);
             if (!at)
                 return NULL;
             *guess = key;
+            misses++;
         }
         if (UNLIKELY(key->stamp == serial || at >= scan->end))
             return NULL;
@@ -389,6 +429,8 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
                 break;
         }
     }
+    if (guessing)
+        note_disorder(shape, misses, members);
     return *at == '}' && members <= scan->members_max ? at + 1 : NULL;
 }
 

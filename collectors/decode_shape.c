@@ -11,6 +11,8 @@ enum {
     PLAIN_KEYS_MAX = 8192,        /* keys that no group takes: learned only to be guessed */
     PLAIN_KEY_BYTES_MAX = 256,    /* longer ones are left to the slow path */
     SCANNER_BYTES_MAX = 64 << 20, /* arena */
+    TABLE_FIRST = 64,
+    TABLE_SPARSENESS = 8, /* places for each key: every collision is a mispredicted branch */
 };
 
 /* A key that is not guessed: its first byte is in no JSON text. */
@@ -36,7 +38,7 @@ static struct shape *shape_new(struct scanner *scanner, uint32_t node)
     struct shape *shape = calloc(1, sizeof(*shape));
     if (!shape)
         return NULL;
-    shape->table_mask = 15;
+    shape->table_mask = TABLE_FIRST - 1;
     shape->table = calloc((size_t)shape->table_mask + 1, sizeof(*shape->table));
     if (!shape->table) {
         free(shape);
@@ -98,7 +100,7 @@ static uint32_t table_slot(const struct shape *shape, struct text name, uint64_t
 
 static bool shape_grow(struct shape *shape)
 {
-    if ((shape->count + 1) * 2 <= shape->table_mask)
+    if ((shape->count + 1) * TABLE_SPARSENESS <= shape->table_mask)
         return true;
     uint32_t mask = shape->table_mask * 2 + 1;
     struct shape_key **table = calloc((size_t)mask + 1, sizeof(*table));

@@ -54,6 +54,8 @@ struct shape {
     struct shape_key *first;  /* the key an object began with last time, or scanner->nothing */
     struct shape_key **table; /* open addressing; NULL: free */
     uint32_t table_mask;
+    uint32_t disorders; /* objects in a row in whose keys most guesses were wrong */
+    uint32_t unguessed; /* so many further objects are read without guessing */
 };
 
 struct scanner {

@@ -48,6 +48,7 @@ struct kafka_source {
     struct kafka_slot **by_number;
     uint32_t number_capacity;
     struct kafka_waker *waker;
+    bool padded; /* the message at hand: kafka_record_is_padded */
     struct record_header headers[HEADERS_MAX];
     rd_kafka_message_t *batch[BATCH_MESSAGES];
 };
@@ -273,6 +274,7 @@ static enum source_verdict deliver(struct kafka_source *kafka, const struct kafk
 {
     struct record record;
     kafka_record_of(&record, slot->topic->text, message, kafka->headers, kafka->headers_max);
+    record.padded = kafka->padded;
     return sink->deliver(sink->context, slot->number, &record);
 }
 
@@ -643,11 +645,14 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
                        rd_kafka_err2str(rd_kafka_last_error()));
     size_t bytes = 0;
     for (ssize_t i = 0; i < count; i++) {
+        const rd_kafka_message_t *next = i + 1 < count ? kafka->batch[i + 1] : NULL;
         bytes += kafka->batch[i]->len;
-        if (i + 1 < count)
-            kafka_record_prefetch(kafka->batch[i + 1]);
+        if (next)
+            kafka_record_prefetch(next);
+        kafka->padded = kafka_record_is_padded(kafka->batch[i], next);
         delivered += receive(kafka, kafka->batch[i], sink);
     }
+    kafka->padded = false; /* what is kept back has no neighbour */
     kafka_waker_took(kafka->waker, bytes);
     return (int)delivered;
 }

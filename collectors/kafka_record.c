@@ -1,6 +1,10 @@
 #include "collectors/kafka_record.h"
 
-enum { PREFETCH_BYTES = 1024, CACHE_LINE_BYTES = 64 };
+enum {
+    PREFETCH_BYTES = 1024,
+    CACHE_LINE_BYTES = 64,
+    HEAD_BYTES_MAX = 128 /* of a record: its key, mostly */
+};
 
 static uint32_t read_headers(const rd_kafka_message_t *message, struct record_header *out, uint32_t max)
 {
@@ -43,4 +47,12 @@ void kafka_record_prefetch(const rd_kafka_message_t *message)
     const char *payload = message->payload;
     for (size_t at = 0; at < message->len && at < PREFETCH_BYTES; at += CACHE_LINE_BYTES)
         __builtin_prefetch(payload + at);
+}
+
+bool kafka_record_is_padded(const rd_kafka_message_t *message, const rd_kafka_message_t *next)
+{
+    if (!next || !message->payload || !next->payload)
+        return false;
+    uintptr_t end = (uintptr_t)message->payload + message->len, behind = (uintptr_t)next->payload;
+    return behind - end <= HEAD_BYTES_MAX && behind + next->len - end >= RECORD_PADDING;
 }

@@ -2,15 +2,25 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { BUCKETS_MAX = 65536 };
+/*
+ * Finding a bucket: a table of steps, one for each leading GUESS_BITS of a double (sign, exponent, some of
+ * the mantissa), says how many bounds lie below the step's first number; the few bounds inside a step are
+ * compared one by one. A binary search finds the same and costs ten mispredicted branches.
+ */
+enum { BUCKETS_MAX = 65536, GUESS_MANTISSA_BITS = 6, GUESS_SHIFT = 52 - GUESS_MANTISSA_BITS };
 
 struct ddsketch_layout {
     double gamma;
     int32_t first_key;
     uint32_t buckets; /* of one sign */
     bool negative;
-    double bounds[]; /* γ^key of every bucket: its upper end */
+    uint64_t first_step;
+    uint32_t steps;
+    uint16_t *guesses;  /* by step; behind the bounds */
+    double below_first; /* lower end of the first bucket */
+    double bounds[];    /* γ^key of every bucket: its upper end; then +inf */
 };
 
 /* γ^key by squaring: products only, so the same on every machine. */
@@ -37,6 +47,33 @@ static int32_t key_of(double gamma, double x)
     return key;
 }
 
+/* The leading bits of a number that is not negative: they order as the numbers do. */
+static uint64_t step_of(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> GUESS_SHIFT;
+}
+
+static double first_of_step(uint64_t step)
+{
+    uint64_t bits = step << GUESS_SHIFT;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void fill_guesses(struct ddsketch_layout *layout)
+{
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < layout->steps; i++) {
+        double first = first_of_step(layout->first_step + i);
+        while (below < layout->buckets && layout->bounds[below] < first)
+            below++;
+        layout->guesses[i] = (uint16_t)below;
+    }
+}
+
 struct ddsketch_layout *ddsketch_layout_new(double alpha, double smallest, double largest, bool negative)
 {
     if (!(alpha > 1e-6 && alpha <= 0.5) || !(smallest > 0) || !(largest >= smallest) || !isfinite(largest))
@@ -46,12 +83,24 @@ struct ddsketch_layout *ddsketch_layout_new(double alpha, double smallest, doubl
         return NULL;
     int32_t first = key_of(gamma, smallest);
     uint32_t buckets = (uint32_t)(key_of(gamma, largest) - first) + 1;
-    struct ddsketch_layout *layout = malloc(sizeof *layout + buckets * sizeof layout->bounds[0]);
+    uint64_t first_step = step_of(power(gamma, first));
+    uint32_t steps = (uint32_t)(step_of(power(gamma, first + (int32_t)buckets - 1)) - first_step) + 1;
+    struct ddsketch_layout *layout =
+        malloc(sizeof *layout + (buckets + 1) * sizeof layout->bounds[0] + steps * sizeof *layout->guesses);
     if (!layout)
         return NULL;
-    *layout = (struct ddsketch_layout){gamma, first, buckets, negative};
+    *layout = (struct ddsketch_layout){.gamma = gamma,
+                                       .first_key = first,
+                                       .buckets = buckets,
+                                       .negative = negative,
+                                       .first_step = first_step,
+                                       .steps = steps};
     for (uint32_t i = 0; i < buckets; i++)
         layout->bounds[i] = power(gamma, first + (int32_t)i);
+    layout->bounds[buckets] = (double)INFINITY;
+    layout->below_first = layout->bounds[0] / gamma;
+    layout->guesses = (uint16_t *)(void *)(layout->bounds + buckets + 1);
+    fill_guesses(layout);
     return layout;
 }
 
@@ -73,21 +122,15 @@ double ddsketch_gamma(const struct ddsketch_layout *layout)
 /* The bucket of a positive magnitude: the number of bounds below it. */
 static uint32_t bucket_of(const struct ddsketch_layout *layout, double x, bool *out_clipped)
 {
-    uint32_t low = 0;
-    uint32_t length = layout->buckets;
-    while (length > 0) {
-        uint32_t half = length / 2;
-        if (layout->bounds[low + half] < x) {
-            low += half + 1;
-            length -= half + 1;
-        } else {
-            length = half;
-        }
-    }
-    bool below = x <= layout->bounds[0] / layout->gamma;
+    uint64_t step = step_of(x);
+    step = step > layout->first_step ? step - layout->first_step : 0;
+    uint32_t low = layout->guesses[step < layout->steps ? step : layout->steps - 1];
+    low += layout->bounds[low] < x; /* of 1 % error: all there is to a step inside the range */
+    while (UNLIKELY(layout->bounds[low] < x))
+        low++;
     bool above = low == layout->buckets;
     if (out_clipped)
-        *out_clipped = below || above;
+        *out_clipped = x <= layout->below_first || above;
     return above ? layout->buckets - 1 : low;
 }
 

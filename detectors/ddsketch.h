@@ -23,8 +23,7 @@ void ddsketch_layout_free(struct ddsketch_layout *layout);
 uint32_t ddsketch_counters(const struct ddsketch_layout *layout);
 double ddsketch_gamma(const struct ddsketch_layout *layout);
 
-/* ⌈log_γ x⌉ for a positive x, clipped to the range (then *out_clipped is true; may be NULL). O(log buckets).
- */
+/* ⌈log_γ x⌉ for a positive x, clipped to the range (then *out_clipped is true; may be NULL). O(log α⁻¹). */
 int32_t ddsketch_key(const struct ddsketch_layout *layout, double x, bool *out_clipped);
 /* What stands for a key: 2γ^key/(γ+1). */
 double ddsketch_value(const struct ddsketch_layout *layout, int32_t key);

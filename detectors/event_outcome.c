@@ -14,9 +14,9 @@ int class_of_value(const struct value *value, const char *positive)
     if (positive)
         return text_equal(value->text, text_of(positive));
     if (value->type != VALUE_STRING) /* the two numbers that are classes compare exactly */
-        return !(value->number < 1) && !(value->number > 1)   ? 1
-               : !(value->number < 0) && !(value->number > 0) ? 0
-                                                              : -1;
+        return value->number >= 1 && value->number <= 1   ? 1
+               : value->number >= 0 && value->number <= 0 ? 0
+                                                          : -1;
     if (text_equal(value->text, text_of("1")) || text_equal(value->text, text_of("true")))
         return 1;
     return text_equal(value->text, text_of("0")) || text_equal(value->text, text_of("false")) ? 0 : -1;

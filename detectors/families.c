@@ -3,16 +3,23 @@
 #include "detectors/attributions.h"
 #include "detectors/ddsketch.h"
 #include "detectors/kpi.h"
+#include "detectors/embeddings.h"
 #include "detectors/latency.h"
+#include "detectors/multivariate_family.h"
 #include "detectors/ranking.h"
 #include "detectors/outliers.h"
 #include "detectors/scores.h"
 #include "detectors/value_types.h"
 
 const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
-    [COUNT_LATENCY] = &latency_family,   [COUNT_ATTRIBUTIONS] = &attributions_family,
-    [COUNT_KPI] = &kpi_family,           [COUNT_TYPES] = &value_types_family,
-    [COUNT_OUTLIERS] = &outliers_family, [COUNT_SCORES] = &scores_family,
+    [COUNT_LATENCY] = &latency_family,
+    [COUNT_ATTRIBUTIONS] = &attributions_family,
+    [COUNT_KPI] = &kpi_family,
+    [COUNT_TYPES] = &value_types_family,
+    [COUNT_OUTLIERS] = &outliers_family,
+    [COUNT_SCORES] = &scores_family,
+    [COUNT_MULTIVARIATE] = &multivariate_family,
+    [COUNT_EMBEDDINGS] = &embeddings_family,
     [COUNT_RANKING] = &ranking_family,
 };
 

@@ -26,6 +26,11 @@ struct kpi_view;
 struct ranking_tables;
 
 enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE, TASK_MULTICLASS };
+enum multivariate_mode {
+    MULTIVARIATE_OFF,
+    MULTIVARIATE_SAMPLED, /* one event of 16, by the hash of its id */
+    MULTIVARIATE_ALL
+};
 
 /* What a user says of a model and detectors need to know. */
 struct model_options {
@@ -36,6 +41,9 @@ struct model_options {
     double unit;      /* of regression targets (> 0) */
     struct kpi_scale *kpis; /* kpi.h */
     uint32_t kpi_count;
+    enum multivariate_mode multivariate; /* features together, and embeddings: which events are counted */
+    char **multivariate_features;        /* globs; NULL: the first 64 of the grid that are no embeddings */
+    char **embeddings;                   /* names; NULL: every array-valued feature of the reference */
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
@@ -77,6 +85,8 @@ enum count_family {
     COUNT_TYPES,        /* value_types.h */
     COUNT_OUTLIERS,     /* outliers.h */
     COUNT_SCORES,       /* scores.h */
+    COUNT_MULTIVARIATE, /* multivariate_family.h */
+    COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_RANKING,      /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */

@@ -128,9 +128,16 @@ struct target {
 };
 
 /* What only predictions say. */
-enum { RESERVED_SCORE, RESERVED_PREDICTION, RESERVED_CONFIDENCE, RESERVED_MARGIN, RESERVED_COUNT };
-static const char *const reserved_names[RESERVED_COUNT] = {FEATURE_SCORE, FEATURE_PREDICTION,
-                                                           FEATURE_CONFIDENCE, FEATURE_MARGIN};
+enum {
+    RESERVED_SCORE,
+    RESERVED_PREDICTION,
+    RESERVED_CONFIDENCE,
+    RESERVED_MARGIN,
+    RESERVED_ENTROPY,
+    RESERVED_COUNT
+};
+static const char *const reserved_names[RESERVED_COUNT] = {
+    FEATURE_SCORE, FEATURE_PREDICTION, FEATURE_CONFIDENCE, FEATURE_MARGIN, FEATURE_ENTROPY};
 
 struct feature_binding {
     const struct grid *grid;
@@ -269,7 +276,8 @@ struct feature_binding *feature_binding_new_with(const struct grid *grid, const 
         binding->has_reserved |= binding->reserved[i] != NAME_FOREIGN;
     }
     binding->has_confidence = binding->reserved[RESERVED_CONFIDENCE] != NAME_FOREIGN ||
-                              binding->reserved[RESERVED_MARGIN] != NAME_FOREIGN;
+                              binding->reserved[RESERVED_MARGIN] != NAME_FOREIGN ||
+                              binding->reserved[RESERVED_ENTROPY] != NAME_FOREIGN;
     if (make_arrays(binding) != 0 || make_tables(binding) != 0) {
         feature_binding_free(binding);
         return NULL;
@@ -455,6 +463,18 @@ static int put_reserved(struct feature_binding *binding, uint32_t f, const struc
     return 0;
 }
 
+/* What follows from other values; what is odd about those is noted with them. */
+static void put_derived(struct feature_binding *binding, uint32_t f, const struct value *value,
+                        struct feature_row *row)
+{
+    if (f == NAME_FOREIGN)
+        return;
+    if (value->type == VALUE_NUMBER && binding->targets[f].numeric)
+        put_number(binding, f, value->number, row->slot);
+    else
+        put_other(binding, f, value, row->slot);
+}
+
 static int put_prediction(struct feature_binding *binding, const struct event *ev, struct feature_row *row)
 {
     int code = put_reserved(binding, binding->reserved[RESERVED_SCORE], &ev->score, row);
@@ -462,9 +482,12 @@ static int put_prediction(struct feature_binding *binding, const struct event *e
         code = put_reserved(binding, binding->reserved[RESERVED_PREDICTION], &ev->prediction, row);
     if (code != 0 || !binding->has_confidence)
         return code;
-    struct confidence_values values = confidence_of_event(ev);
-    code = put_reserved(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, row);
-    return code ? code : put_reserved(binding, binding->reserved[RESERVED_MARGIN], &values.margin, row);
+    struct confidence_values values =
+        confidence_of_event(ev, binding->reserved[RESERVED_ENTROPY] != NAME_FOREIGN);
+    put_derived(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, row);
+    put_derived(binding, binding->reserved[RESERVED_MARGIN], &values.margin, row);
+    put_derived(binding, binding->reserved[RESERVED_ENTROPY], &values.entropy, row);
+    return 0;
 }
 
 static int feature_of_field(struct feature_binding *binding, const struct field *field, uint32_t *out)

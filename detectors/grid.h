@@ -26,6 +26,7 @@ enum feature_type { FEATURE_NUMERIC, FEATURE_CATEGORICAL };
 #define FEATURE_PREDICTION "@prediction"
 #define FEATURE_CONFIDENCE "@confidence" /* confidence.h */
 #define FEATURE_MARGIN     "@margin"
+#define FEATURE_ENTROPY    "@entropy"
 
 enum {
     GRID_FINE_BINS = 240,

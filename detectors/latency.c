@@ -85,8 +85,6 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
     row->slots[LATENCY_P99_LOW] = p99.low;
     row->slots[LATENCY_P99_HIGH] = p99.high;
     row->slots[LATENCY_CLIPPED] = (double)counters[DDSKETCH_CLIPPED] / (double)n;
-    row->slots[LATENCY_EVENTS_PER_S] =
-        (double)in->activity[EVENT_PREDICTION] * 1000.0 / (double)in->window_ms;
     row->reference_n = in->baseline ? ddsketch_count(layout, in->baseline->counters) : 0;
     if (row->reference_n) {
         struct quantile before = quantile_of(layout, in->baseline->counters, (double)row->reference_n, 0.99);

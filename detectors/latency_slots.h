@@ -10,7 +10,7 @@ enum latency_slot {
     LATENCY_P99_HIGH,
     LATENCY_P99_RATIO,
     LATENCY_CLIPPED,
-    LATENCY_EVENTS_PER_S,
+    LATENCY_UNUSED, /* was events per second: volume.h */
     LATENCY_P99_RATIO_LOW,
     LATENCY_P99_RATIO_HIGH,
     LATENCY_P99_RATIO_FLOOR,

@@ -45,113 +45,6 @@ void sums_moments(double n, const double *sum, const double *cross, uint32_t d, 
         }
 }
 
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-/* cos and sin of 2π·t by products and sums only: reduced to an eighth of a turn, then Taylor to a^17. */
-static void turn_cos_sin(double t, double *out_cos, double *out_sin)
-{
-    double fraction = t - rint(t); /* exact */
-    double quarter = rint(4 * fraction);
-    double a = 6.283185307179586476925 * (fraction - quarter / 4);
-    double a2 = a * a;
-    double sine = 0;
-    double cosine = 0;
-    for (int k = 16; k > 0; k -= 2) {
-        cosine = (1 + cosine) * -a2 / (k * (k - 1));
-        sine = (1 + sine) * -a2 / (k * (k + 1));
-    }
-    cosine += 1;
-    sine = a * (1 + sine);
-    switch ((int)quarter & 3) {
-    case 0:
-        *out_cos = cosine;
-        *out_sin = sine;
-        break;
-    case 1:
-        *out_cos = -sine;
-        *out_sin = cosine;
-        break;
-    case 2:
-        *out_cos = -cosine;
-        *out_sin = -sine;
-        break;
-    default:
-        *out_cos = sine;
-        *out_sin = -cosine;
-        break;
-    }
-}
-
-static struct rff *rff_alloc(uint32_t d, uint32_t frequencies)
-{
-    if (d == 0 || frequencies == 0 || (uint64_t)d * frequencies > UINT32_MAX)
-        return NULL;
-    struct rff *rff = malloc(sizeof *rff + (size_t)d * frequencies * sizeof rff->turns[0]);
-    if (rff) {
-        rff->d = d;
-        rff->frequencies = frequencies;
-    }
-    return rff;
-}
-
-struct rff *rff_new(uint32_t d, uint32_t frequencies, double sigma, uint64_t seed)
-{
-    struct rff *rff = sigma > 0 ? rff_alloc(d, frequencies) : NULL;
-    if (!rff)
-        return NULL;
-    size_t count = (size_t)d * frequencies;
-    for (size_t i = 0; i < count; i += 2) {
-        double u = ((double)(splitmix64(&seed) >> 11) + 1) * 0x1p-53; /* (0, 1] */
-        double v = (double)(splitmix64(&seed) >> 11) * 0x1p-53;
-        double radius = sqrt(-2 * log(u));
-        double c, s;
-        turn_cos_sin(v, &c, &s);
-        /* Rounded to float: the last bits of a logarithm are the library's. */
-        rff->turns[i] = (double)(float)(radius * c / sigma / 6.283185307179586476925);
-        if (i + 1 < count)
-            rff->turns[i + 1] = (double)(float)(radius * s / sigma / 6.283185307179586476925);
-    }
-    return rff;
-}
-
-struct rff *rff_from_omega(const double *omega, uint32_t d, uint32_t frequencies)
-{
-    struct rff *rff = rff_alloc(d, frequencies);
-    for (size_t i = 0; rff && i < (size_t)d * frequencies; i++)
-        rff->turns[i] = omega[i] / 6.283185307179586476925;
-    return rff;
-}
-
-void rff_free(struct rff *rff)
-{
-    free(rff);
-}
-
-void rff_features(const struct rff *rff, const double *x, double *out)
-{
-    double scale = 1 / sqrt(rff->frequencies); /* sqrt is exact by IEEE 754 */
-    for (uint32_t f = 0; f < rff->frequencies; f++) {
-        double t = 0;
-        for (uint32_t i = 0; i < rff->d; i++)
-            t += rff->turns[(size_t)f * rff->d + i] * x[i];
-        double c, s;
-        if (!(fabs(t) < 0x1p50)) { /* no fraction left, or not a number */
-            c = 0;
-            s = 0;
-        } else {
-            turn_cos_sin(t, &c, &s);
-        }
-        out[f] = scale * c;
-        out[rff->frequencies + f] = scale * s;
-    }
-}
-
 static int ascending(const void *left, const void *right)
 {
     const double *a = left;
@@ -219,7 +112,7 @@ struct mmd mmd_of(const double *reference_mean, double reference_n, const double
     return mmd;
 }
 
-static struct pca *pca_alloc(uint32_t d)
+struct pca *pca_alloc(uint32_t d)
 {
     struct pca *pca = calloc(1, sizeof *pca);
     if (!pca)
@@ -293,13 +186,13 @@ double pca_error(const struct pca *pca, const double *x, double *scratch)
     for (uint32_t i = 0; i < d; i++)
         scratch[i] = (x[i] - pca->mean[i]) / pca->scale[i];
     /* The discarded components are orthogonal: what they hold is what the kept ones cannot rebuild. */
-    double square = 0;
-    for (uint32_t k = pca->components; k < d; k++) {
-        double projection = 0;
-        for (uint32_t i = 0; i < d; i++)
-            projection += scratch[i] * pca->vectors[(size_t)i * d + k];
-        square += projection * projection;
-    }
+    double *projection = scratch + d, square = 0;
+    memset(projection, 0, d * sizeof *projection);
+    for (uint32_t i = 0; i < d; i++)
+        for (uint32_t k = pca->components; k < d; k++)
+            projection[k] += scratch[i] * pca->vectors[(size_t)i * d + k];
+    for (uint32_t k = pca->components; k < d; k++)
+        square += projection[k] * projection[k];
     return sqrt(square);
 }
 

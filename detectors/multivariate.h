@@ -20,13 +20,15 @@ void sums_moments(double n, const double *sum, const double *cross, uint32_t d, 
 /* ---- maximum mean discrepancy by random Fourier features ---- */
 
 /*
- * Frequencies of a Gaussian kernel. They belong to the reference and are stored with it: generated once, from
- * a seed. Features are 2·frequencies numbers: all cosines, then all sines, of norm 1. Computing them calls no
- * libm function, so that fixed-point sums of them are the same on every machine.
+ * Frequencies of a Gaussian kernel (rff.c). They belong to the reference: what it stores is seed and
+ * bandwidth, from which they come without libm, so that they are the same on every machine. Features are
+ * 2·frequencies numbers: all cosines, then all sines, of norm 1; fixed-point sums of them are the same
+ * everywhere, too.
  */
+enum { RFF_LANES = 16, RFF_FREQUENCIES_MAX = 65536 };
 struct rff {
     uint32_t d, frequencies;
-    double turns[]; /* ω/2π, frequency by frequency */
+    double turns[]; /* ω/2π: RFF_LANES frequencies side by side, coordinate by coordinate */
 };
 /* N(0, σ⁻²I) by splitmix64 and Box–Muller. NULL: out of memory or arguments. */
 struct rff *rff_new(uint32_t d, uint32_t frequencies, double sigma, uint64_t seed);
@@ -34,6 +36,8 @@ struct rff *rff_from_omega(const double *omega, uint32_t d, uint32_t frequencies
 void rff_free(struct rff *rff);
 /* out: 2·frequencies numbers in [−1, 1]. O(frequencies·d). */
 void rff_features(const struct rff *rff, const double *x, double *out);
+/* The same bits without AVX (tests). */
+void rff_features_portable(const struct rff *rff, const double *x, double *out);
 
 /* Median Euclidean distance of all pairs of rows. ERR_INVALID for n < 2, ERR_NOMEM. O(n²(d + log n)). */
 int median_distance(const double *rows, size_t n, uint32_t d, double *out) MUST_USE;
@@ -57,11 +61,13 @@ struct pca {
     double *explained;    /* d shares, descending */
     double *vectors;      /* d×d, columns by share */
 };
+/* All zero, for components that are known. NULL: no memory. */
+struct pca *pca_alloc(uint32_t d);
 /* Of standardised features; keeps the fewest components that explain at least `kept`. NULL: no memory, or
  * nothing varies. `covariance` has n − 1. O(d³). */
 struct pca *pca_new(const double *mean, const double *covariance, double n, uint32_t d, double kept);
 void pca_free(struct pca *pca);
-/* ‖z − VVᵀz‖; `scratch` has d numbers. O(d·components). */
+/* ‖z − VVᵀz‖; `scratch` has 2·d numbers. O(d·(d − components)). */
 double pca_error(const struct pca *pca, const double *x, double *scratch);
 
 /* ---- Mahalanobis, Hotelling ---- */

@@ -7,7 +7,7 @@
 #include "detectors/ddsketch.h"
 #include "detectors/outcomes_layout.h"
 #include "detectors/performance_regression.h"
-#include "detectors/portable_math.h"
+#include "detectors/portable_log.h"
 
 #define VALUE_MAX 0x1p31 /* units */
 #define LOSS_CLIP 1e-15

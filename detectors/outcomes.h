@@ -22,6 +22,7 @@ enum {
     OUTCOME_GROUP_CELLS_MAX = 256, /* of one cross of attributes; the rest is other */
     OUTCOME_CLASSES_MAX = 64,      /* named classes of a model */
     OUTCOME_CLASS_OTHER = 64,      /* the slot of all further ones */
+    OUTCOME_NAME_ALONE = 128,      /* flag of a label: its name says all, its value nothing */
     OUTCOME_CLASS_NONE = 255,      /* no slot: the value is no class */
     OUTCOME_LABELS_MIN = 30,       /* METHODS §0: labels below which a row is `insufficient`, by default */
     OUTCOME_BIAS_BINS = 20,

@@ -50,21 +50,28 @@ static void put_label_bias(struct report_row *row, const struct tally *tally, co
     }
     if (n1 < 50 || n2 < 50)
         return;
+    /* Bins too empty for the approximation go with the next, the last of them with the one before. */
     uint32_t used = 0;
-    double a = 0, b = 0; /* bins too empty for the approximation go with the next */
+    double a = 0, b = 0, share = fmin(n1, n2) / (n1 + n2);
     for (uint32_t i = 0; i < OUTCOME_BIAS_BINS; i++) {
         a += labelled[i];
         b += others[i];
-        double expected1 = (a + b) * n1 / (n1 + n2), expected2 = (a + b) * n2 / (n1 + n2);
-        if (expected1 < 5 || expected2 < 5)
+        if ((a + b) * share < 5)
             continue;
-        statistic +=
-            (a - expected1) * (a - expected1) / expected1 + (b - expected2) * (b - expected2) / expected2;
-        used++;
+        labelled[used] = a;
+        others[used++] = b;
         a = b = 0;
     }
     if (used < 2)
         return;
+    labelled[used - 1] += a;
+    others[used - 1] += b;
+    for (uint32_t i = 0; i < used; i++) {
+        double all = labelled[i] + others[i], expected1 = all * n1 / (n1 + n2),
+               expected2 = all * n2 / (n1 + n2);
+        statistic += (labelled[i] - expected1) * (labelled[i] - expected1) / expected1 +
+                     (others[i] - expected2) * (others[i] - expected2) / expected2;
+    }
     row->slots[PERF_LABEL_BIAS] = statistic;
     row->slots[PERF_LABEL_BIAS_P] = chi2_sf(statistic, used - 1);
 }

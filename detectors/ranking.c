@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "detectors/outcomes_rows.h"
-#include "detectors/portable_math.h"
+#include "detectors/portable_log.h"
 #include "detectors/ranking_slots.h"
 
 enum { CUTS = 3 };

@@ -10,6 +10,7 @@
 #include "detectors/features_private.h"
 #include "detectors/grid_build.h"
 #include "detectors/outliers.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
 
@@ -51,7 +52,7 @@ struct study {
     int64_t from_ms, to_ms;
 };
 
-enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_NAMES };
+enum { COLUMN_SCORE, COLUMN_PREDICTION, COLUMN_CONFIDENCE, COLUMN_MARGIN, COLUMN_ENTROPY, COLUMN_NAMES };
 
 void reference_free(struct reference *reference)
 {
@@ -71,6 +72,8 @@ void reference_free(struct reference *reference)
     free(reference->ignored);
     outlier_table_free(reference->outliers);
     labelled_free(reference->labelled);
+    multivariate_free(reference->multivariate);
+    embeddings_free(reference->embeddings);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -139,7 +142,7 @@ static bool is_listed(const char *const *names, struct text name)
 }
 
 /* `*` means the model's features; the reserved names only leave when a pattern says @. */
-static bool is_excluded(const char *const *globs, struct text name)
+bool reference_excludes(const char *const *globs, struct text name)
 {
     bool reserved = name.len && name.ptr[0] == '@';
     for (; globs && *globs; globs++)
@@ -155,7 +158,7 @@ static void column_init(struct column *column, struct text name, bool is_field,
     column->forced_categorical = is_listed(options->categorical, name);
     column->forced_numeric = is_listed(options->numeric, name);
     bool poses = is_field && feature_name_is_reserved(name);
-    column->excluded = poses || name.len == 0 || is_excluded(options->exclude, name);
+    column->excluded = poses || name.len == 0 || reference_excludes(options->exclude, name);
 }
 
 static void study_release(struct study *study)
@@ -196,11 +199,13 @@ static int visit_event(struct study *study, const struct event *ev, uint64_t tim
         rc = visit(&study->columns[COLUMN_SCORE], &ev->score, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_PREDICTION], &ev->prediction, times);
-        struct confidence_values confidence = confidence_of_event(ev);
+        struct confidence_values confidence = confidence_of_event(ev, true);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_CONFIDENCE], &confidence.maximum, times);
         if (rc == 0)
             rc = visit(&study->columns[COLUMN_MARGIN], &confidence.margin, times);
+        if (rc == 0)
+            rc = visit(&study->columns[COLUMN_ENTROPY], &confidence.entropy, times);
     }
     for (uint32_t i = 0; i < ev->features.count && rc == 0; i++) {
         struct column *column = column_of_field(study, &ev->features.items[i]);
@@ -603,8 +608,14 @@ static int study_init(struct study *study, const struct sample *sample,
     column_init(&study->columns[COLUMN_PREDICTION], text_of(FEATURE_PREDICTION), false, options);
     column_init(&study->columns[COLUMN_CONFIDENCE], text_of(FEATURE_CONFIDENCE), false, options);
     column_init(&study->columns[COLUMN_MARGIN], text_of(FEATURE_MARGIN), false, options);
+    column_init(&study->columns[COLUMN_ENTROPY], text_of(FEATURE_ENTROPY), false, options);
     study->column_count = COLUMN_NAMES;
     return 0;
+}
+
+static bool wants_multivariate(const struct reference_options *options)
+{
+    return options->multivariate || (options->options && options->options->multivariate != MULTIVARIATE_OFF);
 }
 
 static int build_reference(struct study *study, struct reference **out, struct err *err)
@@ -628,6 +639,10 @@ static int build_reference(struct study *study, struct reference **out, struct e
         rc = note_ignored(study, reference);
     if (rc == 0)
         rc = count_rows(study, reference);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_multivariate(reference, study->sample, options);
+    if (rc == 0 && wants_multivariate(options))
+        rc = reference_build_embeddings(reference, study->sample, options);
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
@@ -671,6 +686,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         reference_builder_free(builder);
         return NULL;
     }
+    if (wants_multivariate(options))
+        sample_keep_vectors(builder->sample);
     return builder;
 }
 

@@ -37,8 +37,10 @@ struct reference {
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
     char **ignored; /* names of fields that its events had beside the features, ascending; owned */
     uint32_t ignored_count;
-    struct outlier_table *outliers; /* derived from grid and features; owned */
-    struct labelled *labelled;      /* owned; NULL: it has no labels */
+    struct outlier_table *outliers;    /* derived from grid and features; owned */
+    struct labelled *labelled;         /* owned; NULL: it has no labels */
+    struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
+    struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
 };
 
 void reference_free(struct reference *reference);
@@ -64,6 +66,7 @@ struct reference_options {
     const char *const *numeric;
     const char *const *exclude;          /* globs of features to leave out */
     const struct model_options *options; /* NULL: defaults */
+    bool multivariate;                   /* also when the options say off */
 };
 
 /* What `options` points to must outlive the builder. */
@@ -84,6 +87,9 @@ int reference_builder_finish(struct reference_builder *builder, struct reference
 struct sample;
 struct sample *sample_new(uint32_t k);
 void sample_free(struct sample *sample);
+/* From now on arrays of at most 4096 numbers are kept, in single precision: embeddings. Otherwise a row only
+ * notes that there was one. */
+void sample_keep_vectors(struct sample *sample);
 void sample_reset(struct sample *sample);
 int sample_add(struct sample *sample, const struct event *ev) MUST_USE;
 int sample_merge(struct sample *into, const struct sample *from) MUST_USE;

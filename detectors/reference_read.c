@@ -5,6 +5,7 @@
 
 #include "agent/base/timestamp.h"
 #include "detectors/grid_build.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 
 /*
@@ -546,6 +547,18 @@ static int check_hash(const struct reader *reader, const cJSON *root, struct ref
     return 0;
 }
 
+/* What belongs to families that count by the reference. */
+static int read_models(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    const char *what = "";
+    int rc = reference_read_multivariate(root, reference, &what);
+    if (rc == ERR_INVALID)
+        return wrong(reader, "multivariate", what);
+    if (rc == 0)
+        rc = reference_read_embeddings(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "embeddings", what) : rc;
+}
+
 static int read_root(struct reader *reader, const cJSON *root, struct reference **out)
 {
     const char *format = cJSON_GetStringValue(member_of(root, "format"));
@@ -587,6 +600,8 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
     if (rc == 0)
         rc = read_labelled(reader, root, reference);
     reader->feature = NULL;
+    if (rc == 0)
+        rc = read_models(reader, root, reference);
     if (rc == 0)
         rc = check_hash(reader, root, reference);
     if (rc == 0)

@@ -3,6 +3,7 @@
 #include "agent/base/digest.h"
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
+#include "detectors/reference_multivariate.h"
 #include "detectors/reference_private.h"
 
 /*
@@ -237,6 +238,7 @@ static void write_document(const struct reference *reference, bool with_hash, st
         }
     json_object_end(&json);
     write_labelled(&json, reference->labelled);
+    reference_write_multivariate(&json, reference);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

@@ -9,12 +9,15 @@
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
+#include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/ranking_slots.h"
 #include "detectors/root_cause_slots.h"
+#include "detectors/throughput.h"
 #include "detectors/outlier_slots.h"
 #include "detectors/quality_slots.h"
 #include "detectors/score_slots.h"
+#include "detectors/volume_slots.h"
 
 static_assert((int)FEATURE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the family of features");
 static_assert((int)PERFORMANCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for performance");
@@ -24,14 +27,18 @@ static_assert((int)FAIRNESS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short
 static_assert((int)LATENCY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for latency");
 static_assert((int)ATTRIBUTION_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for attributions");
 static_assert((int)KPI_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for KPIs");
+static_assert((int)THROUGHPUT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for throughput");
 static_assert((int)PREDICTIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for predictions");
 static_assert((int)ESTIMATED_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for estimates");
 static_assert((int)COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for comparisons");
 static_assert((int)REGRESSION_COMPARISON_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for these");
 static_assert((int)VERSIONS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for versions");
+static_assert((int)MULTIVARIATE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for all features");
+static_assert((int)EMBEDDING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for embeddings");
 static_assert((int)GROUP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for groups");
 static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for quality");
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
+static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volumes");
 static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
 
 static_assert((int)RATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for rates");
@@ -111,11 +118,14 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
+#include "detectors/metrics/throughput.def"
 #include "detectors/metrics/quality.def"
 #include "detectors/metrics/outliers.def"
 #include "detectors/metrics/predictions.def"
 #include "detectors/metrics/estimated.def"
 #include "detectors/metrics/comparison.def"
+#include "detectors/metrics/multivariate.def"
+#include "detectors/metrics/volume.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -142,6 +152,7 @@ const char *family_monitor(enum family family)
         [FAMILY_ATTRIBUTION] = "attribution",
         [FAMILY_ATTRIBUTED] = "attribution",
         [FAMILY_KPI] = "kpi",
+        [FAMILY_THROUGHPUT] = "throughput",
         [FAMILY_QUALITY] = "quality",
         [FAMILY_FIELDS] = "quality",
         [FAMILY_OUTLIERS] = "quality",
@@ -151,6 +162,9 @@ const char *family_monitor(enum family family)
         [FAMILY_COMPARISON] = "performance",
         [FAMILY_REGRESSION_COMPARISON] = "performance",
         [FAMILY_VERSIONS] = "versions",
+        [FAMILY_MULTIVARIATE] = "multivariate",
+        [FAMILY_EMBEDDINGS] = "multivariate",
+        [FAMILY_ACTIVITY] = "quality",
         [FAMILY_RATES] = "performance",
         [FAMILY_RELIABILITY] = "calibration",
         [FAMILY_PARITY] = "fairness",

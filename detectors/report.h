@@ -16,7 +16,7 @@ enum family {
     FAMILY_CALIBRATION,
     FAMILY_FAIRNESS,              /* of an attribute: differences between its groups */
     FAMILY_GROUPS,                /* of one group, "attribute=value" */
-    FAMILY_LATENCY,               /* of latency_ms, and events per second */
+    FAMILY_LATENCY,               /* of latency_ms */
     FAMILY_CAUSE,                 /* of a segment: its part in the drift of a feature of the whole model */
     FAMILY_ATTRIBUTION,           /* of all attributions together */
     FAMILY_ATTRIBUTED,            /* of one feature: its part of them */
@@ -30,6 +30,10 @@ enum family {
     FAMILY_COMPARISON,            /* performance against the labelled reference */
     FAMILY_REGRESSION_COMPARISON, /* the same of regression */
     FAMILY_VERSIONS,              /* of two versions, "a vs b" */
+    FAMILY_MULTIVARIATE,          /* of all features together */
+    FAMILY_EMBEDDINGS,            /* of an array-valued feature */
+    FAMILY_THROUGHPUT,            /* "@events": how many there were */
+    FAMILY_ACTIVITY,              /* "@activity": how many events come */
     FAMILY_RATES,                 /* of a binary model: further rates with their intervals */
     FAMILY_RELIABILITY,           /* of one bin of scores: the reliability diagram */
     FAMILY_PARITY,                /* of an attribute: aggregates over its groups */

@@ -1,5 +1,6 @@
 #include "detectors/sample.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,10 @@
  * contents would fill the sample. So k counts different rows, and a stream with fewer different contents than
  * k is represented exactly.
  */
-enum { FORMAT = 1, TABLE_FIRST = 16, HASH_BYTES = 8 };
+enum { FORMAT = 1, TABLE_FIRST = 16, HASH_BYTES = 8, FLOAT_BYTES = 4 };
+
+/* How a vector that is kept is marked; VALUE_VECTOR alone only notes that there was one. */
+enum { VALUE_KEPT_VECTOR = VALUE_OTHER + 1 };
 
 static const uint64_t SEED_ID = UINT64_C(0x5a3b1e0c49d7f286);
 static const uint64_t SEED_CONTENT = UINT64_C(0xc7d24f9a6e13b508);
@@ -36,6 +40,7 @@ struct sample {
     uint64_t mask;      /* of the table; 0: none yet */
     uint64_t limit;
     uint64_t events;
+    bool vectors; /* are kept, not only noted */
     size_t row_bytes;
     struct strbuf scratch;
     const struct field **order; /* scratch: the fields of an event by name */
@@ -51,6 +56,11 @@ struct sample *sample_new(uint32_t k)
     sample->limit = UINT64_MAX;
     strbuf_init(&sample->scratch, SAMPLE_BYTES_MAX);
     return sample;
+}
+
+void sample_keep_vectors(struct sample *sample)
+{
+    sample->vectors = true;
 }
 
 void sample_reset(struct sample *sample)
@@ -313,9 +323,43 @@ static struct text get_text(struct cursor *in)
     return (struct text){bytes ? bytes : "", bytes ? (uint32_t)len : 0};
 }
 
-/* One form for what counts the same: NaN is null, there is one zero. Vectors and objects are only noted. */
-static void put_value(struct strbuf *out, const struct value *value)
+static void put_u32(struct strbuf *out, uint32_t value)
 {
+    unsigned char bytes[FLOAT_BYTES];
+    for (unsigned i = 0; i < FLOAT_BYTES; i++)
+        bytes[i] = (unsigned char)(value >> (8 * i));
+    strbuf_add(out, bytes, sizeof(bytes));
+}
+
+/* Can it be kept in single precision? */
+static bool is_keepable(const struct value *value)
+{
+    bool fits = value->type == VALUE_VECTOR && value->count <= SAMPLE_VECTOR_MAX;
+    for (uint32_t i = 0; fits && i < value->count; i++)
+        fits = fabs(value->vector[i]) <= (double)FLT_MAX;
+    return fits;
+}
+
+static void put_vector(struct strbuf *out, const struct value *value)
+{
+    strbuf_addc(out, (char)VALUE_KEPT_VECTOR);
+    strbuf_add_varint(out, value->count);
+    for (uint32_t i = 0; i < value->count; i++) {
+        float number = (float)value->vector[i] + 0.0f;
+        uint32_t bits;
+        memcpy(&bits, &number, sizeof(bits));
+        put_u32(out, bits);
+    }
+}
+
+/* One form for what counts the same: NaN is null, there is one zero. Objects are only noted; so are vectors
+ * unless they are `kept`, in single precision. */
+static void put_value(struct strbuf *out, const struct value *value, bool kept)
+{
+    if (kept && is_keepable(value)) {
+        put_vector(out, value);
+        return;
+    }
     if (value->type == VALUE_NUMBER && isnan(value->number)) {
         strbuf_addc(out, (char)VALUE_NULL);
         return;
@@ -333,14 +377,40 @@ static void put_value(struct strbuf *out, const struct value *value)
     }
 }
 
-static struct value get_value(struct cursor *in)
+/* `vectors`: room for the numbers of a row's vectors, which moves on; NULL: they are only checked. */
+static struct value get_vector(struct cursor *in, double **vectors)
+{
+    struct value value = {.type = VALUE_VECTOR};
+    uint64_t count = cursor_varint(in);
+    in->failed |= count > SAMPLE_VECTOR_MAX;
+    const unsigned char *bytes = in->failed ? NULL : cursor_bytes(in, count * FLOAT_BYTES);
+    if (!bytes)
+        return value;
+    value.count = (uint32_t)count;
+    value.vector = vectors ? *vectors : NULL;
+    for (uint32_t i = 0; i < value.count; i++, bytes += FLOAT_BYTES) {
+        uint32_t bits = 0;
+        for (unsigned k = 0; k < FLOAT_BYTES; k++)
+            bits |= (uint32_t)bytes[k] << (8 * k);
+        float number;
+        memcpy(&number, &bits, sizeof(number));
+        in->failed |= !isfinite(number);
+        if (vectors)
+            *(*vectors)++ = (double)number;
+    }
+    return value;
+}
+
+static struct value get_value(struct cursor *in, double **vectors)
 {
     struct value value = {.type = VALUE_ABSENT};
     const unsigned char *type = cursor_bytes(in, 1);
-    if (!type || *type > VALUE_OTHER) {
+    if (!type || *type > VALUE_KEPT_VECTOR) {
         in->failed = true;
         return value;
     }
+    if (*type == VALUE_KEPT_VECTOR)
+        return get_vector(in, vectors);
     value.type = (enum value_type) * type;
     if (value.type == VALUE_NUMBER) {
         uint64_t bits = get_u64(in);
@@ -385,7 +455,7 @@ static int put_fields(struct sample *sample, const struct fields *fields)
     strbuf_add_varint(&sample->scratch, fields->count);
     for (uint32_t i = 0; i < fields->count; i++) {
         put_text(&sample->scratch, sample->order[i]->name);
-        put_value(&sample->scratch, &sample->order[i]->value);
+        put_value(&sample->scratch, &sample->order[i]->value, sample->vectors);
     }
     return 0;
 }
@@ -407,10 +477,10 @@ static int put_event(struct sample *sample, const struct event *ev)
     strbuf_reset(&sample->scratch);
     strbuf_addc(&sample->scratch, (char)ev->kind);
     strbuf_add_svarint(&sample->scratch, ev->ts_ms);
-    put_value(&sample->scratch, predicts ? &ev->score : &absent);
-    put_value(&sample->scratch, predicts ? &ev->prediction : &absent);
-    put_value(&sample->scratch, predicts ? &ev->label : &absent);
-    put_value(&sample->scratch, predicts ? &ev->latency_ms : &absent);
+    put_value(&sample->scratch, predicts ? &ev->score : &absent, false);
+    put_value(&sample->scratch, predicts ? &ev->prediction : &absent, false);
+    put_value(&sample->scratch, predicts ? &ev->label : &absent, false);
+    put_value(&sample->scratch, predicts ? &ev->latency_ms : &absent, false);
     int rc = put_fields(sample, &ev->features);
     for (int i = 0; rc == 0 && i < FIELD_LISTS; i++)
         rc = put_fields(sample, field_list(ev, i));
@@ -503,7 +573,7 @@ static bool fields_are_sound(struct cursor *in)
     uint64_t count = cursor_varint(in);
     for (uint64_t i = 0; i < count && !in->failed; i++) {
         struct text name = get_text(in);
-        (void)get_value(in);
+        (void)get_value(in, NULL);
         if (i && compare_bytes(before.ptr, before.len, name.ptr, name.len) >= 0)
             return false;
         before = name;
@@ -519,7 +589,7 @@ static bool row_is_sound(const unsigned char *bytes, size_t len)
         return false;
     (void)cursor_svarint(&in);
     for (int i = 0; i < ROW_VALUES; i++)
-        (void)get_value(&in);
+        (void)get_value(&in, NULL);
     for (int i = 0; i < 1 + FIELD_LISTS; i++)
         if (!fields_are_sound(&in))
             return false;
@@ -567,7 +637,7 @@ int sample_decode_merge(const void *bytes, size_t len, struct sample *into)
 
 int sample_reader_init(struct sample_reader *reader)
 {
-    *reader = (struct sample_reader){intern_new(UINT32_C(1) << 24), NULL, 0};
+    *reader = (struct sample_reader){.names = intern_new(UINT32_C(1) << 24)};
     return reader->names ? 0 : ERR_NOMEM;
 }
 
@@ -575,6 +645,21 @@ void sample_reader_release(struct sample_reader *reader)
 {
     intern_free(reader->names);
     free(reader->fields);
+    free(reader->vectors);
+}
+
+/* Room for all vectors of a row of so many bytes: it must not move while they are read. */
+static int reserve_vectors(struct sample_reader *reader, uint32_t row_bytes)
+{
+    uint32_t most = row_bytes / FLOAT_BYTES;
+    if (most <= reader->vector_capacity)
+        return 0;
+    double *vectors = realloc(reader->vectors, most * sizeof(*vectors));
+    if (!vectors)
+        return ERR_NOMEM;
+    reader->vectors = vectors;
+    reader->vector_capacity = most;
+    return 0;
 }
 
 static int grow_fields(struct sample_reader *reader)
@@ -588,7 +673,7 @@ static int grow_fields(struct sample_reader *reader)
     return 0;
 }
 
-static int read_fields(struct sample_reader *reader, struct cursor *in, uint32_t *used)
+static int read_fields(struct sample_reader *reader, struct cursor *in, double **vectors, uint32_t *used)
 {
     uint64_t count = cursor_varint(in);
     for (uint64_t f = 0; f < count && !in->failed; f++) {
@@ -596,7 +681,7 @@ static int read_fields(struct sample_reader *reader, struct cursor *in, uint32_t
             return ERR_NOMEM;
         struct field *field = &reader->fields[(*used)++];
         field->name = get_text(in);
-        field->value = get_value(in);
+        field->value = get_value(in, vectors);
         field->name_id = intern_add(reader->names, field->name);
         if (field->name_id == INTERN_NONE)
             return ERR_NOMEM;
@@ -609,24 +694,41 @@ uint64_t sample_row_hash(const struct sample *sample, uint32_t i)
     return sample->heap[i]->hash;
 }
 
+static int compare_row_pointers(const void *a, const void *b, void *rows)
+{
+    struct row *const *all = rows;
+    return compare_rows(all[*(const uint32_t *)a], all[*(const uint32_t *)b]);
+}
+
+void sample_row_order(const struct sample *sample, uint32_t *order)
+{
+    for (uint32_t i = 0; i < sample->count; i++)
+        order[i] = i;
+    if (sample->count)
+        qsort_r(order, sample->count, sizeof(*order), compare_row_pointers, sample->heap);
+}
+
 int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
                     uint64_t *out_times)
 {
     const struct row *row = sample->heap[i];
     struct cursor in = {row->bytes, row->bytes + row->len, false};
+    if (reserve_vectors(reader, row->len) != 0)
+        return ERR_NOMEM;
+    double *vectors = reader->vectors;
     *out = (struct event){.kind = (enum event_kind)row->bytes[0]};
     in.at++;
     out->ts_ms = cursor_svarint(&in);
-    out->score = get_value(&in);
-    out->prediction = get_value(&in);
-    out->label = get_value(&in);
-    out->latency_ms = get_value(&in);
+    out->score = get_value(&in, &vectors);
+    out->prediction = get_value(&in, &vectors);
+    out->label = get_value(&in, &vectors);
+    out->latency_ms = get_value(&in, &vectors);
     struct fields *lists[1 + FIELD_LISTS] = {&out->features, &out->scores, &out->attributions, &out->groups,
                                              &out->segments};
     uint32_t first[1 + FIELD_LISTS], used = 0;
     for (int list = 0; list < 1 + FIELD_LISTS; list++) {
         uint32_t before = first[list] = used;
-        int rc = read_fields(reader, &in, &used);
+        int rc = read_fields(reader, &in, &vectors, &used);
         if (rc != 0)
             return rc;
         lists[list]->count = used - before;

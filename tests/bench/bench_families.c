@@ -7,6 +7,7 @@
  */
 #include "detectors/families.h"
 #include "detectors/ddsketch.h"
+#include "detectors/kpi.h"
 #include "detectors/outcomes.h"
 #include "detectors/reference.h"
 #include "detectors/sequential.h"
@@ -24,7 +25,8 @@ static const struct model_options model_options = {.n_min = 200, .threshold = 0.
 
 /* What the events of the stream do not carry. */
 struct extras {
-    struct field attributions[ATTRIBUTIONS_MAX], scores[CLASSES];
+    struct field attributions[ATTRIBUTIONS_MAX], scores[CLASSES], kpi;
+    struct kpi_target kpi_target;
 };
 
 struct bench {
@@ -133,6 +135,14 @@ static size_t pass(struct bench *bench, const struct family_ops *ops, struct tal
                                     .reference = bench->reference,
                                     .row = bench->row,
                                     .binding = bench->binding};
+        if (ops == &kpi_family) { /* an event of its own, with one of them */
+            bench->extras.kpi = (struct field){text_of("amount"), 0, ev.latency_ms};
+            bench->extras.kpi_target =
+                (struct kpi_target){0, kpi_scale_of(&model_options, text_of("amount"))};
+            ev.kind = EVENT_KPI;
+            ev.kpis = (struct fields){&bench->extras.kpi, 1};
+            input.kpis = &bench->extras.kpi_target;
+        }
         if (tally && ops->applies(&input)) {
             ops->add(tally, &input, 1);
             applied++;

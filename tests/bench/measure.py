@@ -8,6 +8,7 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ class Running:
     """A program in the background. Its peak memory is VmHWM of its own address space, sampled while it runs: the
     kernel's maximum of a child would contain this interpreter's."""
 
-    def __init__(self, arguments, cpu=None, environment=None, output_directory=None):
+    def __init__(self, arguments, cpu=None, environment=None, stdin=subprocess.DEVNULL):
         arguments = [str(each) for each in arguments]
         if cpu is not None:
             arguments = ["taskset", "-c", str(cpu), *arguments]
@@ -59,7 +60,7 @@ class Running:
         self._out = os.memfd_create("out")
         self._err = os.memfd_create("err")
         self._begin = time.monotonic()
-        self.process = subprocess.Popen(arguments, stdout=self._out, stderr=self._err, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(arguments, stdout=self._out, stderr=self._err, stdin=stdin,
                                         env={**os.environ, **(environment or {})})
         self._peak_mb, self._written = 0.0, 0
         self.used = None
@@ -110,6 +111,25 @@ class Running:
         self.used = Used(usage.ru_utime + usage.ru_stime, wall, self._peak_mb, self._written, out, err)
         return self.used
 
+    def wait_sampling(self, timeout=600, every_s=0.1):
+        """As wait; also resident memory in MB, sampled all along."""
+        samples, stop = [], threading.Event()
+
+        def sample():
+            while not stop.wait(every_s):
+                try:
+                    samples.append(self.resident_mb())
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            return self.wait(timeout), samples
+        finally:
+            stop.set()
+            thread.join()
+
     def stop(self, timeout=30):
         self.sample()
         self.process.terminate()
@@ -135,8 +155,9 @@ def applied(store, events):
         raise Failed(f"{got} of {events} events were applied")
 
 
-def configuration(path, brokers, topic, reference=None, hourly=False, commit_interval="10s"):
-    """A configuration in the benchmark's directory; store run.db beside it. Without brokers for files only."""
+def configuration(path, brokers, topic, reference=None, hourly=False, commit_interval="10s", task="none"):
+    """A configuration in the benchmark's directory; store run.db beside it. Without brokers for files only. The stream has
+    no labels, which `task: none` says; with any other task every prediction is kept for the label it may get."""
     lines = ["api_version: 1", "pipeline: bench",
              f"store: {{path: {path.parent}/run.db, commit_interval: {commit_interval}}}", "workers: 1"]
     if brokers:
@@ -149,7 +170,7 @@ def configuration(path, brokers, topic, reference=None, hourly=False, commit_int
     if topic:
         lines.append(f"    topic: {topic}")
     if reference:
-        lines += ["models:", '  - name: "*"', f"    reference: {{file: {reference}}}"]
+        lines += ["models:", '  - name: "*"', f"    task: {task}", f"    reference: {{file: {reference}}}"]
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -85,6 +85,9 @@ def _kafka(table, results):
               f"{core['rate_ratio']:.2f} ({core['driftd']['rate'] / 1e3:.0f} k ÷ {core['count']['rate'] / 1e3:.0f} k)", "≥ 0.7",
               core["rate_ratio"] >= 0.7)
     table.add("events/s, cores shared with the broker", f"{free['driftd']['rate'] / 1e3:.0f} k (counting {free['count']['rate'] / 1e3:.0f} k)")
+    waiting = results["kafka"]["waiting"]
+    table.add("… predictions kept for labels (default task)", f"{waiting['cpu_ns'] / free['count']['cpu_ns']:.2f} ({waiting['cpu_ns']:.0f} ns, "
+              f"{waiting['peak_mb']:.0f} MB)")
     table.add("peak memory catching up", f"{free['driftd']['peak_mb']:.0f} MB (counting {free['count']['peak_mb']:.0f} MB)")
 
 
@@ -135,6 +138,14 @@ def _pipeline(table, results):
               f"{row['cpu_ns']:.0f} ns/event, peak {row['peak_mb']:.0f} MB")
 
 
+def _hour(table, results):
+    row = results["hour"]
+    first, second, last = row["resident_mb_at_thirds"]
+    grows = last > second * 1.02 + 0.5
+    table.add("resident, 20 × 50, an hour of events: ⅓, ⅔, end", f"{first:.1f}, {second:.1f}, {last:.1f} MB (peak {row['peak_mb']:.1f})",
+              "≤ 64 MB, level", row["peak_mb"] <= 64 and not grows)
+
+
 def _start(table, results):
     row = results["start"]
     table.add(f"start with {row['series']} series to consuming", f"{row['first_poll_ms']:.0f} ms (first record {row['first_record_ms']:.0f})",
@@ -147,7 +158,7 @@ def _size(table, results):
 
 
 SECTIONS = {"kafka": _kafka, "decode": _decode, "statistics": _statistics, "replay": _replay, "java": _java, "live": _live,
-            "start": _start, "size": _size, "store_day": _store_day, "pipeline": _pipeline}
+            "start": _start, "hour": _hour, "size": _size, "store_day": _store_day, "pipeline": _pipeline}
 
 
 def table(results):

@@ -328,3 +328,40 @@ def test_champion_and_challenger_and_kills(contest, loan_reference, tmp_path):
     driftd.run("replay", "-q", "-c", config, *files)
     assert kills >= 4
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
+
+
+def test_versions_that_score_the_same_ids(tmp_path, loan_reference, loan_events):
+    """A challenger in the shadow of the champion: McNemar's test on what just one of them got right."""
+    events = []
+    for at, name, event in loan_events[:1500]:
+        events.append((at, name, event))
+        if int(name.split("-")[1]) % 2:
+            events.append((at, name, {**event, "version": "2", "prediction": int(event["score"] >= 0.9)}))
+    truth = [int(float(row["repaid"])) for row in car_loan.rows()]
+    labels = {name: (at + 4 * 3_600_000, name, {"type": "label", "model": "car_loan", "id": name, "ts": at + 4 * 3_600_000,
+                                               "label": truth[int(name.split("-")[1])]}) for at, name, _ in events}
+    files = [car_loan.write_ndjson(tmp_path / "p.ndjson", events), car_loan.write_ndjson(tmp_path / "l.ndjson", labels.values())]
+    config, store = contest_config(tmp_path, loan_reference)
+    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
+    rng = random.Random(4)
+    for _ in range(5):
+        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.1, 0.5))
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, *files)
+    rows = driftd.query(store, "SELECT metric, window_s, window_end_s, value, p_value FROM v1_results WHERE monitor = 'versions'")
+    values = {row[:3]: row[3:] for row in rows}
+    ends = {key[1:] for key in values}
+    assert len(ends) > 100
+    for window, end in sorted(ends)[::23]:
+        part = [(event, truth[int(name.split("-")[1])]) for at, name, event in events if (end - window) * 1000 <= at < end * 1000]
+        sides = [{event["id"]: event["prediction"] == label for event, label in part if event["version"] == version} for version in "12"]
+        both = sides[0].keys() & sides[1].keys()
+        cells = [sum((sides[0][name], sides[1][name]) == cell for name in both) for cell in ((1, 1), (1, 0), (0, 1), (0, 0))]
+        names = ("both_right", "only_first_right", "only_second_right", "both_wrong")
+        assert values["versions_paired", window, end][0] == len(both)
+        if both:
+            assert [values[f"versions_{name}", window, end][0] for name in names] == cells
+            discordant = cells[1] + cells[2]
+            want = stats.binomtest(cells[1], discordant).pvalue if discordant else 1
+            assert values["versions_only_second_right", window, end][1] == pytest.approx(want, abs=1e-12)

@@ -205,3 +205,11 @@ def test_degenerate(tmp_path, name):
     if name == "constant":
         assert {value for metric, value, *_ in found if metric == "kpi_sd"} == {0.0}
         assert {p for metric, _, p, *_ in found if metric == "kpi_difference"} == {None}
+
+
+def test_rules_may_judge_kpis(tmp_path):
+    rules = "rules: [{name: basket, metric: kpi_difference, feature: basket, window: 1h, warning: 10, critical: 200, max_p: 0.001}]\n"
+    store = streams.replay(tmp_path, "s", BODY + rules, [streams.write(tmp_path / "k.ndjson", EVENTS)])
+    alerts = driftd.query(store, "SELECT feature, segment, severity, fired_s FROM v1_alerts WHERE rule = 'basket' AND segment = ''")
+    assert [(feature, severity) for feature, _, severity, _ in alerts] == [("basket", "warning")]
+    assert START // 1000 + 4 * 3600 < alerts[0][3] <= START // 1000 + 5 * 3600

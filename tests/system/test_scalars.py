@@ -89,7 +89,9 @@ def test_latency(found, hour):
     assert ratio["value"] == pytest.approx(numpy.quantile(values, 0.99, method="lower") / reference, rel=0.02)
     assert ratio["reference_n"] == N_REFERENCE and ratio["low"] < ratio["value"]
     assert ratio["state"] == ("warning" if hour == SLOW else "ok")
-    assert found["m", hour, "@latency_ms", "events_per_second"]["value"] == pytest.approx(N / 3600)
+    for model in ("m", "multi"):
+        assert found[model, hour, "@events", "events_per_second"]["value"] == pytest.approx(N / 3600)
+        assert found[model, hour, "@events", "predictions"]["value"] == N
 
 
 @pytest.mark.parametrize("hour", range(4))
@@ -124,6 +126,7 @@ def lead(data):
 
 
 DERIVED = {("m", "@confidence"): confidence, ("multi", "@confidence"): lambda data: data["scores"].max(axis=1), ("multi", "@margin"): lead,
+           ("multi", "@entropy"): lambda data: scipy.stats.entropy(data["scores"], axis=1, base=3),
            ("m", "@score"): lambda data: data["score"]}
 
 
@@ -209,3 +212,24 @@ def test_degenerate(tmp_path, files, name):
         assert values["@attributions", "attribution_ndcg"] is None
     if name == "strange":
         assert values["@attributions", "attribution_unknown_rate"] == 1
+
+
+CAPTURED = """time: {tiers: [10m, 1h], lateness: 10m, idle_timeout: 2s}
+windows: [{length: 1h, slide: 10m}]
+models: [{name: "*", reference: {capture: {duration: 1h, minimum_events: 500}}}]
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_captured_reference(tmp_path, files, workers):
+    """Latency, attributions and confidence of the first hour are the reference of the rest, whoever counts."""
+    rows = [row for row in files[1] if row["ts"] < START + 3 * HOUR]
+    whole = streams.replay(tmp_path, "whole", CAPTURED, [streams.write(tmp_path / "all.ndjson", rows)])
+    parts = [streams.write(tmp_path / f"{i}.ndjson", rows[i::3]) for i in range(3)]
+    assert driftd.difference(driftd.canonical(whole), driftd.canonical(streams.replay(tmp_path, "parts", CAPTURED, parts, workers))) == ""
+    end = (START + 3 * HOUR) // 1000
+    found = {(feature, metric): (value, state, n) for feature, metric, value, state, n in driftd.query(
+        whole, "SELECT feature, metric, value, state, reference_n FROM v1_results WHERE model = 'm' AND window_end_s = ?", end)}
+    assert found["@attributions", "attribution_ndcg_loss"][1:] == ("critical", N)
+    assert found["@latency_ms", "latency_p99_ratio"][1:] == ("ok", N)
+    assert found["@confidence", "psi"][1:] == ("ok", N)

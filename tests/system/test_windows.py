@@ -104,7 +104,7 @@ def test_windows_equal_compare(bike):
     ends = [row[0] for row in driftd.query(bike, "SELECT DISTINCT window_end_s FROM v1_results WHERE window_s = 604800")]
     for end in rng.sample(ends, 8):
         rows = by_metric(compare(bike, streams.iso(1000 * end - 7 * DAY), streams.iso(1000 * end)))
-        stored = driftd.query(bike, "SELECT feature, metric, value, n FROM v1_results WHERE window_s = 604800 AND window_end_s = ?", end)
+        stored = driftd.query(bike, "SELECT feature, metric, value, n FROM v1_results WHERE monitor = 'drift' AND window_s = 604800 AND window_end_s = ?", end)
         assert len(stored) == len(rows) > 50
         for feature, metric, value, n in stored:
             assert (rows[feature, metric]["value"], rows[feature, metric]["n"]) == (value, n), (feature, metric, end)
@@ -159,7 +159,7 @@ def test_tiers_add_up(tmp_path, reference):
     store = streams.replay(tmp_path, "s", body, [streams.write(tmp_path / "e.ndjson", events)])
     end = START + 5 * DAY
     whole = by_metric(compare(store, streams.iso(end - DAY), streams.iso(end), "m"))
-    stored = driftd.query(store, "SELECT feature, metric, value, n FROM v1_results WHERE window_s = 86400 AND window_end_ms = ?", end)
+    stored = driftd.query(store, "SELECT feature, metric, value, n FROM v1_results WHERE monitor = 'drift' AND window_s = 86400 AND window_end_ms = ?", end)
     assert stored and all((whole[f, m]["value"], whole[f, m]["n"]) == (value, n) for f, m, value, n in stored)
     # A stretch that begins and ends inside days and hours: coarse panes in the middle, fine ones at the edges.
     start = end - 2 * DAY + 7 * HOUR + 25 * MINUTE

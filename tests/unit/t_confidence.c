@@ -37,9 +37,15 @@ static void classes(void **state)
             scores[k] = (struct field){text_of("c"), k, number(p[k])};
         struct event ev = {.kind = EVENT_PREDICTION, .scores = {scores, count}, .score = number(0.1)};
         struct confidence want = confidence_of(p, count);
-        struct confidence_values got = confidence_of_event(&ev);
+        struct confidence_values got = confidence_of_event(&ev, true);
         assert_near(got.maximum.number, want.maximum, 0);
         assert_near(got.margin.number, want.margin, 1e-16);
+        assert_near(got.entropy.number, want.entropy_normalised, 1e-11);
+        struct value turned = scores[0].value; /* another order, the same bits */
+        scores[0].value = scores[count - 1].value;
+        scores[count - 1].value = turned;
+        assert_near(confidence_of_event(&ev, true).entropy.number, got.entropy.number, 0);
+        assert_int_equal(confidence_of_event(&ev, false).entropy.type, VALUE_ABSENT);
     }
 }
 
@@ -64,20 +70,26 @@ static void odd_ones(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event ev = {.kind = EVENT_PREDICTION, .score = cases[i].score};
-        struct confidence_values got = confidence_of_event(&ev);
+        struct confidence_values got = confidence_of_event(&ev, true);
         assert_int_equal(got.maximum.type, cases[i].type);
         assert_near(got.maximum.number, cases[i].maximum, 0);
         assert_int_equal(got.margin.type, VALUE_ABSENT);
+        assert_int_equal(got.entropy.type, VALUE_ABSENT);
     }
     struct field one[] = {{text_of("a"), 0, number(0.7)}, {text_of("b"), 1, {.type = VALUE_NULL}}};
     struct event ev = {.kind = EVENT_PREDICTION, .scores = {one, 1}};
-    assert_near(confidence_of_event(&ev).maximum.number, 0.7, 0);
-    assert_int_equal(confidence_of_event(&ev).margin.type, VALUE_ABSENT);
+    assert_near(confidence_of_event(&ev, true).maximum.number, 0.7, 0);
+    assert_int_equal(confidence_of_event(&ev, true).margin.type, VALUE_ABSENT);
     ev.scores.count = 2;
-    assert_int_equal(confidence_of_event(&ev).maximum.type, VALUE_OTHER);
-    assert_int_equal(confidence_of_event(&ev).margin.type, VALUE_OTHER);
+    assert_int_equal(confidence_of_event(&ev, true).maximum.type, VALUE_OTHER);
+    assert_int_equal(confidence_of_event(&ev, true).margin.type, VALUE_OTHER);
+    assert_int_equal(confidence_of_event(&ev, true).entropy.type, VALUE_OTHER);
+    one[1].value = number(0); /* certain: no entropy */
+    one[0].value = number(1);
+    assert_near(confidence_of_event(&ev, true).entropy.number, 0, 0);
     one[1].value = number(0.7); /* a tie */
-    assert_near(confidence_of_event(&ev).margin.number, 0, 0);
+    one[0].value = number(0.7);
+    assert_near(confidence_of_event(&ev, true).margin.number, 0, 0);
 }
 
 static struct reference *build(bool multiclass, double scale)
@@ -121,6 +133,7 @@ static void binned_where_there_are_probabilities(void **state)
     assert_true(has(binary, "@confidence") && !has(binary, "@margin"));
     assert_true(has(unbounded, "@score") && !has(unbounded, "@confidence") && !has(unbounded, "@margin"));
     assert_true(has(multiclass, "@confidence") && has(multiclass, "@margin") && !has(multiclass, "@score"));
+    assert_true(has(multiclass, "@entropy") && !has(binary, "@entropy") && !has(unbounded, "@entropy"));
 
     struct feature_binding *binding = feature_binding_new(binary->grid);
     struct feature_row *row = feature_row_new(binary->grid->feature_count);

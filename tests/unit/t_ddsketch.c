@@ -41,6 +41,41 @@ static void relative_error_is_bounded(void **state)
     }
 }
 
+/* The table of cells finds what counting the bounds below finds: at the bounds, beside them, anywhere. */
+static void buckets_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        double alpha, smallest, largest;
+    } cases[] = {{0.01, 0.001, 3.6e6}, {0.5, 1e-150, 1e150}, {0.0005, 0.5, 2}, {0.01, 1, 1}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        struct ddsketch_layout *layout =
+            ddsketch_layout_new(cases[c].alpha, cases[c].smallest, cases[c].largest, false);
+        assert_non_null(layout);
+        double gamma = ddsketch_gamma(layout);
+        int32_t first = ddsketch_key(layout, 1e-308, NULL), last = ddsketch_key(layout, 1e308, NULL);
+        uint64_t seed = 11;
+        for (int i = 0; i < 20000; i++) {
+            double x =
+                exp(log(cases[c].smallest) + random_unit(&seed) * log(cases[c].largest / cases[c].smallest));
+            bool clipped;
+            int32_t key = ddsketch_key(layout, x, &clipped);
+            assert_true(key >= first && key <= last && !clipped);
+            double at = log(x) / log(gamma); /* within rounding of γ^(key−1) < x ≤ γ^key */
+            assert_true(key >= at - 1e-9 * (1 + fabs(at)) && key - 1 <= at + 1e-9 * (1 + fabs(at)));
+            int32_t after = ddsketch_key(layout, nextafter(x, INFINITY), NULL);
+            assert_true(after == key || after == key + 1);
+        }
+        bool clipped;
+        assert_int_equal(ddsketch_key(layout, INFINITY, &clipped), last);
+        assert_true(clipped);
+        assert_int_equal(ddsketch_key(layout, 5e-324, &clipped), first);
+        assert_true(clipped);
+        ddsketch_layout_free(layout);
+    }
+    ddsketch_layout_free(NULL);
+}
+
 static void merging_is_adding(void **state)
 {
     (void)state;
@@ -106,11 +141,45 @@ static void special_values(void **state)
     assert_null(ddsketch_layout_new(0.01, 1, INFINITY, false));
 }
 
+/* The table of guesses finds what counting the bounds below finds, at every bound and beside it. */
+static void buckets_are_those_of_the_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        double alpha, smallest, largest;
+    } layouts[] = {{0.01, 0.001, 3.6e6}, {0.001, 1e-6, 1e6}, {0.5, 1e-3, 1e3}, {0.01, 5, 5}, {1e-5, 1, 1.5}};
+    for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++) {
+        struct ddsketch_layout *layout =
+            ddsketch_layout_new(layouts[l].alpha, layouts[l].smallest, layouts[l].largest, false);
+        assert_non_null(layout);
+        bool clipped;
+        int32_t first = ddsketch_key(layout, 1e-300, &clipped),
+                last = ddsketch_key(layout, INFINITY, &clipped);
+        assert_int_equal(last - first + 1, ddsketch_counters(layout) - DDSKETCH_FIRST);
+        for (int32_t key = first; key <= last; key++) {
+            double bound = ddsketch_value(layout, key) * (ddsketch_gamma(layout) + 1) / 2;
+            assert_int_equal(ddsketch_key(layout, bound * (1 - 1e-13), &clipped), key);
+            assert_false(clipped);
+            assert_int_equal(ddsketch_key(layout, bound * (1 + 1e-13), &clipped),
+                             key == last ? last : key + 1);
+            assert_int_equal(clipped, key == last);
+            assert_int_equal(ddsketch_key(layout, ddsketch_value(layout, key), NULL), key);
+        }
+        assert_int_equal(ddsketch_key(layout, 1e300, &clipped), last);
+        assert_true(clipped);
+        assert_int_equal(ddsketch_key(layout, 5e-324, &clipped), first);
+        assert_true(clipped);
+        ddsketch_layout_free(layout);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(relative_error_is_bounded),
+        cmocka_unit_test(buckets_are_found),
         cmocka_unit_test(merging_is_adding),
+        cmocka_unit_test(buckets_are_those_of_the_bounds),
         cmocka_unit_test(bounds_belong_to_the_lower_bucket),
         cmocka_unit_test(special_values),
     };

@@ -85,6 +85,48 @@ static void cut_where_the_learned_goes_on(void **state)
     fixture_close(&fixture);
 }
 
+/* The same when orders change so often that keys are not guessed any more. */
+static void cut_where_keys_are_not_guessed(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {
+        "{\"id\":\"i\",\"ts\":1,\"type\":\"prediction\",\"features\":{\"b\":\"x\",\"a\":1,"
+        "\"abcdefghijklmnop\":2},"
+        "\"model\":\"m\"}",
+        "{\"features\":{\"abcdefghijklmnop\":2,\"b\":\"x\",\"a\":1},\"ts\":1,\"type\":\"prediction\","
+        "\"model\":\"m\","
+        "\"id\":\"i\"}",
+        "{\"model\":\"m\",\"features\":{\"a\":1,\"abcdefghijklmnop\":2,\"b\":\"x\"},\"id\":\"i\","
+        "\"type\":\"prediction\",\"ts\":1}",
+    };
+    struct fixture fixture;
+    fixture_open(&fixture, NULL, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        size_t whole = strlen(orders[i]);
+        for (size_t len = 0; len < whole; len++) {
+            struct event fast, slow;
+            for (size_t k = 0; k < ARRAY_LEN(orders); k++)
+                (void)judge(&fixture, &plain_record, orders[k], strlen(orders[k]), NULL);
+            char *copy = malloc(len + RECORD_PADDING);
+            assert_non_null(copy);
+            for (size_t k = 0; k < len + RECORD_PADDING; k++)
+                copy[k] = orders[i][k % whole];
+            struct record record = {.payload = {copy, (uint32_t)len}, .padded = true, .ts_ms = INT64_MIN};
+            enum reject by_slow = decoder_decode_slowly(fixture.slow, &record, &slow);
+            assert_int_not_equal(by_slow, REJECT_NONE);
+            assert_int_equal(decoder_decode(fixture.fast, &record, &fast), by_slow);
+            /* A key ends where the event does: '}' in its place, the rest of it behind. */
+            for (char end = '}'; len > 0 && end; end = end == '}' ? '"' : 0) {
+                copy[len - 1] = end;
+                by_slow = decoder_decode_slowly(fixture.slow, &record, &slow);
+                assert_int_equal(decoder_decode(fixture.fast, &record, &fast), by_slow);
+            }
+            free(copy);
+        }
+    }
+    fixture_close(&fixture);
+}
+
 static void well_formed_events_take_the_fast_path(void **state)
 {
     (void)state;
@@ -200,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_event_taught_does_not_show_in_another),
         cmocka_unit_test(cut_where_the_learned_goes_on),
+        cmocka_unit_test(cut_where_keys_are_not_guessed),
         cmocka_unit_test(well_formed_events_take_the_fast_path),
         cmocka_unit_test(memory_does_not_grow),
         cmocka_unit_test(keys_in_any_order),

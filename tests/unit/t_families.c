@@ -20,7 +20,8 @@
 
 enum { FEATURES = 6, EVENTS = 600, REFERENCE_EVENTS = 1500, CELLS = 5, ROUNDS = 4 };
 
-static const struct model_options options = {.n_min = 50, .threshold = 0.5, .unit = 1};
+static const struct model_options options = {
+    .n_min = 50, .threshold = 0.5, .unit = 1, .multivariate = MULTIVARIATE_ALL};
 
 static double unit_of(uint64_t seed)
 {

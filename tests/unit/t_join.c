@@ -16,7 +16,7 @@ enum { EVENTS = 600, IDS = 150, HOUR_MS = 3600000 };
 
 /* An order-free sum of all pairs that stand. */
 struct sums {
-    uint64_t pairs, seen, pair_hash, seen_hash;
+    uint64_t pairs, seen, pair_hash, seen_hash, revision_hash;
 };
 
 static uint64_t hash_of(const struct join_entry *entry)
@@ -36,18 +36,34 @@ static int on_seen(void *context, const struct join_entry *prediction, int sign)
 }
 
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                     int sign)
+                     int sign, bool revises)
 {
     struct sums *sums = context;
+    if (revises) { /* what a first report says is a sum of its own */
+        sums->revision_hash += hash_mix(hash_of(prediction) * 3 + hash_of(label)) * (uint64_t)(int64_t)sign;
+        return 0;
+    }
     sums->pairs += (uint64_t)(int64_t)sign;
     sums->pair_hash += hash_mix(hash_of(prediction) * 3 + hash_of(label)) * (uint64_t)(int64_t)sign;
     return 0;
 }
 
+static bool in_time(void *context, const struct join_entry *prediction, const struct join_entry *label)
+{
+    (void)context;
+    return label->ts_ms < prediction->ts_ms + 2 * HOUR_MS;
+}
+
 static struct join *make(struct sums *sums, uint64_t entries_max)
 {
     *sums = (struct sums){0};
-    struct join_settings settings = {entries_max, HOUR_MS, 2 * HOUR_MS, on_seen, on_joined, sums};
+    struct join_settings settings = {.entries_max = entries_max,
+                                     .horizon_ms = HOUR_MS,
+                                     .late_ms = 2 * HOUR_MS,
+                                     .seen = on_seen,
+                                     .joined = on_joined,
+                                     .in_time = in_time,
+                                     .context = sums};
     struct join *join = NULL;
     assert_int_equal(join_new(&join, &settings), 0);
     return join;
@@ -73,7 +89,7 @@ static struct join_entry entry_at(uint64_t id, int64_t ts_ms, double value)
 
 static void test_any_order(void **state)
 {
-    (void)state;
+    uint8_t which = *(const uint8_t *)*state;
     struct item items[EVENTS];
     uint64_t random = 5;
     for (int i = 0; i < EVENTS; i++) {
@@ -82,6 +98,7 @@ static void test_any_order(void **state)
                                                     (int64_t)(random_bits(&random) % (6 * HOUR_MS)),
                                                     (double)(random_bits(&random) % 2))};
         items[i].entry.late = random_bits(&random) % 4 == 0;
+        items[i].entry.kind = is_label ? which : 0;
         items[i].entry.owner = is_label ? 0 : random_bits(&random) % 2;
     }
     struct sums first = {0};
@@ -182,10 +199,103 @@ static void test_cap_and_expiry(void **state)
     join_free(join);
 }
 
+/* The last one counts in the end, the last one in time before. */
+static void test_last_label(void **state)
+{
+    (void)state;
+    struct sums sums, plain;
+    enum join_fate fate;
+    struct join *join = make(&sums, 100);
+    struct join_entry prediction = entry_at(1, 5 * HOUR_MS, 0.5), labels[4];
+    static const int64_t after_ms[] = {HOUR_MS / 2, HOUR_MS, 3 * HOUR_MS, 4 * HOUR_MS};
+    assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+    for (int i = 0; i < 4; i++) {
+        labels[i] = entry_at(1, 5 * HOUR_MS + after_ms[i], i % 2);
+        labels[i].kind = JOIN_LAST;
+        assert_int_equal(join_add_label(join, &labels[i], &fate), 0);
+        assert_int_equal(fate, i ? JOIN_CHANGED : JOIN_ADDED);
+        assert_int_equal(sums.pairs, 1);
+        uint64_t said = hash_mix(hash_of(&prediction) * 3 + hash_of(&labels[i < 1 ? i : 1]));
+        uint64_t last = hash_mix(hash_of(&prediction) * 3 + hash_of(&labels[i]));
+        assert_true(sums.pair_hash == said && sums.revision_hash == last - said);
+    }
+    assert_int_equal(join_add_label(join, &labels[2], &fate), 0);
+    assert_int_equal(fate, JOIN_DUPLICATE);
+    plain = sums;
+    for (int i = 0; i < 20; i++) { /* more than are kept */
+        struct join_entry label = entry_at(1, 5 * HOUR_MS + 10 * (i + 1), 1);
+        label.kind = JOIN_LAST;
+        assert_int_equal(join_add_label(join, &label, &fate), 0);
+        assert_int_equal(fate == JOIN_REFUSED, i >= JOIN_LABELS_MAX - 4);
+    }
+    assert_memory_equal(&sums, &plain, sizeof(sums)); /* none of them was the last */
+    join_free(join);
+}
+
+/* A label whose partition had moved on beyond the prediction's expiry has come too late, wherever it is. */
+static void test_known_too_late(void **state)
+{
+    (void)state;
+    for (uint32_t ahead_s = 4 * 3600; ahead_s <= 4 * 3600 + 1; ahead_s++) {
+        struct sums sums;
+        enum join_fate fate;
+        struct join *join = make(&sums, 100);
+        struct join_entry prediction = entry_at(1, 50 * HOUR_MS, 0.5), label = entry_at(1, 56 * HOUR_MS, 1);
+        label.late = true;
+        label.owner = ahead_s; /* expires at 60 h */
+        assert_int_equal(join_add_label(join, &label, &fate), 0);
+        assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+        assert_int_equal(sums.pairs, ahead_s == 4 * 3600);
+        join_free(join);
+    }
+}
+
+static bool is_even(void *context, const struct join_entry *entry, bool is_label)
+{
+    (void)context;
+    return !is_label && entry->ts_ms % 2 == 0;
+}
+
+/* What expires is counted once, in steps; what is dropped on purpose is not. */
+static void test_sweep_and_keep(void **state)
+{
+    (void)state;
+    struct sums sums;
+    struct join *join = make(&sums, 100000);
+    enum join_fate fate;
+    struct join_stats stats;
+    assert_int_equal(join_reserve(join, 20000), 0);
+    for (uint64_t id = 0; id < 3000; id++) {
+        struct join_entry prediction = entry_at(id, (int64_t)id, 0.5),
+                          label = entry_at(id + 2000, (int64_t)id, 1);
+        assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+        assert_int_equal(join_add_label(join, &label, &fate), 0);
+    }
+    assert_true(sums.pairs == 1000 && join_swept_ms(join) == INT64_MIN);
+    for (int round = 0; round < 2; round++) {
+        join_set_time(join, 10 * HOUR_MS + 500);
+        for (int i = 0; i < 1000; i++)
+            join_sweep(join, 100);
+        join_get_stats(join, &stats);
+        assert_true(stats.unlabelled == 500 && join_swept_ms(join) == 10 * HOUR_MS + 500);
+        assert_true(stats.predictions == 3000 && stats.orphans == 0); /* those with a pair are no orphans */
+    }
+    assert_int_equal(join_keep(join, is_even, NULL), 0);
+    join_get_stats(join, &stats);
+    assert_true(stats.predictions == 1500 && stats.labels == 0 && stats.unlabelled == 500);
+    join_free(join);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_order), cmocka_unit_test(test_first_label_wins),
-        cmocka_unit_test(test_what_does_not_join), cmocka_unit_test(test_cap_and_expiry)};
+    static uint8_t which[] = {JOIN_FIRST, JOIN_LAST};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_any_order, &which[0]),
+                                       cmocka_unit_test_prestate(test_any_order, &which[1]),
+                                       cmocka_unit_test(test_first_label_wins),
+                                       cmocka_unit_test(test_what_does_not_join),
+                                       cmocka_unit_test(test_cap_and_expiry),
+                                       cmocka_unit_test(test_last_label),
+                                       cmocka_unit_test(test_known_too_late),
+                                       cmocka_unit_test(test_sweep_and_keep)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

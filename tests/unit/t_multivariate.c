@@ -42,6 +42,19 @@ static void features_are_cosines_and_sines(void **state)
         }
         assert_near(norm, 1, 1e-14);
     }
+    for (uint32_t d = 1; d < 40; d += 7)
+        for (uint32_t frequencies = 1; frequencies < 70;
+             frequencies += 11) { /* wide and narrow: the same bits */
+            struct rff *other = rff_new(d, frequencies, 0.7, d);
+            double x[40], wide[140], narrow[140];
+            for (uint32_t i = 0; i < d; i++)
+                x[i] = 40 * random_unit(&seed) - 20;
+            x[0] = d == 8 ? (double)NAN : d == 15 ? 1e300 : x[0];
+            rff_features(other, x, wide);
+            rff_features_portable(other, x, narrow);
+            assert_memory_equal(wide, narrow, 2 * frequencies * sizeof(double));
+            rff_free(other);
+        }
     double far[2] = {1e300, NAN}, out[6];
     rff_features(rff, far, out);
     assert_near(out[0], 0, 0);
@@ -140,7 +153,7 @@ static void components_rebuild_what_they_span(void **state)
 {
     (void)state;
     static double rows[ROWS * D];
-    double mean[D], covariance[D * D], scratch[D];
+    double mean[D], covariance[D * D], scratch[2 * D];
     uint64_t seed = 6;
     for (int i = 0; i < ROWS; i++) { /* two directions, and a constant */
         double u = normal(&seed), v = normal(&seed);

@@ -8,6 +8,7 @@
 
 #include "agent/outcome_event.h"
 #include "detectors/outcomes.h"
+#include "tests/unit/near.h"
 
 static struct value number(double x, const char *text)
 {
@@ -106,10 +107,12 @@ static void test_labels(void **state)
         assert_int_equal(outcome_of_label(&event, &config, &label), cases[i].taken);
         if (!cases[i].taken)
             continue;
-        assert_int_equal(label.kind == OUTCOME_MULTICLASS, cases[i].class_only);
+        assert_int_equal(label.name_alone, cases[i].class_only);
         assert_int_equal(label.class.ptr != NULL, cases[i].has_class);
-        struct join_entry entry = {
-            .value = label.value, .kind = label.kind, .predicted = label.class.ptr ? 3 : OUTCOME_CLASS_NONE};
+        struct join_entry entry = {.value = label.value,
+                                   .predicted = (uint8_t)(!label.class.ptr   ? OUTCOME_CLASS_NONE
+                                                          : label.name_alone ? 3 | OUTCOME_NAME_ALONE
+                                                                             : 3)};
         struct join_entry binary = {.kind = OUTCOME_BINARY}, regression = {.kind = OUTCOME_REGRESSION};
         struct join_entry several = {.kind = OUTCOME_MULTICLASS};
         assert_int_equal(join_may_pair(&binary, &entry), cases[i].binary);
@@ -118,8 +121,30 @@ static void test_labels(void **state)
     }
 }
 
+static void test_ids_and_samples(void **state)
+{
+    (void)state;
+    struct event a = {.model = text_of("m"), .version = text_of("1"), .id = text_of("x")}, b = a;
+    b.version = text_of("2");
+    assert_true(outcome_id_hash(&a) == outcome_id_hash(&b)); /* a label names no version */
+    b.model = text_of("n");
+    assert_true(outcome_id_hash(&a) != outcome_id_hash(&b));
+    struct model_config config = config_of(TASK_AUTO);
+    uint64_t random = 9;
+    for (double share = 0.1; share < 1.05; share += 0.3) {
+        config.label_sample = share < 1 ? share : 1;
+        double taken = 0;
+        for (int i = 0; i < 20000; i++)
+            taken += outcome_is_sampled(&config, random_bits(&random));
+        assert_true(fabs(taken / 20000 - config.label_sample) < 0.015);
+    }
+    config.label_sample = 1;
+    assert_true(outcome_is_sampled(&config, UINT64_MAX));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_predictions), cmocka_unit_test(test_labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_predictions), cmocka_unit_test(test_labels),
+                                       cmocka_unit_test(test_ids_and_samples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

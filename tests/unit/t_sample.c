@@ -214,6 +214,79 @@ static void test_rows_come_back(void **unused)
     sample_free(sample);
 }
 
+/* Vectors are kept in single precision when asked for, else only noted; either way the order does not matter.
+ */
+static void test_vectors(void **unused)
+{
+    (void)unused;
+    static double big[SAMPLE_VECTOR_MAX + 1];
+    static const double huge[] = {1e39, 0}, some[] = {0.1, -0.0, 3};
+    const struct {
+        const double *numbers;
+        uint32_t count;
+        bool kept;
+    } cases[] = {{some, 3, true},
+                 {some, 0, true},
+                 {huge, 2, false},
+                 {big, SAMPLE_VECTOR_MAX, true},
+                 {big, SAMPLE_VECTOR_MAX + 1, false}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
+        for (int keep = 0; keep < 2; keep++) {
+            struct value vector = {.type = VALUE_VECTOR, .vector = cases[c].numbers, .count = cases[c].count};
+            struct field fields[2] = {{text_of("a"), 0, vector}, {text_of("b"), 1, vector}};
+            struct event ev = {.kind = EVENT_FEATURES, .features = {fields, 2}}, back;
+            struct sample *sample = sample_new(5), *decoded = sample_new(5);
+            if (keep)
+                sample_keep_vectors(sample);
+            assert_int_equal(sample_add(sample, &ev), 0);
+            struct strbuf bytes = encoded(sample);
+            assert_int_equal(sample_decode_merge(bytes.bytes, bytes.len, decoded), 0);
+            strbuf_release(&bytes);
+            struct sample_reader reader;
+            uint64_t times;
+            assert_int_equal(sample_reader_init(&reader), 0);
+            assert_int_equal(sample_row_read(decoded, 0, &reader, &back, &times), 0);
+            for (int f = 0; f < 2; f++) {
+                const struct value *value = &back.features.items[f].value;
+                assert_int_equal(value->type, VALUE_VECTOR);
+                assert_int_equal(value->count, keep && cases[c].kept ? cases[c].count : 0);
+                for (uint32_t i = 0; i < value->count; i++)
+                    assert_true(value->vector[i] == (double)(float)cases[c].numbers[i]);
+            }
+            sample_reader_release(&reader);
+            sample_free(sample);
+            sample_free(decoded);
+        }
+}
+
+/* The order of rows is that of their hashes, however they came in. */
+static void test_row_order(void **unused)
+{
+    (void)unused;
+    enum { EVENTS = 300 };
+    struct sample *samples[2] = {sample_new(100), sample_new(100)};
+    int64_t times_ms[2][100];
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        add(samples[0], i, IDS, false);
+        add(samples[1], EVENTS - 1 - i, IDS, false);
+    }
+    for (int s = 0; s < 2; s++) {
+        uint32_t order[100];
+        struct sample_reader reader;
+        assert_int_equal(sample_reader_init(&reader), 0);
+        sample_row_order(samples[s], order);
+        for (uint32_t i = 0; i < 100; i++) {
+            struct event ev;
+            uint64_t times;
+            assert_int_equal(sample_row_read(samples[s], order[i], &reader, &ev, &times), 0);
+            times_ms[s][i] = ev.ts_ms;
+        }
+        sample_reader_release(&reader);
+        sample_free(samples[s]);
+    }
+    assert_memory_equal(times_ms[0], times_ms[1], sizeof(times_ms[0]));
+}
+
 /* Rows of a megabyte: the sample shrinks instead of growing without end, and still does not see the order. */
 static void test_bytes_are_bounded(void **unused)
 {
@@ -246,6 +319,11 @@ static void test_hostile_bytes(void **unused)
     struct sample *sample = sample_new(40), *into = sample_new(40);
     for (uint32_t i = 0; i < 60; i++)
         add(sample, i, i % 2 ? IDS : NO_IDS_FEW, false);
+    static const double numbers[] = {1, 2.5, -3};
+    struct field field = {text_of("vector"), 0, {.type = VALUE_VECTOR, .vector = numbers, .count = 3}};
+    struct event with_vector = {.kind = EVENT_FEATURES, .features = {&field, 1}};
+    sample_keep_vectors(sample);
+    assert_int_equal(sample_add(sample, &with_vector), 0);
     struct strbuf good = encoded(sample);
     for (size_t len = 0; len < good.len; len++) {
         char *bytes = malloc(len ? len : 1);
@@ -285,7 +363,8 @@ int main(void)
         cmocka_unit_test(test_order_and_merges),    cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_one_id_is_one_event), cmocka_unit_test(test_what_counts),
         cmocka_unit_test(test_rows_come_back),      cmocka_unit_test(test_bytes_are_bounded),
-        cmocka_unit_test(test_hostile_bytes),
+        cmocka_unit_test(test_hostile_bytes),       cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_row_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -421,7 +421,7 @@ static void test_kill_during_migration(void **state)
 {
     const struct fixture *fixture = *state;
     bool seen[4] = {false};
-    for (int64_t steps = 1; steps < 60000 && !seen[3]; steps += 1 + steps / 2) {
+    for (int64_t steps = 1; steps < 1000000 && !seen[3]; steps += 1 + steps / 2) {
         char command[160], got[32];
         (void)snprintf(command, sizeof(command), "rm -f '%s'*", fixture->path);
         assert_int_equal(system(command), 0);

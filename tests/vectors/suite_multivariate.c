@@ -82,7 +82,7 @@ static void run_pca(struct vector_case *vc)
         pca_free(pca);
         return;
     }
-    double *scratch = case_alloc(vc, r.d, sizeof *scratch);
+    double *scratch = case_alloc(vc, 2 * (size_t)r.d, sizeof *scratch);
     double *errors = case_alloc(vc, r.n + c.n, sizeof *errors);
     double mean, variance;
     for (size_t i = 0; i < r.n; i++)
