@@ -18,6 +18,7 @@
 #include "alerting/webhook.h"
 #include "collectors/kafka.h"
 #include "collectors/mapping.h"
+#include "detectors/outcomes.h"
 
 enum { TIER_MAX = 4, WINDOW_MAX = 8, CONFIG_NAMES_MAX = 256 };
 
@@ -100,7 +101,11 @@ struct model_config {
     struct detector_config *detectors; /* at most DETECTORS_MAX */
     uint32_t detector_count;
     struct past_config past;
-    uint32_t sequence_cap; /* labelled predictions that detectors are fed per finest pane */
+    uint32_t sequence_cap;      /* labelled predictions that detectors are fed per finest pane */
+    uint64_t labels_min;        /* 30: labels below which rows of outcomes are `insufficient` */
+    struct facet_spec *facets;  /* groups that are compared with an advantaged one */
+    struct cross_spec *crosses; /* attributes whose combinations are groups too */
+    uint32_t facet_count, cross_count;
 };
 
 struct limits_config {

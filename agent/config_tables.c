@@ -18,6 +18,7 @@ static const struct choice offset_gap_choices[] = {
 static const struct choice task_choices[] = {{"auto", TASK_AUTO},
                                              {"binary", TASK_BINARY},
                                              {"regression", TASK_REGRESSION},
+                                             {"multiclass", TASK_MULTICLASS},
                                              {"none", TASK_NONE},
                                              {NULL, 0}};
 static const struct choice multivariate_choices[] = {
@@ -270,6 +271,40 @@ static const struct option_table types_table = {
     TABLE(types_options, struct model_config),
     .title = "Types are taken from the reference's majority unless said here."};
 
+static const struct config_option facet_options[] = {
+    {.key = "attribute",
+     .type = &option_string,
+     OPTION_AT(struct facet_spec, attribute),
+     .flags = OPTION_REQUIRED | OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "A key of `groups`, or several crossed as in `intersections`: `sex|age_band`."},
+    {.key = "advantaged",
+     .type = &option_string,
+     OPTION_AT(struct facet_spec, advantaged),
+     .flags = OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "The value of the advantaged group; when absent each group is compared with all others."},
+    {.key = "strata",
+     .type = &option_string,
+     OPTION_AT(struct facet_spec, strata),
+     .flags = OPTION_NONEMPTY,
+     .maximum = 256,
+     .help = "Another key of `groups`: demographic disparity is also computed within its values."},
+};
+static const struct option_table facet_table = {
+    TABLE(facet_options, struct facet_spec), .title = "Groups compared by the metrics of SageMaker Clarify."};
+
+static const struct config_option cross_options[] = {
+    {.key = "attributes",
+     .type = &option_strings,
+     OPTION_AT(struct cross_spec, attributes),
+     .flags = OPTION_REQUIRED | OPTION_NONEMPTY,
+     .help = "Keys of `groups`, two to four."},
+};
+static const struct option_table cross_table = {
+    TABLE(cross_options, struct cross_spec),
+    .title = "Combinations of groups, at most 256 of each; the rest is `other`."};
+
 static const struct config_option kpi_options[] = {
     {.key = "name",
      .type = &option_string,
@@ -344,9 +379,10 @@ static const struct config_option model_options[] = {
      OPTION_AT(struct model_config, options.task),
      .initial = "auto",
      .choices = task_choices,
-     .help =
-         "How labels are judged: `auto` is `binary` for predictions with a score, a text or a boolean and "
-         "`regression` for a number alone; with `none` predictions do not wait for labels."},
+     .help = "How labels are judged: `auto` is `multiclass` for predictions with `scores` or a text, "
+             "`binary` with "
+             "a score, 0, 1 or a boolean, `regression` with another number; with `none` nothing waits for "
+             "labels."},
     {.key = "label_delay",
      .type = &option_duration,
      OPTION_AT(struct model_config, label_delay_ms),
@@ -385,6 +421,28 @@ static const struct config_option model_options[] = {
      .minimum = 1e-12,
      .maximum = 1e12,
      .help = "Of regression targets: sums resolve 1e-12 of it and hold values up to 2e9 of it."},
+    {.key = "minimum_labels",
+     .type = &option_integer,
+     OPTION_AT(struct model_config, labels_min),
+     .initial = "30",
+     .minimum = 1,
+     .maximum = 1e12,
+     .help = "Performance, calibration and groups with fewer labels say `insufficient`; such groups are not "
+             "compared."},
+    {.key = "fairness",
+     .type = &option_list,
+     OPTION_AT(struct model_config, facets),
+     .count_offset = offsetof(struct model_config, facet_count),
+     .maximum = 16,
+     .table = &facet_table,
+     .help = "Groups to compare with an advantaged one. Other aggregates need no configuration."},
+    {.key = "intersections",
+     .type = &option_list,
+     OPTION_AT(struct model_config, crosses),
+     .count_offset = offsetof(struct model_config, cross_count),
+     .maximum = 8,
+     .table = &cross_table,
+     .help = "Combinations of attributes that are groups too."},
     {.key = "kpis",
      .type = &option_list,
      OPTION_AT(struct model_config, options.kpis),

@@ -1,10 +1,15 @@
 #include "agent/counting.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "agent/base/intern.h"
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
 #include "detectors/unseen_names.h"
+
+enum { CLASS_NAMES_MAX = 65536, CLASS_MODELS_MAX = 65536, CLASS_BYTES_MAX = 2048 };
 
 struct counting {
     const struct pane_times *times;
@@ -12,6 +17,7 @@ struct counting {
     uint32_t row_features;
     struct family_tools tools;
     struct combos *combos;
+    struct intern *classes;  /* "model", NUL, class */
     struct members *members; /* of the event at hand */
 };
 
@@ -22,8 +28,10 @@ struct counting *counting_new(const struct pane_times *times)
         return NULL;
     counting->times = times;
     counting->combos = combos_new();
+    counting->classes = intern_new(CLASS_NAMES_MAX + CLASS_MODELS_MAX);
     counting->members = calloc(1, sizeof(*counting->members));
-    if (family_tools_init(&counting->tools) != 0 || !counting->combos || !counting->members) {
+    if (family_tools_init(&counting->tools) != 0 || !counting->combos || !counting->classes ||
+        !counting->members) {
         counting_free(counting);
         return NULL;
     }
@@ -37,6 +45,7 @@ void counting_free(struct counting *counting)
     feature_row_free(counting->row);
     family_tools_release(&counting->tools);
     combos_free(counting->combos);
+    intern_free(counting->classes);
     free(counting->members);
     free(counting);
 }
@@ -119,20 +128,77 @@ static int take_sample(struct delta_cell *cell, const struct model_options *opti
 
 /* ---- labels ---- */
 
+/* "model", NUL, class: the class, or NULL when there is none (or no room for another name). The loop reads it
+ * as long as this worker lives. */
+static int remember_class(struct counting *counting, struct text model, struct text class,
+                          const char **out_model, const char **out_class)
+{
+    char bytes[CLASS_BYTES_MAX];
+    *out_class = NULL;
+    if (!class.ptr)
+        return 0;
+    size_t len = (size_t)model.len + 1 + class.len;
+    if (len > sizeof(bytes))
+        return ERR_LIMIT;
+    memcpy(bytes, model.ptr, model.len);
+    bytes[model.len] = '\0';
+    memcpy(bytes + model.len + 1, class.ptr, class.len);
+    struct text whole = {bytes, (uint32_t)len};
+    uint32_t name = intern_find(counting->classes, whole);
+    if (name == INTERN_NONE) {
+        if (intern_count(counting->classes) >= CLASS_NAMES_MAX) /* all further ones are one class */
+            whole.len = model.len + 1u;
+        name = intern_add(counting->classes, whole);
+    }
+    if (name == INTERN_NONE)
+        return ERR_LIMIT;
+    *out_model = intern_text(counting->classes, name).ptr;
+    *out_class = *out_model + model.len + 1;
+    return 0;
+}
+
+/* What an event that brings its label says, if it says anything about its prediction. */
+static int take_label(struct counting *counting, const struct version_state *state, const struct event *ev,
+                      struct delta_waiting *waiting)
+{
+    struct outcome_label label;
+    if (!outcome_of_label(ev, state->config, &label))
+        return 0;
+    struct join_entry entry = {.value = label.value,
+                               .predicted = !label.class.ptr   ? OUTCOME_CLASS_NONE
+                                            : label.name_alone ? OUTCOME_NAME_ALONE
+                                                               : 0};
+    if (!join_may_pair(&waiting->entry, &entry))
+        return 0;
+    waiting->kind = WAITING_OUTCOME;
+    waiting->truth = label.value;
+    if (waiting->entry.kind != OUTCOME_MULTICLASS)
+        return 0;
+    return remember_class(counting, ev->model, label.class, &waiting->model, &waiting->label_class);
+}
+
 static int wait_for_label(struct counting *counting, struct delta *delta, const struct version_state *state,
                           const struct counted_event *counted)
 {
     const struct event *ev = counted->event;
     struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
-    if (state->dormant && ev->label.type == VALUE_ABSENT)
+    struct text class;
+    bool has_groups = ev->groups.count > 0; /* selection rates need no label */
+    if (state->dormant && ev->label.type == VALUE_ABSENT && !has_groups)
         return 0;
-    if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry))
+    if (!outcome_of_prediction(ev, state->config, counting->times, &waiting.entry, &class))
         return 0;
-    if (outcome_of_label(ev, state->config, &waiting.truth) &&
-        outcome_may_pair(&waiting.entry, waiting.truth))
+    int code = remember_class(counting, ev->model, class, &waiting.model, &waiting.predicted_class);
+    if (code == 0)
+        code = take_label(counting, state, ev, &waiting);
+    if (code != 0)
+        return code == ERR_LIMIT ? 0 : code;
+    if (waiting.kind == WAITING_PREDICTION && (state->dormant || !ev->id.ptr)) {
+        if (!has_groups || waiting.entry.kind != OUTCOME_BINARY)
+            return 0;
         waiting.kind = WAITING_OUTCOME;
-    else if (!ev->id.ptr)
-        return 0;
+        waiting.truth = (double)NAN;
+    }
     if (ev->id.ptr)
         waiting.entry.id_hash = outcome_id_hash(ev);
     if (ev->id.ptr && !outcome_is_sampled(state->config, waiting.entry.id_hash))
@@ -147,6 +213,7 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
 bool counting_label(struct counting *counting, struct delta *delta, const struct model_config *config,
                     const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out)
 {
+    struct outcome_label label;
     int64_t ahead_s = clock_ms > ev->ts_ms ? (clock_ms - ev->ts_ms + 999) / 1000 : 0;
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
@@ -155,10 +222,12 @@ bool counting_label(struct counting *counting, struct delta *delta, const struct
                                             .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
                                             .kind = config->last_label ? JOIN_LAST : JOIN_FIRST,
                                             .late = late}};
-    if (!outcome_of_label(ev, config, &out->entry.value))
+    if (!outcome_of_label(ev, config, &label))
         return false;
+    out->entry.value = label.value;
+    out->entry.predicted = label.name_alone ? OUTCOME_NAME_ALONE : 0;
     out->entry.combo = combos_model(counting->combos, delta, ev->model);
-    return true;
+    return remember_class(counting, ev->model, label.class, &out->model, &out->label_class) == 0;
 }
 
 /* ---- one event ---- */

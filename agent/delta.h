@@ -75,6 +75,8 @@ struct delta_waiting {
     struct join_entry entry; /* combo: worker's number */
     enum waiting_kind kind;
     double truth;
+    /* Names of classes, for as long as the worker lives; NULL: none. */
+    const char *model, *predicted_class, *label_class;
 };
 
 struct delta_count {

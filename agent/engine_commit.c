@@ -297,7 +297,7 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 
 /* ---- panes and windows ---- */
 
-static const uint32_t pane_outcome_families = 1U << PANE_OUTCOMES | 1U << PANE_OUTCOME_GROUPS;
+static const uint32_t pane_outcome_families = ((1U << OUTCOME_TALLIES) - 1) << PANE_OUTCOMES;
 
 /* What panes of one tier go into; all but the open panes end where `until_ms` is reached. */
 struct tier_restore {

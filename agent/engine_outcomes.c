@@ -3,11 +3,13 @@
 #include "agent/engine_sequence.h"
 
 #include "agent/combos.h"
+#include "agent/outcome_groups.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PREFETCH_AHEAD = 8, COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 1024 };
+enum { PREFETCH_AHEAD = 8, COMBOS_MAX = 1 << 20, BLOB_BYTES_MAX = 64 << 20, COMBO_BYTES_MAX = 2048 };
 
 static int on_seen(void *context, const struct join_entry *prediction, int sign);
 static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
@@ -34,7 +36,8 @@ int engine_outcomes_new(struct engine *engine)
                                  .in_time = in_time,
                                  .expired = on_expired,
                                  .context = engine};
-    int code = outcome_scratch_init(&state->scratch);
+    state->classes = outcome_classes_new();
+    int code = state->classes ? outcome_scratch_init(&state->scratch) : ERR_NOMEM;
     if (code == 0)
         code = join_new(&state->join, &join);
     return state->combo_names ? code : ERR_NOMEM;
@@ -59,6 +62,7 @@ void engine_outcomes_free(struct engine *engine)
     intern_free(state->combo_names);
     join_free(state->join);
     outcome_scratch_release(&state->scratch);
+    outcome_classes_free(state->classes);
     strbuf_release(&state->blob);
     free(state);
 }
@@ -95,38 +99,22 @@ static int learn_model(struct engine *engine, struct text name, uint32_t *out_nu
     return engine->outcomes->restoring ? 0 : engine_outcomes_remember_model(engine, *out_number);
 }
 
-/* The slot of a group in its version; UINT32_MAX when the cap refuses it. */
-static uint32_t group_slot(struct version *version, const char *name)
-{
-    if (!version->groups)
-        version->groups = intern_new(OUTCOME_GROUPS_MAX);
-    uint32_t slot = version->groups ? intern_add(version->groups, text_of(name)) : INTERN_NONE;
-    if (slot == INTERN_NONE)
-        version->capped = true;
-    return slot;
-}
-
 int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
                                 const char *const *groups, uint32_t group_count, uint32_t *out)
 {
     struct outcome_state *state = engine->outcomes;
     struct version *version = series[0]->version;
-    uint8_t slots[OUTCOME_GROUPS_MAX];
+    uint16_t slots[OUTCOME_MEMBERS_MAX];
     char bytes[COMBO_BYTES_MAX];
     size_t len = 1;
-    uint32_t slot_count = 0;
     bytes[0] = (char)series_count;
     for (uint32_t i = 0; i < series_count && len + sizeof(uint32_t) + sizeof(slots) <= sizeof(bytes); i++) {
         memcpy(bytes + len, &series[i]->number, sizeof(uint32_t));
         len += sizeof(uint32_t);
     }
-    for (uint32_t i = 0; i < group_count && slot_count < OUTCOME_GROUPS_MAX; i++) {
-        uint32_t slot = group_slot(version, groups[i]);
-        if (slot != INTERN_NONE)
-            slots[slot_count++] = (uint8_t)slot;
-    }
-    memcpy(bytes + len, slots, slot_count);
-    len += slot_count;
+    uint32_t slot_count = outcome_group_slots(version, groups, group_count, !state->restoring, slots);
+    memcpy(bytes + len, slots, slot_count * sizeof(uint16_t));
+    len += slot_count * sizeof(uint16_t);
     int code = make_room_for_combo(state);
     if (code != 0)
         return code;
@@ -139,7 +127,7 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
     struct outcome_combo *combo = &state->combos[*out];
     *combo = (struct outcome_combo){.series = malloc(series_count * sizeof(struct series *)),
                                     .series_count = series_count,
-                                    .slots = malloc(slot_count + 1u),
+                                    .slots = malloc((slot_count + 1u) * sizeof(uint16_t)),
                                     .slot_count = slot_count};
     code = learn_model(engine, text_of(version->model), &combo->model);
     if (code != 0 || combo->model == INTERN_NONE)
@@ -148,7 +136,7 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
     if (!combo->series || !combo->slots)
         return ERR_NOMEM;
     memcpy(combo->series, series, series_count * sizeof(struct series *));
-    memcpy(combo->slots, slots, slot_count);
+    memcpy(combo->slots, slots, slot_count * sizeof(uint16_t));
     version->whole = series[0];
     return state->restoring ? 0 : engine_outcomes_remember_combo(engine, combo);
 }
@@ -250,7 +238,10 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
     const struct outcome_combo *combo = &state->combos[prediction->combo];
     const struct version *version = combo->series[0]->version;
     struct outcome_item item = {.value = prediction->value,
-                                .truth = label ? label->value : 0,
+                                .truth = !label ? 0
+                                         : prediction->kind == OUTCOME_MULTICLASS
+                                             ? label->predicted & ~OUTCOME_NAME_ALONE
+                                             : label->value,
                                 .combo = prediction->combo,
                                 .kind = prediction->kind,
                                 .predicted = prediction->predicted,
@@ -330,6 +321,12 @@ static void count_fate(struct engine *engine, uint32_t number, enum join_fate fa
              1);
 }
 
+/* Counts for selection rates alone: nothing waits. */
+static bool is_unlabelled(const struct delta_waiting *waiting)
+{
+    return waiting->kind == WAITING_OUTCOME && isnan(waiting->truth);
+}
+
 int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting)
 {
     struct outcome_state *state = engine->outcomes;
@@ -338,8 +335,9 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
     int code = 0;
     if (waiting->kind == WAITING_OUTCOME) {
         struct join_entry label = {.ts_ms = entry->ts_ms, .value = waiting->truth, .late = entry->late};
-        code = on_seen(engine, entry, 1);
-        if (code == 0)
+        label.predicted = entry->kind == OUTCOME_MULTICLASS ? (uint8_t)waiting->truth : OUTCOME_CLASS_NONE;
+        code = is_unlabelled(waiting) ? add_item(engine, entry, NULL, 1, false) : on_seen(engine, entry, 1);
+        if (code == 0 && !is_unlabelled(waiting)) /* else no label can find it */
             code = on_joined(engine, entry, &label, 1, false);
     } else if (waiting->kind == WAITING_LABEL) {
         code = join_add_label(state->join, entry, &fate);
@@ -357,7 +355,7 @@ static int watch_model(struct engine *engine, const struct delta_waiting *waitin
 {
     const struct label_model *model = engine_outcomes_model_of(engine, model_of(engine->outcomes, waiting));
     *out_waits = true;
-    if (!model)
+    if (!model || is_unlabelled(waiting))
         return 0;
     if (waiting->kind != WAITING_PREDICTION && !model->labelled)
         engine_outcomes_saw_label(engine, model_of(engine->outcomes, waiting));
@@ -386,7 +384,9 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
             waiting.entry.owner = state->combos[waiting.entry.combo].series[0]->number;
         }
         bool waits;
-        code = watch_model(engine, &waiting, &waits);
+        code = engine_outcomes_name_classes(engine, &waiting);
+        if (code == 0)
+            code = watch_model(engine, &waiting, &waits);
         if (code == 0 && waits)
             code = engine_outcomes_take(engine, &waiting);
     }

@@ -9,10 +9,11 @@
  */
 #include "agent/engine_internal.h"
 #include "agent/join.h"
+#include "agent/outcome_classes.h"
 #include "agent/outcome_panes.h"
 
 /* Families of outcome panes in the store; not part of struct pane_set. Never change them. */
-enum { PANE_OUTCOMES = 16, PANE_OUTCOME_GROUPS = 17 };
+enum { PANE_OUTCOMES = 16, PANE_OUTCOMES_END = PANE_OUTCOMES + OUTCOME_TALLIES };
 
 /* Of one model, since the store began: what v1_labels shows. Never reorder. */
 enum label_count {
@@ -37,7 +38,7 @@ struct outcome_combo {
     uint32_t model;         /* number in outcome_state.models */
     struct series **series; /* the whole model first */
     uint32_t series_count;
-    uint8_t *slots; /* groups of the version */
+    uint16_t *slots; /* groups of the version */
     uint32_t slot_count;
 };
 
@@ -55,6 +56,7 @@ struct outcome_state {
         uint32_t count;
     } * workers;
     uint32_t worker_count;
+    struct outcome_classes *classes;
     struct outcome_scratch scratch;
     struct strbuf blob;                 /* entries of the next row of `waiting` */
     int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
@@ -104,6 +106,17 @@ int engine_outcomes_settle(struct engine *engine, struct series *series) MUST_US
 bool engine_outcomes_revise(struct engine *engine, int64_t deadline_us);
 bool engine_outcomes_is_stale(const struct engine *engine);
 
+/* engine_outcomes_report.c */
+/* The rows of a window whose panes are summed in the scratch tallies. */
+int engine_outcomes_write(struct engine *engine, const struct series *series,
+                          const struct window_config *window, int64_t end_ms, uint32_t revision) MUST_USE;
+
+/* engine_outcomes_classes.c */
+/* The worker's names of classes become slots of the model: entry.predicted and `truth`. */
+int engine_outcomes_name_classes(struct engine *engine, struct delta_waiting *waiting) MUST_USE;
+/* After a kind byte of KIND_CLASS. */
+int engine_outcomes_restore_class(struct engine *engine, struct cursor *in) MUST_USE;
+
 /* engine_outcomes_models.c */
 /* NULL: no room for another. Pointers are good until the next call. */
 struct label_model *engine_outcomes_model(struct engine *engine, struct text name, uint32_t *out_number);
@@ -117,6 +130,8 @@ void engine_outcomes_restore_model(struct engine *engine, uint32_t number);
 
 /* engine_outcomes_store.c */
 int engine_outcomes_remember_model(struct engine *engine, uint32_t number) MUST_USE;
+enum { KIND_COMBO = WAITING_OUTCOME + 1, KIND_MODEL, KIND_CLASS };
+void engine_outcomes_flush_blob(struct engine *engine);
 void engine_outcomes_put(struct engine *engine);
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
 int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_combo *combo) MUST_USE;

@@ -9,8 +9,6 @@
 #include "agent/engine_sequence.h"
 #include "agent/engine_versions.h"
 
-enum { ROWS_MAX = 2 * OUTCOME_GROUPS_MAX };
-
 static int64_t now_us(void)
 {
     struct timespec now;
@@ -109,35 +107,13 @@ int engine_outcomes_sum(struct engine *engine, struct series *series, const stru
     return code;
 }
 
-static uint32_t make_rows(struct engine *engine, const struct series *series,
-                          struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX],
-                          struct text names[ROWS_MAX + OUTCOME_ROWS_MAX])
-{
-    const struct outcome_scratch *scratch = &engine->outcomes->scratch;
-    const struct version *version = series->version;
-    struct outcome_options options = {version->config->options.n_min, version->config->options.unit};
-    uint32_t count = outcomes_report(scratch->tallies[0], &options, rows);
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = text_of(rows[i].family == FAMILY_CALIBRATION ? "@score" : "@model");
-    uint32_t group_count = version->groups && !series->segment[0] ? intern_count(version->groups) : 0;
-    struct text groups[OUTCOME_GROUPS_MAX];
-    for (uint32_t i = 0; i < group_count; i++)
-        groups[i] = intern_text(version->groups, i);
-    return count + outcome_groups_report(scratch->tallies[1], groups, group_count, &options, rows + count,
-                                         names + count);
-}
-
 int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
                            uint32_t revision, bool *out_late)
 {
-    struct report_row rows[ROWS_MAX + OUTCOME_ROWS_MAX];
-    struct text names[ROWS_MAX + OUTCOME_ROWS_MAX];
     const struct window_config *config = &engine->config->windows[window];
     int code = engine_outcomes_sum(engine, series, config, end_ms, revision > 1, out_late);
-    if (code != 0)
-        return code;
-    uint32_t count = make_rows(engine, series, rows, names);
-    code = engine_put_rows(engine, series, config, end_ms, revision, rows, names, count);
+    if (code == 0)
+        code = engine_outcomes_write(engine, series, config, end_ms, revision);
     return code ? code : engine_labelled_report(engine, series, config, end_ms, revision);
 }
 
@@ -152,7 +128,7 @@ static int put_part(struct engine *engine, const struct series *series, const st
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(i ? PANE_OUTCOME_GROUPS : PANE_OUTCOMES),
+                                         .family = (uint8_t)(PANE_OUTCOMES + i),
                                          .part = (uint8_t)which,
                                          .bytes = part->bytes[i],
                                          .len = part->len[i]};

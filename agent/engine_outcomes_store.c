@@ -21,18 +21,14 @@ enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO 
 #define OWED_KEY  "outcome_revisions_owed"
 #define SWEPT_KEY "labels_swept_ms"
 
-enum {
-    KIND_COMBO = WAITING_OUTCOME + 1,
-    KIND_MODEL,
-    BLOB_BYTES_FULL = 256 << 10,
-    SWEEP_SLOTS = 1 << 17,
-    PENDING = 16,
-    SERIES_MAX = 64
-};
+/* With the kind byte: the slot of a class follows the flags. */
+enum { ENTRY_HAS_CLASS = 16 };
+
+enum { BLOB_BYTES_FULL = 256 << 10, SWEEP_SLOTS = 1 << 17, PENDING = 16, SERIES_MAX = 64 };
 
 /* ---- writing ---- */
 
-static void flush_blob(struct engine *engine)
+void engine_outcomes_flush_blob(struct engine *engine)
 {
     struct outcome_state *state = engine->outcomes;
     if (strbuf_failed(&state->blob))
@@ -49,6 +45,13 @@ static char *put_varint(char *at, uint64_t value)
         *at++ = (char)(value | 0x80);
     *at++ = (char)value;
     return at;
+}
+
+/* Is `predicted` the slot of a class? */
+static bool has_class_of(const struct delta_waiting *waiting)
+{
+    return waiting->entry.kind == OUTCOME_MULTICLASS ||
+           (waiting->kind == WAITING_LABEL && waiting->entry.predicted != OUTCOME_CLASS_NONE);
 }
 
 static char *put_eight(char *at, const void *bits)
@@ -80,13 +83,17 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     bool waits_alike = blob->len && entry->wait_s == state->blob_wait_s;
     uint64_t step = (uint64_t)entry->ts_ms - (blob->len ? (uint64_t)state->blob_ts_ms : 0);
     uint8_t flags =
-        (uint8_t)(entry->late | entry->predicted << 1 | entry->kind << 2 | waits_alike << 3) |
+        (uint8_t)(entry->late | (entry->predicted & 1) << 1 | (entry->kind != OUTCOME_BINARY) << 2 |
+                  waits_alike << 3) |
         class_flag(entry->value, ENTRY_ZERO, ENTRY_ONE) |
         (waiting->kind == WAITING_OUTCOME ? class_flag(waiting->truth, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE)
                                           : 0);
     char bytes[64], *at = bytes;
-    *at++ = (char)waiting->kind;
+    bool has_class = has_class_of(waiting);
+    *at++ = (char)(waiting->kind | (has_class ? ENTRY_HAS_CLASS : 0));
     *at++ = (char)flags;
+    if (has_class)
+        *at++ = (char)entry->predicted;
     at = put_eight(at, &entry->id_hash);
     at = put_varint(at, step << 1 ^ (step >> 63 ? UINT64_MAX : 0));
     if (!waits_alike)
@@ -102,7 +109,7 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     state->blob_ts_ms = entry->ts_ms;
     state->blob_wait_s = entry->wait_s;
     if (blob->len >= BLOB_BYTES_FULL)
-        flush_blob(engine);
+        engine_outcomes_flush_blob(engine);
     return strbuf_failed(blob) || engine->failed ? ERR_NOMEM : 0;
 }
 
@@ -122,7 +129,7 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
         strbuf_add(&bytes, name.ptr, name.len + 1u); /* with its NUL */
     }
     /* Before the entries that refer to it. */
-    flush_blob(engine);
+    engine_outcomes_flush_blob(engine);
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -138,7 +145,7 @@ int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
     strbuf_addc(&bytes, (char)KIND_MODEL);
     strbuf_add_varint(&bytes, name.len);
     strbuf_add(&bytes, name.ptr, name.len);
-    flush_blob(engine); /* before the entries that refer to it */
+    engine_outcomes_flush_blob(engine); /* before the entries that refer to it */
     if (!strbuf_failed(&bytes))
         store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
     int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
@@ -156,12 +163,14 @@ static void put_late(struct engine *engine, struct series *series)
             continue;
         engine->failed = outcome_part_fold(part, &state->scratch, series->version->config->options.unit,
                                            series->segment[0] == '\0');
-        int tallies = series->segment[0] || !series->version->groups ? 1 : OUTCOME_TALLIES;
-        for (int j = 0; j < tallies && !engine->failed; j++) {
+        for (int j = 0; j < OUTCOME_TALLIES && !engine->failed; j++) {
+            if (!part->bytes[j] && !part->stored[j])
+                continue;
+            part->stored[j] = part->bytes[j] != NULL;
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(j ? PANE_OUTCOME_GROUPS : PANE_OUTCOMES),
+                                         .family = (uint8_t)(PANE_OUTCOMES + j),
                                          .part = PANE_LATE,
                                          .bytes = part->bytes[j] ? part->bytes[j] : "",
                                          .len = part->len[j]};
@@ -208,7 +217,7 @@ static void matured_key(char out[48], const struct version *version)
 void engine_outcomes_put(struct engine *engine)
 {
     struct outcome_state *state = engine->outcomes;
-    flush_blob(engine);
+    engine_outcomes_flush_blob(engine);
     for (uint32_t i = 0; state->changed_late && i < engine->series_count; i++)
         put_late(engine, engine->series[i]);
     state->changed_late = 0;
@@ -313,14 +322,17 @@ static int restore_model(struct engine *engine, struct cursor *in)
 }
 
 /* *out_wanted: it has not been forgotten on purpose. */
-static int restore_entry(struct engine *engine, enum waiting_kind kind, struct cursor *in,
+static int restore_entry(struct engine *engine, unsigned kind_byte, struct cursor *in,
                          struct join_entry *previous, struct delta_waiting *out, bool *out_wanted)
 {
+    enum waiting_kind kind = (enum waiting_kind)(kind_byte & ~(unsigned)ENTRY_HAS_CLASS);
+    bool has_class = kind_byte & ENTRY_HAS_CLASS;
     struct outcome_state *state = engine->outcomes;
     *out = (struct delta_waiting){.kind = kind};
     struct join_entry *entry = &out->entry;
     const unsigned char *at = cursor_bytes(in, 1);
     unsigned flags = at ? *at : 0;
+    const unsigned char *class = has_class ? cursor_bytes(in, 1) : NULL;
     entry->id_hash = read_eight(in);
     entry->ts_ms = (int64_t)((uint64_t)previous->ts_ms + (uint64_t)cursor_svarint(in));
     entry->wait_s = flags & ENTRY_WAITS_ALIKE ? previous->wait_s : (uint32_t)cursor_varint(in);
@@ -332,8 +344,8 @@ static int restore_entry(struct engine *engine, enum waiting_kind kind, struct c
     if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
     entry->late = flags & 1;
-    entry->predicted = flags >> 1 & 1;
-    entry->kind = flags >> 2 & 1;
+    entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : flags >> 1 & 1;
+    entry->kind = class && kind != WAITING_LABEL ? OUTCOME_MULTICLASS : flags >> 2 & 1;
     entry->combo = (uint32_t)combo;
     entry->owner = kind == WAITING_LABEL ? (uint32_t)owner : state->combos[combo].series[0]->number;
     *previous = *entry;
@@ -380,8 +392,8 @@ static int restore_entries(struct engine *engine, struct cursor *in)
         unsigned char kind = *in->at++;
         struct delta_waiting waiting;
         bool wanted = false;
-        code = kind <= WAITING_OUTCOME
-                   ? restore_entry(engine, (enum waiting_kind)kind, in, &previous, &waiting, &wanted)
+        code = (kind & ~ENTRY_HAS_CLASS) <= WAITING_OUTCOME
+                   ? restore_entry(engine, kind, in, &previous, &waiting, &wanted)
                    : ERR_CORRUPT;
         if (code == 0 && wanted)
             code = push(engine, &pending, &waiting);
@@ -394,9 +406,11 @@ static int restore_blob(void *context, const void *bytes, size_t len)
     struct engine *engine = context;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
     unsigned char kind = len ? *in.at : 0;
-    if (kind != KIND_COMBO && kind != KIND_MODEL)
+    if (kind != KIND_COMBO && kind != KIND_MODEL && kind != KIND_CLASS)
         return restore_entries(engine, &in);
     in.at++;
+    if (kind == KIND_CLASS)
+        return engine_outcomes_restore_class(engine, &in);
     return kind == KIND_COMBO ? restore_combo(engine, &in) : restore_model(engine, &in);
 }
 
@@ -407,15 +421,16 @@ static int restore_pane(void *context, const struct stored_pane *stored)
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (series && stored->family == PANE_PAIRED)
         return engine_versions_restore(series->version, stored);
-    bool ours = stored->family == PANE_OUTCOMES || stored->family == PANE_OUTCOME_GROUPS;
+    bool ours = stored->family >= PANE_OUTCOMES && stored->family < PANE_OUTCOMES_END;
     if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
         return 0;
     struct outcome_pane *pane = outcome_panes_find(&series->outcomes, stored->tier, stored->start_ms, true);
     if (!pane)
         return ERR_NOMEM;
     struct outcome_part *part = &pane->parts[stored->part];
-    int code = outcome_part_add_bytes(part, stored->family == PANE_OUTCOME_GROUPS, stored->bytes, stored->len,
+    int code = outcome_part_add_bytes(part, stored->family - PANE_OUTCOMES, stored->bytes, stored->len,
                                       &engine->outcomes->scratch);
+    part->stored[stored->family - PANE_OUTCOMES] = true;
     part->changed = false;
     /* Which windows were revised before the stop is not known: what is written again as it was stays the same
      * revision. */

@@ -231,14 +231,23 @@ static int compare(const struct join_entry *a, const struct join_entry *b)
         return a->late ? 1 : -1;
     if (a->ts_ms != b->ts_ms)
         return a->ts_ms < b->ts_ms ? -1 : 1;
-    if (a->predicted != b->predicted)
-        return a->predicted < b->predicted ? -1 : 1;
     bool a_is_nan = isnan(a->value), b_is_nan = isnan(b->value);
     if (a_is_nan != b_is_nan)
         return a_is_nan - b_is_nan;
     if (!a_is_nan && (a->value < b->value || a->value > b->value))
         return a->value < b->value ? -1 : 1;
+    if (a->predicted != b->predicted)
+        return a->predicted < b->predicted ? -1 : 1;
     return a->owner < b->owner ? -1 : a->owner > b->owner;
+}
+
+bool join_may_pair(const struct join_entry *prediction, const struct join_entry *label)
+{
+    if (prediction->kind == OUTCOME_MULTICLASS)
+        return label->predicted != OUTCOME_CLASS_NONE;
+    bool has_value = label->predicted == OUTCOME_CLASS_NONE || !(label->predicted & OUTCOME_NAME_ALONE);
+    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
+    return has_value && (prediction->kind != OUTCOME_BINARY || is_class);
 }
 
 /* Do two entries stand for the same event? Ids come back after they have expired. */
@@ -253,13 +262,11 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
     int64_t earliest_ms;
     if (__builtin_sub_overflow(prediction->ts_ms, join->settings.horizon_ms, &earliest_ms))
         earliest_ms = INT64_MIN;
-    /* A number that is no class says nothing about a binary prediction. */
-    bool is_class = !(label->value < 0) && !(label->value > 1) && !(label->value > 0 && label->value < 1);
     /* A prediction that comes late may find its label gone when that is older than the label_delay. */
     int64_t wait_ms = (int64_t)label->wait_s * 1000;
     if (prediction->late && time_minus(prediction->ts_ms, label->ts_ms) > wait_ms - join->settings.late_ms)
         return false;
-    return (prediction->kind != OUTCOME_BINARY || is_class) && label->ts_ms >= earliest_ms &&
+    return join_may_pair(prediction, label) && label->ts_ms >= earliest_ms &&
            time_plus(label->ts_ms, (int64_t)label->owner * 1000) <= expiry_of(prediction);
 }
 

@@ -29,13 +29,15 @@ enum { JOIN_FIRST, JOIN_LAST };
 struct join_entry {
     uint64_t id_hash; /* of model and id */
     int64_t ts_ms;
-    double value;    /* a prediction's score or number; a label's class (0, 1) or number */
-    uint32_t wait_s; /* expires so long after ts */
-    uint32_t combo;  /* predictions: what it counts for */
-    uint32_t owner;  /* predictions: versions that score the same ids are apart; labels: seconds by which
-                        the clock of their partition was ahead of them */
-    uint8_t kind;    /* predictions: enum outcome_kind; labels: which of several counts in the end */
-    uint8_t predicted;
+    double value;      /* a prediction's score or number; a label's class (0, 1) or number, or a hash of its
+                          name */
+    uint32_t wait_s;   /* expires so long after ts */
+    uint32_t combo;    /* predictions: what it counts for */
+    uint32_t owner;    /* predictions: versions that score the same ids are apart; labels: seconds by which
+                          the clock of their partition was ahead of them */
+    uint8_t kind;      /* predictions: enum outcome_kind; labels: which of several counts in the end */
+    uint8_t predicted; /* of several classes: the slot; labels: the slot, with OUTCOME_NAME_ALONE when the
+                          value says nothing, or OUTCOME_CLASS_NONE */
     bool late;
     uint8_t state; /* the table's own */
 };
@@ -59,6 +61,10 @@ struct join_settings {
 
 int join_new(struct join **out, const struct join_settings *settings) MUST_USE;
 void join_free(struct join *join);
+
+/* Does the label say anything about such a prediction? A number that is no class does not about a binary one,
+ * the name of a class only about one of several classes. */
+bool join_may_pair(const struct join_entry *prediction, const struct join_entry *label);
 
 enum { JOIN_LABELS_MAX = 8 };
 enum join_fate { JOIN_ADDED, JOIN_DUPLICATE, JOIN_CHANGED, JOIN_REFUSED };

@@ -10,22 +10,36 @@ enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20 };
 int outcome_scratch_init(struct outcome_scratch *scratch)
 {
     strbuf_init(&scratch->buffer, BUFFER_BYTES_MAX);
-    scratch->tallies[0] = tally_new(outcomes_size());
-    scratch->tallies[1] = tally_new(outcome_groups_size());
-    return scratch->tallies[0] && scratch->tallies[1] ? 0 : ERR_NOMEM;
+    scratch->residuals = outcome_residual_layout_new();
+    if (!scratch->residuals)
+        return ERR_NOMEM;
+    const struct tally_size sizes[OUTCOME_TALLIES] = {
+        [OUTCOME_SCORES] = outcomes_size(),
+        [OUTCOME_GROUPS] = outcome_groups_size(),
+        [OUTCOME_CLASSES] = outcome_classes_size(),
+        [OUTCOME_RESIDUALS] = {ddsketch_counters(scratch->residuals), 0},
+    };
+    for (int i = 0; i < OUTCOME_TALLIES; i++)
+        if (!(scratch->tallies[i] = tally_new(sizes[i])))
+            return ERR_NOMEM;
+    return 0;
 }
 
 void outcome_scratch_release(struct outcome_scratch *scratch)
 {
     strbuf_release(&scratch->buffer);
+    ddsketch_layout_free(scratch->residuals);
     for (int i = 0; i < OUTCOME_TALLIES; i++)
         tally_free(scratch->tallies[i]);
 }
 
 void outcome_scratch_reset(struct outcome_scratch *scratch)
 {
-    for (int i = 0; i < OUTCOME_TALLIES; i++)
-        tally_reset(scratch->tallies[i]);
+    for (int i = 0; i < OUTCOME_TALLIES; i++) {
+        if (scratch->used[i])
+            tally_reset(scratch->tallies[i]);
+        scratch->used[i] = false;
+    }
 }
 
 /* ---- panes ---- */
@@ -147,7 +161,10 @@ void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count)
 
 bool outcome_part_is_empty(const struct outcome_part *part)
 {
-    return part->count == 0 && !part->bytes[0] && !part->bytes[1];
+    bool is_empty = part->count == 0;
+    for (int i = 0; is_empty && i < OUTCOME_TALLIES; i++)
+        is_empty = !part->bytes[i];
+    return is_empty;
 }
 
 /* The tallies of `scratch` become the bytes. */
@@ -156,7 +173,7 @@ static int keep(struct outcome_part *part, int i, struct outcome_scratch *scratc
     free(part->bytes[i]);
     part->bytes[i] = NULL;
     part->len[i] = 0;
-    if (tally_is_zero(scratch->tallies[i]))
+    if (!scratch->used[i] || tally_is_zero(scratch->tallies[i]))
         return 0;
     strbuf_reset(&scratch->buffer);
     tally_encode(scratch->tallies[i], &scratch->buffer);
@@ -173,10 +190,23 @@ static void count_item(const struct outcome_item *item, struct outcome_scratch *
                        bool with_groups)
 {
     struct outcome outcome = {item->kind, item->labelled, item->predicted, item->value, item->truth};
-    outcomes_add(scratch->tallies[0], &outcome, unit, item->sign);
+    if (item->kind == OUTCOME_MULTICLASS) {
+        scratch->used[OUTCOME_CLASSES] = true;
+        outcome_classes_add(scratch->tallies[OUTCOME_CLASSES], &outcome, item->sign);
+        return;
+    }
+    scratch->used[OUTCOME_SCORES] = true;
+    outcomes_add(scratch->tallies[OUTCOME_SCORES], &outcome, unit, item->sign);
+    if (item->kind == OUTCOME_REGRESSION && item->labelled) {
+        scratch->used[OUTCOME_RESIDUALS] = true;
+        outcome_residuals_add(scratch->tallies[OUTCOME_RESIDUALS], scratch->residuals, &outcome, unit,
+                              item->sign);
+    }
     const struct combo_groups *groups = &scratch->groups[item->combo];
-    for (uint32_t i = 0; with_groups && i < groups->count; i++)
-        outcome_groups_add(scratch->tallies[1], groups->slots[i], &outcome, item->sign);
+    for (uint32_t i = 0; with_groups && i < groups->count; i++) {
+        scratch->used[OUTCOME_GROUPS] = true;
+        outcome_groups_add(scratch->tallies[OUTCOME_GROUPS], groups->slots[i], &outcome, item->sign);
+    }
 }
 
 int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch, double unit,
@@ -228,6 +258,7 @@ int outcome_part_add_bytes(struct outcome_part *part, int tally, const void *byt
                            struct outcome_scratch *scratch)
 {
     tally_reset(scratch->tallies[tally]);
+    scratch->used[tally] = true;
     int code = tally_decode_add(bytes, len, scratch->tallies[tally]);
     if (code == 0 && part->bytes[tally])
         code = tally_decode_add(part->bytes[tally], part->len[tally], scratch->tallies[tally]);
@@ -239,7 +270,9 @@ int outcome_part_sum(const struct outcome_part *part, struct outcome_scratch *sc
 {
     int code = 0;
     for (int i = 0; code == 0 && i < OUTCOME_TALLIES; i++)
-        if (part->bytes[i])
+        if (part->bytes[i]) {
+            scratch->used[i] = true;
             code = tally_decode_add(part->bytes[i], part->len[i], scratch->tallies[i]);
+        }
     return code;
 }

@@ -10,10 +10,12 @@
 
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
+#include "detectors/ddsketch.h"
 #include "detectors/outcomes.h"
 #include "detectors/tally.h"
 
-enum { OUTCOME_TALLIES = 2 }; /* outcomes_size, outcome_groups_size */
+/* Numbers of tallies are part of the store (PANE_OUTCOMES + number): append. */
+enum { OUTCOME_SCORES, OUTCOME_GROUPS, OUTCOME_CLASSES, OUTCOME_RESIDUALS, OUTCOME_TALLIES };
 
 struct outcome_item {
     double value, truth;
@@ -28,7 +30,8 @@ struct outcome_part {
     uint32_t count, capacity;
     char *bytes[OUTCOME_TALLIES]; /* encoded tallies; NULL: zero */
     size_t len[OUTCOME_TALLIES];
-    bool changed; /* since the last commit */
+    bool changed;                 /* since the last commit */
+    bool stored[OUTCOME_TALLIES]; /* late parts: the store holds such a row */
 };
 
 struct outcome_pane {
@@ -54,13 +57,15 @@ struct outcome_panes {
 
 /* Groups of a combination, by its number. */
 struct combo_groups {
-    const uint8_t *slots;
+    const uint16_t *slots;
     uint32_t count;
 };
 
 /* What folding needs; one for all panes. */
 struct outcome_scratch {
     struct tally *tallies[OUTCOME_TALLIES];
+    bool used[OUTCOME_TALLIES]; /* the others are all zero */
+    struct ddsketch_layout *residuals;
     struct strbuf buffer;
     const struct combo_groups *groups; /* by combination */
 };

@@ -288,6 +288,16 @@
     "  data_clock_ms = 9223372036854775807 AS finished," \
     "  (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'committed_ms') AS committed_ms" \
     "  FROM partition_offset);", \
+    "CREATE VIEW v1_reliability AS SELECT pipeline, model, version, segment," \
+    "  CAST(substr(feature, 5) AS REAL) AS bin, window_s, window_end_s, max(n) AS n," \
+    "  max(CASE metric WHEN 'reliability_score' THEN value END) AS score," \
+    "  max(CASE metric WHEN 'reliability_observed' THEN value END) AS observed," \
+    "  max(CASE metric WHEN 'reliability_observed' THEN ci_low END) AS bar_low," \
+    "  max(CASE metric WHEN 'reliability_observed' THEN ci_high END) AS bar_high," \
+    "  max(CASE metric WHEN 'reliability_outside' THEN value END) AS outside, max(revision) AS revision" \
+    " FROM v1_results" \
+    " WHERE metric IN ('reliability_score', 'reliability_observed', 'reliability_outside')" \
+    " GROUP BY pipeline, model, version, segment, feature, window_s, window_end_s;", \
     "CREATE VIEW v1_labels AS SELECT " SQL_PIPELINE ", substr(key, 8) AS model," \
     "  CASE WHEN " SQL_LABELS("8") " THEN 'dormant' WHEN " SQL_LABELS("7") " THEN 'labelled'" \
     "    ELSE 'no label yet' END AS state," \

@@ -412,6 +412,17 @@ static enum reject take_class(struct decoder *decoder, const struct record *reco
     return REJECT_NONE;
 }
 
+/* A prediction may bring the relevance of what it ranked, in the order of the ranking. */
+static enum reject take_label(struct decoder *decoder, const struct record *record, struct event *ev)
+{
+    struct value made;
+    const struct value *value = target_value(decoder, record, TARGET_LABEL, &made, NULL);
+    if (ev->kind != EVENT_PREDICTION || value->type != VALUE_VECTOR)
+        return take_class(decoder, record, TARGET_LABEL, &ev->label);
+    copy_value(&ev->label, value);
+    return REJECT_NONE;
+}
+
 /* ---- groups ---- */
 
 static void append_named(struct decoder *decoder, const struct record *record, enum map_group_id id)
@@ -528,7 +539,7 @@ enum reject event_assemble(struct decoder *decoder, const struct record *record,
     if (reject == REJECT_NONE)
         reject = take_class(decoder, record, TARGET_PREDICTION, &ev->prediction);
     if (reject == REJECT_NONE)
-        reject = take_class(decoder, record, TARGET_LABEL, &ev->label);
+        reject = take_label(decoder, record, ev);
     if (reject == REJECT_NONE)
         reject = take_number(decoder, record, TARGET_LATENCY, true, &ev->latency_ms);
     if (reject == REJECT_NONE)

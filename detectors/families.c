@@ -6,6 +6,7 @@
 #include "detectors/embeddings.h"
 #include "detectors/latency.h"
 #include "detectors/multivariate_family.h"
+#include "detectors/ranking.h"
 #include "detectors/outliers.h"
 #include "detectors/scores.h"
 #include "detectors/value_types.h"
@@ -19,12 +20,14 @@ const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_SCORES] = &scores_family,
     [COUNT_MULTIVARIATE] = &multivariate_family,
     [COUNT_EMBEDDINGS] = &embeddings_family,
+    [COUNT_RANKING] = &ranking_family,
 };
 
 int family_tools_init(struct family_tools *tools)
 {
     tools->latency = ddsketch_layout_new(0.01, 0.001, 3.6e6, false);
-    return tools->latency ? 0 : ERR_NOMEM;
+    tools->ranking = ranking_tables_new();
+    return tools->latency && tools->ranking ? 0 : ERR_NOMEM;
 }
 
 int families_add(struct tally **tallies, const struct count_input *input, uint64_t times, bool segment)
@@ -58,5 +61,6 @@ uint32_t families_rows_max(const struct reference *reference)
 void family_tools_release(struct family_tools *tools)
 {
     ddsketch_layout_free(tools->latency);
+    ranking_tables_free(tools->ranking);
     *tools = (struct family_tools){0};
 }

@@ -23,8 +23,9 @@ struct ddsketch_layout;
 struct kpi_scale;
 struct kpi_target;
 struct kpi_view;
+struct ranking_tables;
 
-enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE };
+enum task { TASK_AUTO, TASK_BINARY, TASK_REGRESSION, TASK_NONE, TASK_MULTICLASS };
 enum multivariate_mode {
     MULTIVARIATE_OFF,
     MULTIVARIATE_SAMPLED, /* one event of 16, by the hash of its id */
@@ -48,6 +49,7 @@ struct model_options {
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
 struct family_tools {
     struct ddsketch_layout *latency; /* ms: 1 % from 1 µs to 1 h */
+    struct ranking_tables *ranking;
 };
 int family_tools_init(struct family_tools *tools) MUST_USE;
 void family_tools_release(struct family_tools *tools);
@@ -85,6 +87,7 @@ enum count_family {
     COUNT_SCORES,       /* scores.h */
     COUNT_MULTIVARIATE, /* multivariate_family.h */
     COUNT_EMBEDDINGS,   /* embeddings.h */
+    COUNT_RANKING,      /* ranking.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -2,55 +2,111 @@
 #define DRIFTD_DETECTORS_OUTCOMES_H
 /*
  * Outcomes: predictions that met their labels, as tallies (METHODS §7.1, §7.2, §8, §9), and the rows they
- * report. Two tallies: one of the score, calibration and regression sums (one size for every series), one of
- * confusion counts per group value. Counting uses no function of libm, so integers are the same everywhere;
- * reports are pure functions of them. Undefined is NaN.
+ * report. Four tallies, each of one size for every series: score, calibration and regression sums; confusion
+ * counts per group value; confusion counts of classes; a sketch of residuals. Counting uses no function of
+ * libm, so integers are the same everywhere; reports are pure functions of them. Undefined is NaN.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/base/compiler.h"
 #include "agent/base/text.h"
 #include "detectors/report.h"
 #include "detectors/tally.h"
 
-enum { OUTCOME_GROUPS_MAX = 64, OUTCOME_BIAS_BINS = 20, OUTCOME_CALIBRATION_BINS = 10 };
+struct ddsketch_layout;
 
-enum outcome_kind { OUTCOME_BINARY, OUTCOME_REGRESSION };
+enum {
+    OUTCOME_GROUPS_MAX = 512,      /* slots of a version: values of attributes and cells of crosses */
+    OUTCOME_GROUP_VALUES_MAX = 64, /* of one attribute; the rest is "attribute=other" */
+    OUTCOME_GROUP_CELLS_MAX = 256, /* of one cross of attributes; the rest is other */
+    OUTCOME_CLASSES_MAX = 64,      /* named classes of a model */
+    OUTCOME_CLASS_OTHER = 64,      /* the slot of all further ones */
+    OUTCOME_NAME_ALONE = 128,      /* flag of a label: its name says all, its value nothing */
+    OUTCOME_CLASS_NONE = 255,      /* no slot: the value is no class */
+    OUTCOME_LABELS_MIN = 30,       /* METHODS §0: labels below which a row is `insufficient`, by default */
+    OUTCOME_BIAS_BINS = 20,
+    OUTCOME_CALIBRATION_BINS = 10
+};
+
+enum outcome_kind { OUTCOME_BINARY, OUTCOME_REGRESSION, OUTCOME_MULTICLASS };
 
 /* A prediction, with its label when it has one. A prediction and its outcome are counted apart: first
  * `labelled` false, for coverage, then once more with the label. */
 struct outcome {
     uint8_t kind; /* enum outcome_kind */
     bool labelled;
-    uint8_t predicted; /* BINARY: 0 or 1 */
-    double value;      /* BINARY: the score, NaN when it has none; REGRESSION: the prediction */
-    double truth;      /* of labelled: 0 or 1; REGRESSION: the target */
+    uint8_t predicted; /* BINARY: 0 or 1; MULTICLASS: slot of the class */
+    double value;      /* BINARY: the score, MULTICLASS: that of the predicted class, NaN when it has none;
+                          REGRESSION: the prediction */
+    double truth;      /* of labelled: 0 or 1; REGRESSION: the target; MULTICLASS: slot of the class */
 };
 
 struct tally_size outcomes_size(void);
-/* Adds (sign 1) or takes back (sign −1). `unit` (> 0) is what a step of regression values is measured in:
- * sums resolve unit/2^40 and values beyond ±2^31 units are clipped, with a counter. O(1). */
+/* Binary and regression. Adds (sign 1) or takes back (sign −1). `unit` (> 0) is what a step of regression
+ * values is measured in: sums resolve unit/2^40 and values beyond ±2^31 units are clipped, with a counter.
+ * O(1). */
 void outcomes_add(struct tally *tally, const struct outcome *outcome, double unit, int sign);
 
 struct tally_size outcome_groups_size(void);
-/* `slot` < OUTCOME_GROUPS_MAX. Regression outcomes have no confusion: ignored. */
+/* `slot` < OUTCOME_GROUPS_MAX. Only binary outcomes have a confusion of two: others are ignored. */
 void outcome_groups_add(struct tally *tally, uint32_t slot, const struct outcome *outcome, int sign);
 
-struct outcome_options {
-    uint64_t n_min; /* labels below which a row is `insufficient` */
-    double unit;    /* as given to outcomes_add */
+struct tally_size outcome_classes_size(void);
+/* MULTICLASS. O(1). */
+void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int sign);
+
+/* Residuals prediction − target in units, to 1 % of their size from 1e-6 to 1e9 units. NULL: no memory. */
+struct ddsketch_layout *outcome_residual_layout_new(void);
+/* A labelled regression outcome. O(log buckets). */
+void outcome_residuals_add(struct tally *tally, const struct ddsketch_layout *layout,
+                           const struct outcome *outcome, double unit, int sign);
+
+/* What a user says of the groups of an attribute: configuration owns the strings. */
+struct facet_spec {
+    char *attribute;
+    char *advantaged; /* value of the advantaged group; NULL: each group is compared with all others */
+    char *strata;     /* attribute to condition on (CDD); NULL: none */
+};
+struct cross_spec {
+    char **attributes; /* NULL-terminated */
 };
 
-enum { OUTCOME_ROWS_MAX = 3 };
-/* The rows of performance, calibration and regression, each only when it has labels. `subject` of a row is 0.
- * Returns how many. O(score bins). */
-uint32_t outcomes_report(const struct tally *tally, const struct outcome_options *options,
-                         struct report_row rows[OUTCOME_ROWS_MAX]);
+/* The cell of an event in a cross, "sex|age=F|30-39", from its groups "attribute=value". False when the event
+ * lacks an attribute or the name does not fit. */
+bool outcome_cross_name(const char *const *attributes, const char *const *groups, uint32_t count, char *out,
+                        size_t size);
 
-/* A row per attribute (FAMILY_FAIRNESS) and per group (FAMILY_GROUPS). `names[slot]` is "attribute=value";
- * out_names[i] is the name of row i, a view into `names`. Both arrays have 2·OUTCOME_GROUPS_MAX places. */
+struct outcome_options {
+    uint64_t n_min; /* labels below which a row is `insufficient`; events below which a group stays out of
+                       comparisons */
+    double unit;    /* as given to outcomes_add */
+    const struct facet_spec *facets;
+    uint32_t facet_count;
+    const struct ddsketch_layout *residual_layout; /* both or none */
+    const struct tally *residuals;
+};
+
+enum { OUTCOME_ROWS_MAX = 4 + OUTCOME_CALIBRATION_BINS };
+/* The rows of performance, calibration (and one per bin of the reliability diagram) and regression, each only
+ * when it has labels; `names[i]` is what row i is about. Returns how many. O(score bins). */
+uint32_t outcomes_report(const struct tally *tally, const struct outcome_options *options,
+                         struct report_row rows[OUTCOME_ROWS_MAX], struct text names[OUTCOME_ROWS_MAX]);
+
+/* Rows per attribute (FAMILY_FAIRNESS, FAMILY_PARITY), per group (FAMILY_GROUPS) and per disadvantaged group
+ * of a facet (FAMILY_FACETS). `names[slot]` is "attribute=value"; out_names[i] is the name of row i, a view
+ * into `names`. Both arrays have outcome_group_rows_max(name_count) places. O(groups²). */
+uint32_t outcome_group_rows_max(uint32_t name_count);
 uint32_t outcome_groups_report(const struct tally *tally, const struct text *names, uint32_t name_count,
                                const struct outcome_options *options, struct report_row *rows,
                                struct text *out_names);
+
+enum { OUTCOME_CLASS_ROWS_MAX = OUTCOME_CLASSES_MAX + 2 };
+/* A row of the model (FAMILY_MULTICLASS) and one per class that occurs (FAMILY_CLASSES). `names[slot]` is
+ * "class=name" of a named class, `name_count` ≤ OUTCOME_CLASSES_MAX. O(classes²). */
+uint32_t outcome_classes_report(const struct tally *tally, const struct text *names, uint32_t name_count,
+                                const struct outcome_options *options,
+                                struct report_row rows[OUTCOME_CLASS_ROWS_MAX],
+                                struct text out_names[OUTCOME_CLASS_ROWS_MAX]);
 
 #endif

@@ -29,13 +29,46 @@ enum {
     SUM_ABS_SYMMETRIC,
     SUM_ABS_Y,
     SUM_Y,
-    SUM_Y2,
+    SUM_Y_STEPS, /* of y in whole steps of unit/2^20, so that the squares are exact */
+    SUM_Y2_STEPS,
+    SUM_LOG_LOSS2, /* squares of losses, for intervals of their means */
+    SUM_BRIER2,
     OUT_SUMS
 };
 
-#define OUT_SCALE 0x1p40 /* of every sum */
+#define OUT_SCALE      0x1p40 /* of every sum but SUM_Y_STEPS and SUM_Y2_STEPS */
+#define OUT_STEP_SCALE 0x1p20
 
-enum { GROUP_TP, GROUP_FP, GROUP_FN, GROUP_TN, GROUP_SEEN_POSITIVE, GROUP_SEEN_NEGATIVE, GROUP_COUNTERS };
-enum { GROUP_SUM_P, GROUP_SCORED_N, GROUP_SUMS }; /* sums: of labelled scores, and how many there are */
+/* rint is exact everywhere, unlike exp, log and their kin. */
+void outcome_sum_add(struct tally *tally, uint32_t at, double value, int sign);
+void outcome_count(struct tally *tally, uint32_t at, int sign);
+double outcome_sum(const struct tally *tally, uint32_t at);
+
+enum {
+    GROUP_TP,
+    GROUP_FP,
+    GROUP_FN,
+    GROUP_TN,
+    GROUP_SEEN_POSITIVE, /* all predictions */
+    GROUP_SEEN_NEGATIVE,
+    GROUP_SCORED, /* labelled, with a score in [0, 1] */
+    GROUP_COUNTERS
+};
+enum { GROUP_GAPS, GROUP_SUMS = GROUP_GAPS + OUTCOME_CALIBRATION_BINS }; /* Σ(y−p) per calibration bin */
+
+enum { CLASS_SLOTS = OUTCOME_CLASSES_MAX + 1 };
+enum {
+    CLASS_SEEN,                    /* predictions, labelled or not */
+    CLASS_SCORED = CLASS_SEEN + 1, /* labelled, with a score in [0, 1], per calibration bin */
+    CLASS_HITS = CLASS_SCORED + OUTCOME_CALIBRATION_BINS, /* of them those that were right */
+    CLASS_CELLS = CLASS_HITS + OUTCOME_CALIBRATION_BINS,  /* [truth][predicted] */
+    CLASS_COUNTERS = CLASS_CELLS + CLASS_SLOTS * CLASS_SLOTS
+};
+enum {
+    CLASS_SUM_P,
+    CLASS_SUM_P2 = CLASS_SUM_P + OUTCOME_CALIBRATION_BINS,
+    CLASS_SUM_PY = CLASS_SUM_P2 + OUTCOME_CALIBRATION_BINS,
+    CLASS_SUMS = CLASS_SUM_PY + OUTCOME_CALIBRATION_BINS
+}; /* per calibration bin; y: was it right? */
 
 #endif

@@ -1,52 +1,12 @@
 /* From the tallies of outcomes to rows. Pure functions of integers. */
-#include <math.h>
-
 #include "detectors/calibration.h"
+#include "detectors/ddsketch.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/outcomes_layout.h"
+#include "detectors/outcomes_rows.h"
 #include "detectors/performance.h"
 #include "detectors/performance_regression.h"
 #include "detectors/special.h"
-
-#define ALPHA 0.05
-#define Z_95  1.959963984540054
-
-static double sum_of(const struct tally *tally, uint32_t at)
-{
-    return (double)tally->sums[at] / OUT_SCALE;
-}
-
-static double ratio(double a, double b)
-{
-    return b > 0 ? a / b : NAN;
-}
-
-static void start_row(struct report_row *row, enum family family, double n,
-                      const struct outcome_options *options)
-{
-    *row = (struct report_row){.family = family, .n = (uint64_t)n};
-    row->flags = row->n < options->n_min ? REPORT_INSUFFICIENT : 0;
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = NAN;
-}
-
-/* A value, and the interval in the two slots behind it. */
-static void put(struct report_row *row, int slot, double value, struct interval interval)
-{
-    row->slots[slot] = value;
-    row->slots[slot + 1] = interval.low;
-    row->slots[slot + 2] = interval.high;
-}
-
-static void put_rate(struct report_row *row, int slot, double k, double n)
-{
-    put(row, slot, ratio(k, n), n > 0 ? interval_wilson(k, n, ALPHA) : (struct interval){NAN, NAN});
-}
-
-static struct interval around(double value, double error, double low, double high)
-{
-    return (struct interval){fmax(value - Z_95 * error, low), fmin(value + Z_95 * error, high)};
-}
 
 /* ---- what a tally holds ---- */
 
@@ -118,46 +78,81 @@ static void put_label_bias(struct report_row *row, const struct tally *tally, co
 
 /* ---- performance ---- */
 
-static void put_ranking(struct report_row *row, const struct scores *scores)
+static void put_ranking(struct report_row *row, struct report_row *rates, const struct scores *scores)
 {
     struct score_histogram histogram = {scores->positives, scores->negatives, SCORE_BINS};
     struct auc auc = score_auc(&histogram);
-    put(row, PERF_AUC, auc.value, auc_interval(&auc, ALPHA));
+    struct interval range = auc_interval(&auc, OUTCOME_ALPHA);
+    outcome_put(row, PERF_AUC, auc.value, range);
     row->slots[PERF_AUC_ERROR] = auc.half_width;
+    outcome_put(rates, RATE_GINI, 2 * auc.value - 1,
+                (struct interval){2 * range.low - 1, 2 * range.high - 1});
     struct average_precision ap = score_average_precision(&histogram);
-    put(row, PERF_AP, ap.value, around(ap.value, average_precision_standard_error(&histogram), 0, 1));
+    double error = average_precision_standard_error(&histogram);
+    outcome_put(row, PERF_AP, ap.value, outcome_around(ap.value, error, 0, 1));
+    rates->slots[RATE_AP_LOWER] = ap.lower;
+    rates->slots[RATE_AP_UPPER] = ap.upper;
+    struct lift lift = score_lift(&histogram, 0.1);
     row->slots[PERF_KS] = score_ks_separation(&histogram);
-    row->slots[PERF_LIFT_10] = score_lift(&histogram, 0.1).value;
+    row->slots[PERF_LIFT_10] = lift.value;
+    rates->slots[RATE_CAPTURED_10] = lift.captured;
 }
 
 static void put_confusion(struct report_row *row, const struct confusion *c)
 {
     struct binary_metrics m = binary_metrics(c);
-    put_rate(row, PERF_ACCURACY, c->tp + c->tn, c->tp + c->fp + c->fn + c->tn);
-    put_rate(row, PERF_PRECISION, c->tp, c->tp + c->fp);
-    put_rate(row, PERF_RECALL, c->tp, c->tp + c->fn);
-    put_rate(row, PERF_SPECIFICITY, c->tn, c->tn + c->fp);
-    put(row, PERF_F1, m.f1, around(m.f1, f1_standard_error(c), 0, 1));
-    put(row, PERF_MCC, m.mcc, around(m.mcc, mcc_standard_error(c), -1, 1));
-    row->slots[PERF_FPR] = m.fpr;
-    row->slots[PERF_FNR] = m.fnr;
-    row->slots[PERF_NPV] = m.npv;
-    row->slots[PERF_BALANCED_ACCURACY] = m.balanced_accuracy;
-    row->slots[PERF_KAPPA] = m.kappa;
-    row->slots[PERF_PREVALENCE] = m.prevalence;
-    row->slots[PERF_SELECTION_RATE] = m.selection_rate;
+    outcome_put_rate(row, PERF_ACCURACY, c->tp + c->tn, c->tp + c->fp + c->fn + c->tn);
+    outcome_put_rate(row, PERF_PRECISION, c->tp, c->tp + c->fp);
+    outcome_put_rate(row, PERF_RECALL, c->tp, c->tp + c->fn);
+    outcome_put_rate(row, PERF_SPECIFICITY, c->tn, c->tn + c->fp);
+    outcome_put(row, PERF_F1, m.f1, outcome_around(m.f1, f1_standard_error(c), 0, 1));
+    outcome_put(row, PERF_MCC, m.mcc, outcome_around(m.mcc, mcc_standard_error(c), -1, 1));
+}
+
+/* Recall and specificity rest on different events: their variances add. */
+static double balanced_error(const struct binary_metrics *m, const struct confusion *c)
+{
+    double recall = m->recall * (1 - m->recall) / (c->tp + c->fn);
+    double specificity = m->specificity * (1 - m->specificity) / (c->tn + c->fp);
+    return sqrt(recall + specificity) / 2;
+}
+
+static void put_rates(struct report_row *row, const struct confusion *c)
+{
+    struct binary_metrics m = binary_metrics(c);
+    double n = c->tp + c->fp + c->fn + c->tn;
+    outcome_put_rate(row, RATE_FPR, c->fp, c->fp + c->tn);
+    outcome_put_rate(row, RATE_FNR, c->fn, c->fn + c->tp);
+    outcome_put_rate(row, RATE_NPV, c->tn, c->tn + c->fn);
+    outcome_put_rate(row, RATE_PREVALENCE, c->tp + c->fn, n);
+    outcome_put_rate(row, RATE_SELECTION, c->tp + c->fp, n);
+    outcome_put(row, RATE_BALANCED, m.balanced_accuracy,
+                outcome_around(m.balanced_accuracy, balanced_error(&m, c), 0, 1));
+    row->slots[RATE_FDR] = m.fdr;
+    row->slots[RATE_FOR] = m.for_rate;
+    row->slots[RATE_KAPPA] = m.kappa;
+}
+
+static void put_losses(struct report_row *row, const struct tally *tally, double brier, double n)
+{
+    double loss = outcome_sum(tally, SUM_LOG_LOSS) / n;
+    double loss_error = outcome_mean_error(loss, outcome_sum(tally, SUM_LOG_LOSS2) / n, n);
+    double brier_error = outcome_mean_error(brier, outcome_sum(tally, SUM_BRIER2) / n, n);
+    outcome_put(row, RATE_LOG_LOSS, loss, outcome_around(loss, loss_error, 0, INFINITY));
+    outcome_put(row, RATE_BRIER, brier, outcome_around(brier, brier_error, 0, 1));
 }
 
 static void report_performance(const struct tally *tally, const struct scores *scores,
-                               const struct calibration *calibration, struct report_row *row)
+                               const struct calibration *calibration, struct report_row *row,
+                               struct report_row *rates)
 {
     put_confusion(row, &scores->confusion);
-    row->slots[PERF_COVERAGE] = ratio(scores->labelled, (double)tally->counters[OUT_BINARY_SEEN]);
+    put_rates(rates, &scores->confusion);
+    row->slots[PERF_COVERAGE] = outcome_ratio(scores->labelled, (double)tally->counters[OUT_BINARY_SEEN]);
     if (scores->scored <= 0)
         return;
-    put_ranking(row, scores);
-    row->slots[PERF_LOG_LOSS] = sum_of(tally, SUM_LOG_LOSS) / scores->scored;
-    row->slots[PERF_BRIER] = calibration->brier;
+    put_ranking(row, rates, scores);
+    put_losses(rates, tally, calibration->brier, scores->scored);
     put_label_bias(row, tally, scores);
 }
 
@@ -168,9 +163,9 @@ static void read_wide_bins(const struct tally *tally, const struct scores *score
 {
     for (uint32_t i = 0; i < OUTCOME_CALIBRATION_BINS; i++) {
         struct calibration_bin *bin = &out[i];
-        *bin = (struct calibration_bin){.sum_p = sum_of(tally, SUM_P + i),
-                                        .sum_p2 = sum_of(tally, SUM_P2 + i),
-                                        .sum_py = sum_of(tally, SUM_PY + i)};
+        *bin = (struct calibration_bin){.sum_p = outcome_sum(tally, SUM_P + i),
+                                        .sum_p2 = outcome_sum(tally, SUM_P2 + i),
+                                        .sum_py = outcome_sum(tally, SUM_PY + i)};
         for (uint32_t j = 0; j < SCORE_BINS / OUTCOME_CALIBRATION_BINS; j++) {
             uint32_t at = i * (SCORE_BINS / OUTCOME_CALIBRATION_BINS) + j;
             bin->n += scores->positives[at] + scores->negatives[at];
@@ -202,6 +197,26 @@ static void make_narrow_bins(const struct calibration_bin *wide, const struct sc
     }
 }
 
+/* Murphy's terms without what sampling adds, what bins hide, and equal mass beside equal width. The interval
+ * of the difference is that of a mean of y − p, whose mean square is the Brier score. */
+static void put_corrections(struct report_row *row, const struct calibration *c,
+                            const struct calibration *mass)
+{
+    double *slots = row->slots;
+    slots[CAL_RELIABILITY_CORRECTED] = c->reliability_corrected;
+    slots[CAL_RESOLUTION_CORRECTED] = c->resolution_corrected;
+    slots[CAL_UNCERTAINTY_CORRECTED] = c->uncertainty_corrected;
+    slots[CAL_WITHIN_VARIANCE] = c->within_variance;
+    slots[CAL_WITHIN_COVARIANCE] = c->within_covariance;
+    slots[CAL_DEBIASED_SQUARE] = c->debiased_square;
+    slots[CAL_ECE_EQUAL_MASS] = mass->ece;
+    slots[CAL_DEBIASED_EQUAL_MASS] = mass->debiased_error;
+    double error = outcome_mean_error(c->difference, c->brier, c->n);
+    struct interval around = outcome_around(c->difference, error, -1, 1);
+    slots[CAL_DIFFERENCE_LOW] = around.low;
+    slots[CAL_DIFFERENCE_HIGH] = around.high;
+}
+
 static void report_calibration(const struct tally *tally, const struct scores *scores,
                                const struct calibration_bin *wide, const struct calibration *c,
                                struct report_row *row)
@@ -212,7 +227,8 @@ static void report_calibration(const struct tally *tally, const struct scores *s
     size_t groups = calibration_equal_mass(narrow, SCORE_BINS, OUTCOME_CALIBRATION_BINS, equal);
     struct calibration mass = calibration_of(equal, groups);
     struct calibration_line line = calibration_line(narrow, SCORE_BINS, scratch);
-    struct spiegelhalter sums = {sum_of(tally, SUM_SPIEGELHALTER), sum_of(tally, SUM_SPIEGELHALTER_VARIANCE)};
+    struct spiegelhalter sums = {outcome_sum(tally, SUM_SPIEGELHALTER),
+                                 outcome_sum(tally, SUM_SPIEGELHALTER_VARIANCE)};
     struct test_result spiegelhalter = spiegelhalter_test(&sums);
     double *slots = row->slots;
     slots[CAL_ECE] = c->ece;
@@ -234,61 +250,145 @@ static void report_calibration(const struct tally *tally, const struct scores *s
     slots[CAL_SLOPE] = line.slope;
     slots[CAL_INTERCEPT] = line.intercept;
     slots[CAL_MEAN_SCORE] = c->mean_p;
+    slots[CAL_POSITIVE_SHARE] = c->mean_y;
+    slots[CAL_SHIFT] = fabs(c->difference);
+    put_corrections(row, c, &mass);
+    slots[CAL_INTERCEPT_AT_1] = line.intercept_at_slope_1;
+}
+
+/* ---- the reliability diagram ---- */
+
+static uint32_t report_reliability(const struct calibration_bin *bins, const struct outcome_options *options,
+                                   struct report_row *rows, struct text *names, double *out_outside)
+{
+    static const char *const bin_names[OUTCOME_CALIBRATION_BINS] = {
+        "bin=0.0", "bin=0.1", "bin=0.2", "bin=0.3", "bin=0.4",
+        "bin=0.5", "bin=0.6", "bin=0.7", "bin=0.8", "bin=0.9"};
+    uint32_t count = 0;
+    double n = 0;
+    *out_outside = 0;
+    for (uint32_t i = 0; i < OUTCOME_CALIBRATION_BINS; i++)
+        n += bins[i].n;
+    for (uint32_t i = 0; i < OUTCOME_CALIBRATION_BINS; i++) {
+        if (bins[i].n <= 0)
+            continue;
+        struct report_row *row = &rows[count];
+        names[count++] = text_of(bin_names[i]);
+        outcome_row_start(row, FAMILY_RELIABILITY, bins[i].n, options);
+        double score = bins[i].sum_p / bins[i].n, observed = bins[i].sum_y / bins[i].n;
+        struct interval bar = consistency_interval(bins[i].n, score, 1 - OUTCOME_ALPHA);
+        row->slots[RELIABILITY_SCORE] = score;
+        row->slots[RELIABILITY_OBSERVED] = observed;
+        row->slots[RELIABILITY_LOW] = bar.low;
+        row->slots[RELIABILITY_HIGH] = bar.high;
+        row->slots[RELIABILITY_OUTSIDE] = observed < bar.low || observed > bar.high;
+        row->slots[RELIABILITY_SHARE] = bins[i].n / n;
+        *out_outside += row->slots[RELIABILITY_OUTSIDE];
+    }
+    return count;
 }
 
 /* ---- regression ---- */
+
+/* Targets less a whole number of steps near their mean. Modulo 2^128 the products may wrap: what is left is
+ * small and exact. */
+static void read_targets(const struct tally *tally, struct regression_sums *sums)
+{
+    int128 total = tally->sums[SUM_Y_STEPS], n = (int128)sums->n, shift = total / n;
+    uint128 squares = (uint128)tally->sums[SUM_Y2_STEPS] - 2 * (uint128)shift * (uint128)total +
+                      (uint128)n * (uint128)shift * (uint128)shift;
+    sums->y = (double)(total - n * shift) / OUT_STEP_SCALE;
+    sums->y2 = (double)(int128)squares / (OUT_STEP_SCALE * OUT_STEP_SCALE);
+}
+
+/* With the order statistics between which the true quantile lies in 95 %. */
+static void put_quantile(struct report_row *row, int slot, const struct outcome_options *options, double n,
+                         double q)
+{
+    const struct ddsketch_layout *layout = options->residual_layout;
+    const uint64_t *counters = options->residuals->counters;
+    struct interval ranks = interval_order_ranks(n, q, OUTCOME_Z);
+    outcome_put(row, slot, ddsketch_quantile(layout, counters, q) * options->unit,
+                (struct interval){ddsketch_at_rank(layout, counters, ranks.low) * options->unit,
+                                  ddsketch_at_rank(layout, counters, ranks.high) * options->unit});
+}
+
+static void put_residuals(struct report_row *row, const struct outcome_options *options)
+{
+    if (!options->residuals || !options->residual_layout)
+        return;
+    double n = (double)ddsketch_count(options->residual_layout, options->residuals->counters);
+    if (n <= 0)
+        return;
+    put_quantile(row, REG_RESIDUAL_P5, options, n, 0.05);
+    put_quantile(row, REG_RESIDUAL_P50, options, n, 0.50);
+    put_quantile(row, REG_RESIDUAL_P95, options, n, 0.95);
+}
 
 static void report_regression(const struct tally *tally, const struct outcome_options *options,
                               struct report_row *row)
 {
     struct regression_sums sums = {.n = tally->counters[OUT_REGRESSION_N],
-                                   .error = sum_of(tally, SUM_ERROR),
-                                   .error2 = sum_of(tally, SUM_ERROR2),
-                                   .abs_error = sum_of(tally, SUM_ABS_ERROR),
-                                   .abs_share = sum_of(tally, SUM_ABS_SHARE),
-                                   .abs_symmetric = sum_of(tally, SUM_ABS_SYMMETRIC),
-                                   .abs_y = sum_of(tally, SUM_ABS_Y),
-                                   .y = sum_of(tally, SUM_Y),
-                                   .y2 = sum_of(tally, SUM_Y2)};
+                                   .error = outcome_sum(tally, SUM_ERROR),
+                                   .error2 = outcome_sum(tally, SUM_ERROR2),
+                                   .abs_error = outcome_sum(tally, SUM_ABS_ERROR),
+                                   .abs_share = outcome_sum(tally, SUM_ABS_SHARE),
+                                   .abs_symmetric = outcome_sum(tally, SUM_ABS_SYMMETRIC),
+                                   .abs_y = outcome_sum(tally, SUM_ABS_Y)};
+    read_targets(tally, &sums);
     struct regression_metrics m = regression_metrics(&sums);
-    double n = (double)sums.n, unit = options->unit, none = n > 1 ? 1 : NAN;
-    double bias_error = none * sqrt(fmax(m.mse - m.bias * m.bias, 0) / (n - 1));
-    double mae_error = none * sqrt(fmax(m.mse - m.mae * m.mae, 0) / (n - 1));
-    struct interval bias = around(m.bias, bias_error, -INFINITY, INFINITY);
-    struct interval mae = around(m.mae, mae_error, 0, INFINITY);
-    put(row, REG_BIAS, m.bias * unit, (struct interval){bias.low * unit, bias.high * unit});
-    put(row, REG_MAE, m.mae * unit, (struct interval){mae.low * unit, mae.high * unit});
+    double n = (double)sums.n, unit = options->unit;
+    struct interval bias = outcome_around(m.bias, outcome_mean_error(m.bias, m.mse, n), -INFINITY, INFINITY);
+    struct interval mae = outcome_around(m.mae, outcome_mean_error(m.mae, m.mse, n), 0, INFINITY);
+    outcome_put(row, REG_BIAS, m.bias * unit, (struct interval){bias.low * unit, bias.high * unit});
+    outcome_put(row, REG_MAE, m.mae * unit, (struct interval){mae.low * unit, mae.high * unit});
     row->slots[REG_MSE] = m.mse * unit * unit;
     row->slots[REG_RMSE] = m.rmse * unit;
     row->slots[REG_MAPE] = m.mape;
     row->slots[REG_SMAPE] = m.smape;
     row->slots[REG_WAPE] = m.wape;
     row->slots[REG_R2] = m.r2;
+    row->slots[REG_EXPLAINED_VARIANCE] = m.explained_variance;
     row->slots[REG_RESIDUAL_SD] = m.residual_sd * unit;
-    row->slots[REG_TARGET_MEAN] = sums.y / n * unit;
-    row->slots[REG_COVERAGE] = ratio(n, (double)tally->counters[OUT_REGRESSION_SEEN]);
+    row->slots[REG_TARGET_MEAN] = outcome_sum(tally, SUM_Y) / n * unit;
+    row->slots[REG_COVERAGE] = outcome_ratio(n, (double)tally->counters[OUT_REGRESSION_SEEN]);
     row->slots[REG_CLIPPED] = (double)tally->counters[OUT_CLIPPED] / n;
+    put_residuals(row, options);
+}
+
+/* ---- all of it ---- */
+
+static uint32_t report_binary(const struct tally *tally, const struct scores *scores,
+                              const struct outcome_options *options, struct report_row *rows,
+                              struct text *names)
+{
+    struct calibration_bin wide[OUTCOME_CALIBRATION_BINS];
+    read_wide_bins(tally, scores, wide);
+    struct calibration calibration = calibration_of(wide, OUTCOME_CALIBRATION_BINS);
+    outcome_row_start(&rows[0], FAMILY_PERFORMANCE, scores->labelled, options);
+    outcome_row_start(&rows[1], FAMILY_RATES, scores->labelled, options);
+    report_performance(tally, scores, &calibration, &rows[0], &rows[1]);
+    names[0] = names[1] = text_of("@model");
+    if (scores->scored <= 0)
+        return 2;
+    outcome_row_start(&rows[2], FAMILY_CALIBRATION, scores->scored, options);
+    report_calibration(tally, scores, wide, &calibration, &rows[2]);
+    names[2] = text_of("@score");
+    return 3 + report_reliability(wide, options, rows + 3, names + 3, &rows[2].slots[CAL_BINS_OUTSIDE]);
 }
 
 uint32_t outcomes_report(const struct tally *tally, const struct outcome_options *options,
-                         struct report_row rows[OUTCOME_ROWS_MAX])
+                         struct report_row rows[OUTCOME_ROWS_MAX], struct text names[OUTCOME_ROWS_MAX])
 {
     uint32_t count = 0;
     struct scores scores;
     read_scores(tally, &scores);
-    struct calibration_bin wide[OUTCOME_CALIBRATION_BINS];
-    read_wide_bins(tally, &scores, wide);
-    struct calibration calibration = calibration_of(wide, OUTCOME_CALIBRATION_BINS);
-    if (scores.labelled > 0) {
-        start_row(&rows[count], FAMILY_PERFORMANCE, scores.labelled, options);
-        report_performance(tally, &scores, &calibration, &rows[count++]);
-    }
-    if (scores.scored > 0) {
-        start_row(&rows[count], FAMILY_CALIBRATION, scores.scored, options);
-        report_calibration(tally, &scores, wide, &calibration, &rows[count++]);
-    }
+    if (scores.labelled > 0)
+        count = report_binary(tally, &scores, options, rows, names);
     if (tally->counters[OUT_REGRESSION_N] > 0) {
-        start_row(&rows[count], FAMILY_REGRESSION, (double)tally->counters[OUT_REGRESSION_N], options);
+        outcome_row_start(&rows[count], FAMILY_REGRESSION, (double)tally->counters[OUT_REGRESSION_N],
+                          options);
+        names[count] = text_of("@model");
         report_regression(tally, options, &rows[count++]);
     }
     return count;

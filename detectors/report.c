@@ -12,6 +12,7 @@
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/past_slots.h"
+#include "detectors/ranking_slots.h"
 #include "detectors/root_cause_slots.h"
 #include "detectors/throughput.h"
 #include "detectors/outlier_slots.h"
@@ -44,6 +45,14 @@ static_assert((int)QUALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short 
 static_assert((int)FIELDS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for fields");
 static_assert((int)VOLUME_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for volumes");
 static_assert((int)OUTLIER_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for outliers");
+
+static_assert((int)RATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for rates");
+static_assert((int)RELIABILITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for reliability");
+static_assert((int)PARITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for parity");
+static_assert((int)FACET_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for facets");
+static_assert((int)MULTICLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for several classes");
+static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for a class");
+static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -108,6 +117,9 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/calibration.def"
 #include "detectors/metrics/fairness.def"
 #include "detectors/metrics/latency.def"
+#include "detectors/metrics/multiclass.def"
+#include "detectors/metrics/facets.def"
+#include "detectors/metrics/ranking.def"
 #include "detectors/metrics/root_cause.def"
 #include "detectors/metrics/attribution.def"
 #include "detectors/metrics/kpi.def"
@@ -163,6 +175,13 @@ const char *family_monitor(enum family family)
         [FAMILY_DETECTOR] = "detector",
         [FAMILY_SEASONAL] = "seasonal",
         [FAMILY_ROLLING] = "rolling",
+        [FAMILY_RATES] = "performance",
+        [FAMILY_RELIABILITY] = "calibration",
+        [FAMILY_PARITY] = "fairness",
+        [FAMILY_FACETS] = "fairness",
+        [FAMILY_MULTICLASS] = "performance",
+        [FAMILY_CLASSES] = "performance",
+        [FAMILY_RANKING] = "performance",
     };
     return names[family];
 }

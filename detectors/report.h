@@ -35,8 +35,15 @@ enum family {
     FAMILY_THROUGHPUT,            /* "@events": how many there were */
     FAMILY_ACTIVITY,              /* "@activity": how many events come */
     FAMILY_DETECTOR,              /* of a change detector, "<input>:<method>" */
-    FAMILY_SEASONAL, /* of a feature against the same hours of earlier weeks; slots as FAMILY_FEATURES */
-    FAMILY_ROLLING,  /* of a feature against a stretch before the window; slots as FAMILY_FEATURES */
+    FAMILY_SEASONAL,    /* of a feature against the same hours of earlier weeks; slots as FAMILY_FEATURES */
+    FAMILY_ROLLING,     /* of a feature against a stretch before the window; slots as FAMILY_FEATURES */
+    FAMILY_RATES,       /* of a binary model: further rates with their intervals */
+    FAMILY_RELIABILITY, /* of one bin of scores: the reliability diagram */
+    FAMILY_PARITY,      /* of an attribute: aggregates over its groups */
+    FAMILY_FACETS,      /* of a disadvantaged group against the advantaged one */
+    FAMILY_MULTICLASS,  /* of a model with several classes */
+    FAMILY_CLASSES,     /* of one class, "class=name" */
+    FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

@@ -364,9 +364,29 @@ double binomial_sf(double k, uint64_t n, double p)
     return beta_pair(p, 1 - p, whole + 1, size - whole);
 }
 
+/* Where the quantile about is: normal, corrected for skewness. */
+static uint64_t binomial_guess(double q, uint64_t n, double p)
+{
+    double z = normal_ppf(q);
+    double guess = (double)n * p + z * sqrt((double)n * p * (1 - p)) + (1 - 2 * p) * (z * z - 1) / 6;
+    if (!(guess > 0))
+        return 0;
+    return guess < (double)n ? (uint64_t)guess : n;
+}
+
+/* The distribution function is dear: from a guess to a bracket in doubling steps, then by halves. */
 uint64_t binomial_ppf(double q, uint64_t n, double p)
 {
-    uint64_t low = 0, high = n;
+    uint64_t low = 0, high = n, at = binomial_guess(q, n, p), step = 1;
+    if (binomial_cdf((double)at, n, p) >= q) {
+        for (high = at; high >= step && binomial_cdf((double)(high - step), n, p) >= q; step *= 2)
+            high -= step;
+        low = high >= step ? high - step + 1 : 0;
+    } else {
+        for (low = at + 1; low + step <= n && binomial_cdf((double)(low + step - 1), n, p) < q; step *= 2)
+            low += step;
+        high = low + step <= n ? low + step - 1 : n;
+    }
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         if (binomial_cdf((double)middle, n, p) >= q)
@@ -374,7 +394,7 @@ uint64_t binomial_ppf(double q, uint64_t n, double p)
         else
             low = middle + 1;
     }
-    return low;
+    return low < n ? low : n;
 }
 
 double kolmogorov_sf(double x)

@@ -6,6 +6,7 @@
  *   bench_families [--json] [EVENTS [ROUNDS]]
  */
 #include "detectors/families.h"
+#include "detectors/ddsketch.h"
 #include "detectors/kpi.h"
 #include "detectors/outcomes.h"
 #include "detectors/reference.h"
@@ -211,32 +212,78 @@ static void run_family(struct bench *bench, int family, size_t rounds, bool json
 
 /* ---- with labels ---- */
 
-static void run_outcomes(const struct bench *bench, uint8_t kind, size_t rounds, bool json)
+/* The tallies of outcome_panes.h, each by itself. */
+enum { PART_SCORES, PART_GROUPS, PART_CLASSES, PART_RESIDUALS, PARTS };
+
+static void add_part(int part, struct tally *tally, const struct ddsketch_layout *layout,
+                     const struct outcome *outcome, size_t i)
 {
-    struct tally *tally = tally_new(outcomes_size());
-    struct report_row rows[OUTCOME_ROWS_MAX];
+    if (part == PART_SCORES)
+        outcomes_add(tally, outcome, 1, 1);
+    else if (part == PART_GROUPS)
+        outcome_groups_add(tally, (uint32_t)(i % 20), outcome, 1);
+    else if (part == PART_CLASSES)
+        outcome_classes_add(tally, outcome, 1);
+    else
+        outcome_residuals_add(tally, layout, outcome, 1, 1);
+}
+
+static double report_part(int part, const struct tally *tally)
+{
+    static const char *const names[] = {"a=0", "a=1", "a=2", "a=3", "a=4", "a=5", "a=6", "a=7", "a=8", "a=9",
+                                        "b=0", "b=1", "b=2", "b=3", "b=4", "b=5", "b=6", "b=7", "b=8", "b=9"};
+    struct outcome_options options = {.n_min = 30, .unit = 1};
+    struct report_row rows[OUTCOME_CLASS_ROWS_MAX + OUTCOME_ROWS_MAX + 80];
+    struct text texts[ARRAY_LEN(names)], out[ARRAY_LEN(rows)];
+    for (uint32_t i = 0; i < ARRAY_LEN(names); i++)
+        texts[i] = text_of(names[i]);
+    double start = bench_cpu_ns();
+    if (part == PART_SCORES)
+        (void)outcomes_report(tally, &options, rows, out);
+    else if (part == PART_GROUPS)
+        (void)outcome_groups_report(tally, texts, ARRAY_LEN(names), &options, rows, out);
+    else if (part == PART_CLASSES)
+        (void)outcome_classes_report(tally, texts, 10, &options, rows, out);
+    return (bench_cpu_ns() - start) / 1000;
+}
+
+static struct outcome make_outcome(uint8_t kind, size_t i)
+{
+    double u = unit_of(i), v = unit_of(i + 7919);
+    struct outcome outcome = {
+        .kind = kind, .labelled = true, .predicted = u >= 0.5, .value = u, .truth = v < u};
+    if (kind == OUTCOME_REGRESSION)
+        outcome.truth = u + v;
+    if (kind == OUTCOME_MULTICLASS) {
+        outcome.predicted = (uint8_t)(u * 10);
+        outcome.truth = (uint8_t)(v * 10);
+    }
+    return outcome;
+}
+
+static void run_outcomes(const struct bench *bench, const char *name, uint8_t kind, int part, size_t rounds,
+                         bool json)
+{
+    struct ddsketch_layout *layout = outcome_residual_layout_new();
+    if (!layout)
+        bench_fail("out of memory");
+    const struct tally_size sizes[PARTS] = {
+        outcomes_size(), outcome_groups_size(), outcome_classes_size(), {ddsketch_counters(layout), 0}};
+    struct tally *tally = tally_new(sizes[part]);
     double ns[ROUNDS_MAX];
     if (!tally)
         bench_fail("out of memory");
     for (size_t round = 0; round < rounds; round++) {
         double start = bench_cpu_ns();
         for (size_t i = 0; i < bench->events.count; i++) {
-            double u = unit_of(i), v = unit_of(i + 7919);
-            struct outcome outcome = {.kind = kind,
-                                      .labelled = true,
-                                      .predicted = u >= 0.5,
-                                      .value = u,
-                                      .truth = kind == OUTCOME_BINARY ? (v < u) : u + v};
-            outcomes_add(tally, &outcome, 1, 1);
+            struct outcome outcome = make_outcome(kind, i);
+            add_part(part, tally, layout, &outcome, i);
         }
         ns[round] = (bench_cpu_ns() - start) / (double)bench->events.count;
     }
-    struct outcome_options options = {200, 1};
-    double start = bench_cpu_ns();
-    (void)outcomes_report(tally, &options, rows);
-    print(json, kind == OUTCOME_BINARY ? "outcomes_binary" : "outcomes_regression", bench_median(ns, rounds),
-          (bench_cpu_ns() - start) / 1000, tally_bytes(tally));
+    print(json, name, bench_median(ns, rounds), report_part(part, tally), tally_bytes(tally));
     tally_free(tally);
+    ddsketch_layout_free(layout);
 }
 
 static void run_sequential(const struct bench *bench, enum sequential_kind kind, bool json)
@@ -266,8 +313,11 @@ int main(int argc, char **argv)
     make(&bench, count);
     for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
         run_family(&bench, family, rounds, json);
-    run_outcomes(&bench, OUTCOME_BINARY, rounds, json);
-    run_outcomes(&bench, OUTCOME_REGRESSION, rounds, json);
+    run_outcomes(&bench, "outcomes_binary", OUTCOME_BINARY, PART_SCORES, rounds, json);
+    run_outcomes(&bench, "outcomes_groups", OUTCOME_BINARY, PART_GROUPS, rounds, json);
+    run_outcomes(&bench, "outcomes_regression", OUTCOME_REGRESSION, PART_SCORES, rounds, json);
+    run_outcomes(&bench, "outcomes_residuals", OUTCOME_REGRESSION, PART_RESIDUALS, rounds, json);
+    run_outcomes(&bench, "outcomes_classes", OUTCOME_MULTICLASS, PART_CLASSES, rounds, json);
     for (int kind = 0; kind < SEQUENTIAL_KIND_COUNT; kind++)
         run_sequential(&bench, (enum sequential_kind)kind, json);
     release(&bench);

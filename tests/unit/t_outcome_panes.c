@@ -15,7 +15,7 @@
 
 enum { ITEMS = 5000, HOUR_MS = 3600000 };
 
-static const uint8_t two_slots[] = {3, 9};
+static const uint16_t two_slots[] = {3, 9};
 static const struct combo_groups groups[] = {{NULL, 0}, {two_slots, 2}};
 
 static struct outcome_item random_item(uint64_t *random)
@@ -29,7 +29,7 @@ static struct outcome_item random_item(uint64_t *random)
                                  .sign = 1};
 }
 
-static void direct(struct tally *tallies[OUTCOME_TALLIES], const struct outcome_item *item)
+static void direct(struct tally *tallies[2], const struct outcome_item *item)
 {
     struct outcome outcome = {item->kind, item->labelled, item->predicted, item->value, item->truth};
     outcomes_add(tallies[0], &outcome, 1, item->sign);

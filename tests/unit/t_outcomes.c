@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "detectors/calibration.h"
+#include "detectors/ddsketch.h"
 #include "detectors/outcomes.h"
 #include "tests/unit/near.h"
 
 enum { N = 2000 };
-static const struct outcome_options options = {200, 1};
+static const struct outcome_options options = {.n_min = 200, .unit = 1};
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -65,8 +66,9 @@ static void test_binary(void **state)
     make_binary(items);
     struct tally *tally = tally_of(items, N);
     struct report_row rows[OUTCOME_ROWS_MAX];
-    uint32_t count = outcomes_report(tally, &options, rows);
-    assert_int_equal(count, 2);
+    struct text names[OUTCOME_ROWS_MAX];
+    uint32_t count = outcomes_report(tally, &options, rows, names);
+    assert_int_equal(count, 13); /* performance, rates, calibration, ten bins */
     double right = 0, loss = 0, brier = 0, pairs = 0, wins = 0, positives = 0, mean = 0;
     struct calibration_bin bins[10] = {{0}};
     for (int i = 0; i < N; i++) {
@@ -144,7 +146,8 @@ static void test_regression(void **state)
         variance += (items[i].truth - mean) * (items[i].truth - mean) / N;
     struct tally *tally = tally_of(items, N);
     struct report_row rows[OUTCOME_ROWS_MAX];
-    uint32_t count = outcomes_report(tally, &options, rows);
+    struct text names[OUTCOME_ROWS_MAX];
+    uint32_t count = outcomes_report(tally, &options, rows, names);
     assert_int_equal(count, 1);
     assert_near(metric(rows, count, "mae"), abs_error, 1e-9);
     assert_near(metric(rows, count, "rmse"), sqrt(square), 1e-9);
@@ -152,6 +155,40 @@ static void test_regression(void **state)
     assert_near(metric(rows, count, "r2"), 1 - square / variance, 1e-9);
     assert_near(metric(rows, count, "target_mean"), mean, 1e-9);
     tally_free(tally);
+}
+
+/* Far from zero the variance of the target does not cancel; the sketch keeps its error. */
+static void test_far_targets(void **state)
+{
+    (void)state;
+    struct ddsketch_layout *layout = outcome_residual_layout_new();
+    struct tally *tally = tally_new(outcomes_size());
+    struct tally *residuals = tally_new((struct tally_size){ddsketch_counters(layout), 0});
+    struct outcome_options with = {.n_min = 30, .unit = 1, .residual_layout = layout, .residuals = residuals};
+    uint64_t seed = 9;
+    double errors = 0, squares = 0, sum = 0;
+    assert_true(layout && tally && residuals);
+    for (int i = 0; i < N; i++) {
+        double y = (double)(next_random(&seed) % 4001) / 1000 - 2, e = (double)(i % 101) - 50;
+        struct outcome outcome = {
+            .kind = OUTCOME_REGRESSION, .labelled = true, .value = 1e9 + y + e / 100, .truth = 1e9 + y};
+        outcomes_add(tally, &outcome, 1, 1);
+        outcome_residuals_add(residuals, layout, &outcome, 1, 1);
+        errors += (outcome.value - outcome.truth) * (outcome.value - outcome.truth);
+        sum += y;
+        squares += y * y;
+    }
+    struct report_row rows[OUTCOME_ROWS_MAX];
+    struct text names[OUTCOME_ROWS_MAX];
+    assert_int_equal(outcomes_report(tally, &with, rows, names), 1);
+    assert_near(metric(rows, 1, "r2"), 1 - errors / (squares - sum * sum / N), 1e-6);
+    assert_near(metric(rows, 1, "residual_p5"), -0.46, 0.011 * 0.46);
+    assert_near(metric(rows, 1, "residual_p50"), 0, 0.0101);
+    assert_near(metric(rows, 1, "residual_p95"), 0.45, 0.015);
+    assert_near(metric(rows, 1, "target_mean"), 1e9 + sum / N, 1e-5);
+    tally_free(tally);
+    tally_free(residuals);
+    ddsketch_layout_free(layout);
 }
 
 static void add_cells(struct tally *tally, uint32_t slot, const int cells[4])
@@ -178,19 +215,19 @@ static void test_groups(void **state)
     assert_non_null(tally);
     add_cells(tally, 0, black);
     add_cells(tally, 2, white);
-    struct report_row rows[2 * OUTCOME_GROUPS_MAX];
-    struct text out[2 * OUTCOME_GROUPS_MAX];
+    struct report_row rows[12];
+    struct text out[12];
     uint32_t count = outcome_groups_report(tally, names, 3, &options, rows, out);
-    assert_int_equal(count, 3); /* nothing of sex */
-    assert_true(text_equal(out[0], text_of("race")) && text_equal(out[1], names[0]) &&
-                text_equal(out[2], names[2]));
+    assert_int_equal(count, 4); /* nothing of sex */
+    assert_true(text_equal(out[0], text_of("race")) && text_equal(out[1], text_of("race")) &&
+                text_equal(out[2], names[0]) && text_equal(out[3], names[2]));
     assert_near(metric(rows, 1, "fpr_difference"), 805.0 / 1795 - 349.0 / 1488, 1e-15);
     assert_near(metric(rows, 1, "equal_opportunity_difference"), 1369.0 / 1901 - 505.0 / 966, 1e-15);
     assert_near(metric(rows, 1, "disparate_impact"), (854.0 / 2454) / (2174.0 / 3696), 1e-15);
-    assert_near(metric(rows + 1, 1, "group_fnr"), 0.2799, 1e-4);
-    assert_near(metric(rows + 2, 1, "group_fnr"), 0.4772, 1e-4);
-    assert_near(metric(rows + 1, 1, "group_calibration_gap"), 1901.0 / 3696 - 0.5, 1e-9);
-    assert_true(rows[1].slots[metric_find("group_tpr_gap")->p_slot] < 1e-10);
+    assert_near(metric(rows + 2, 1, "group_fnr"), 0.2799, 1e-4);
+    assert_near(metric(rows + 3, 1, "group_fnr"), 0.4772, 1e-4);
+    assert_near(metric(rows + 2, 1, "group_calibration_gap"), 1901.0 / 3696 - 0.5, 1e-9);
+    assert_true(rows[2].slots[metric_find("group_tpr_gap")->p_slot] < 1e-10);
     tally_free(tally);
 }
 
@@ -200,13 +237,14 @@ static void test_nothing(void **state)
     struct tally *tally = tally_new(outcomes_size());
     struct outcome seen = {.kind = OUTCOME_BINARY, .value = 0.5};
     struct report_row rows[OUTCOME_ROWS_MAX];
+    struct text names[OUTCOME_ROWS_MAX];
     assert_non_null(tally);
     outcomes_add(tally, &seen, 1, 1);
-    assert_int_equal(outcomes_report(tally, &options, rows), 0); /* no label, no row */
+    assert_int_equal(outcomes_report(tally, &options, rows, names), 0); /* no label, no row */
     seen.labelled = true;
     outcomes_add(tally, &seen, 1, 1);
-    uint32_t count = outcomes_report(tally, &options, rows);
-    assert_int_equal(count, 2);
+    uint32_t count = outcomes_report(tally, &options, rows, names);
+    assert_int_equal(count, 4); /* performance, rates, calibration, one bin */
     assert_true(isnan(metric(rows, count, "auc")) && isnan(metric(rows, count, "recall")));
     assert_true(rows[0].flags & REPORT_INSUFFICIENT);
     tally_free(tally);
@@ -215,7 +253,8 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binary), cmocka_unit_test(test_taking_back_is_exact),
-        cmocka_unit_test(test_regression), cmocka_unit_test(test_groups), cmocka_unit_test(test_nothing)};
+        cmocka_unit_test(test_binary),     cmocka_unit_test(test_taking_back_is_exact),
+        cmocka_unit_test(test_regression), cmocka_unit_test(test_far_targets),
+        cmocka_unit_test(test_groups),     cmocka_unit_test(test_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,148 @@
+/* Outcomes of models with several classes: counting and rows (METHODS §7.2, §8). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "detectors/calibration.h"
+#include "detectors/outcome_slots.h"
+#include "detectors/outcomes_layout.h"
+#include "detectors/outcomes_rows.h"
+#include "detectors/performance_multiclass.h"
+
+struct tally_size outcome_classes_size(void)
+{
+    return (struct tally_size){CLASS_COUNTERS, CLASS_SUMS};
+}
+
+void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int sign)
+{
+    if (!outcome->labelled) {
+        outcome_count(tally, CLASS_SEEN, sign);
+        return;
+    }
+    uint32_t truth = (uint32_t)outcome->truth;
+    if (truth >= CLASS_SLOTS || outcome->predicted >= CLASS_SLOTS)
+        return;
+    outcome_count(tally, CLASS_CELLS + truth * CLASS_SLOTS + outcome->predicted, sign);
+    uint32_t bin = calibration_bin_index(outcome->value, OUTCOME_CALIBRATION_BINS);
+    if (bin == UINT32_MAX)
+        return;
+    /* Two classes that are both "other" are not known to be the same: no hit and no miss. */
+    if (truth == OUTCOME_CLASS_OTHER && outcome->predicted == OUTCOME_CLASS_OTHER)
+        return;
+    double p = outcome->value, hit = truth == outcome->predicted;
+    outcome_count(tally, CLASS_SCORED + bin, sign);
+    if (truth == outcome->predicted)
+        outcome_count(tally, CLASS_HITS + bin, sign);
+    outcome_sum_add(tally, CLASS_SUM_P + bin, p, sign);
+    outcome_sum_add(tally, CLASS_SUM_P2 + bin, p * p, sign);
+    outcome_sum_add(tally, CLASS_SUM_PY + bin, p * hit, sign);
+}
+
+/* ---- rows ---- */
+
+/* Slots by name: their order of appearance must not show, not even in the last bit of a mean. */
+static uint32_t order_slots(const struct text *names, uint32_t name_count, uint32_t out[CLASS_SLOTS])
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_CLASSES_MAX; slot++) {
+        uint32_t at = count++;
+        for (; at > 0 && text_compare(names[slot], names[out[at - 1]]) < 0; at--)
+            out[at] = out[at - 1];
+        out[at] = slot;
+    }
+    out[count++] = OUTCOME_CLASS_OTHER;
+    return count;
+}
+
+static void put_averages(struct report_row *row, const struct multiclass_metrics *m)
+{
+    double *slots = row->slots;
+    slots[MULTI_MACRO_PRECISION] = m->macro.precision;
+    slots[MULTI_MACRO_RECALL] = m->macro.recall;
+    slots[MULTI_MACRO_F1] = m->macro.f1;
+    slots[MULTI_MICRO_PRECISION] = m->micro.precision;
+    slots[MULTI_MICRO_RECALL] = m->micro.recall;
+    slots[MULTI_MICRO_F1] = m->micro.f1;
+    slots[MULTI_WEIGHTED_PRECISION] = m->weighted.precision;
+    slots[MULTI_WEIGHTED_RECALL] = m->weighted.recall;
+    slots[MULTI_WEIGHTED_F1] = m->weighted.f1;
+    slots[MULTI_BALANCED_ACCURACY] = m->balanced_accuracy;
+    slots[MULTI_MCC] = m->mcc;
+    slots[MULTI_KAPPA] = m->kappa;
+}
+
+static void put_calibration(struct report_row *row, const struct tally *tally)
+{
+    struct calibration_bin bins[OUTCOME_CALIBRATION_BINS];
+    for (uint32_t i = 0; i < OUTCOME_CALIBRATION_BINS; i++)
+        bins[i] = (struct calibration_bin){.n = (double)tally->counters[CLASS_SCORED + i],
+                                           .sum_y = (double)tally->counters[CLASS_HITS + i],
+                                           .sum_p = outcome_sum(tally, CLASS_SUM_P + i),
+                                           .sum_p2 = outcome_sum(tally, CLASS_SUM_P2 + i),
+                                           .sum_py = outcome_sum(tally, CLASS_SUM_PY + i)};
+    struct calibration c = calibration_of(bins, OUTCOME_CALIBRATION_BINS);
+    double *slots = row->slots;
+    if (!(c.n > 0))
+        return;
+    slots[MULTI_ECE] = c.ece;
+    slots[MULTI_ECE_BIAS] = c.ece_bias;
+    slots[MULTI_MCE] = c.mce;
+    slots[MULTI_DEBIASED] = c.debiased_error;
+    slots[MULTI_DEBIASED_P] = c.hosmer_lemeshow_p;
+    slots[MULTI_TOP_BRIER] = c.brier;
+    slots[MULTI_CONFIDENCE] = c.mean_p;
+    slots[MULTI_DIFFERENCE] = c.difference;
+    slots[MULTI_DIFFERENCE_P] = c.p;
+}
+
+static void report_class(const uint64_t *counts, uint32_t classes, uint32_t which, struct report_row *row,
+                         const struct outcome_options *options)
+{
+    struct class_metrics m = class_metrics(counts, classes, which);
+    double hits = (double)counts[which * classes + which], all = 0;
+    for (uint32_t i = 0; i < classes * classes; i++)
+        all += (double)counts[i];
+    outcome_row_start(row, FAMILY_CLASSES, (double)m.truth, options);
+    outcome_put_rate(row, CLASS_PRECISION, hits, (double)m.predicted);
+    outcome_put_rate(row, CLASS_RECALL, hits, (double)m.truth);
+    row->slots[CLASS_F1] = m.f1;
+    row->slots[CLASS_SUPPORT] = (double)m.truth;
+    row->slots[CLASS_PREDICTED] = (double)m.predicted;
+    row->slots[CLASS_SHARE] = (double)m.truth / all;
+}
+
+uint32_t outcome_classes_report(const struct tally *tally, const struct text *names, uint32_t name_count,
+                                const struct outcome_options *options,
+                                struct report_row rows[OUTCOME_CLASS_ROWS_MAX],
+                                struct text out_names[OUTCOME_CLASS_ROWS_MAX])
+{
+    uint32_t order[CLASS_SLOTS], count = 0, present = 0;
+    uint32_t classes = order_slots(names, name_count, order);
+    uint64_t *counts = calloc((size_t)classes * classes, sizeof(*counts));
+    if (!counts)
+        return 0;
+    for (uint32_t i = 0; i < classes; i++)
+        for (uint32_t j = 0; j < classes; j++)
+            counts[i * classes + j] = tally->counters[CLASS_CELLS + order[i] * CLASS_SLOTS + order[j]];
+    struct multiclass_metrics m = multiclass_metrics(counts, classes);
+    if (m.n > 0) {
+        struct report_row *whole = &rows[count];
+        out_names[count++] = text_of("@model");
+        outcome_row_start(whole, FAMILY_MULTICLASS, (double)m.n, options);
+        for (uint32_t i = 0; i < classes; i++) {
+            struct class_metrics one = class_metrics(counts, classes, i);
+            if (one.truth == 0 && one.predicted == 0)
+                continue;
+            present++;
+            report_class(counts, classes, i, &rows[count], options);
+            out_names[count++] = order[i] == OUTCOME_CLASS_OTHER ? text_of("class=other") : names[order[i]];
+        }
+        outcome_put_rate(whole, MULTI_ACCURACY, round(m.accuracy * (double)m.n), (double)m.n);
+        put_averages(whole, &m);
+        whole->slots[MULTI_CLASSES] = present;
+        whole->slots[MULTI_COVERAGE] = outcome_ratio((double)m.n, (double)tally->counters[CLASS_SEEN]);
+        put_calibration(whole, tally);
+    }
+    free(counts);
+    return count;
+}

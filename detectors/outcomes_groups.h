@@ -1,0 +1,31 @@
+#ifndef DRIFTD_DETECTORS_OUTCOMES_GROUPS_H
+#define DRIFTD_DETECTORS_OUTCOMES_GROUPS_H
+/* The groups of one attribute, read from a tally. Private to outcomes_groups.c and outcomes_facets.c. */
+#include "detectors/fairness.h"
+#include "detectors/outcomes.h"
+
+struct attribute {
+    struct text name;
+    uint32_t count, slots[OUTCOME_GROUPS_MAX];   /* ascending by name */
+    struct confusion groups[OUTCOME_GROUPS_MAX]; /* labelled */
+    struct confusion seen[OUTCOME_GROUPS_MAX];   /* all predictions: positives in tp, negatives in tn */
+};
+
+static inline double confusion_n(const struct confusion *c)
+{
+    return c->tp + c->fp + c->fn + c->tn;
+}
+
+/* "sex" of "sex=F". */
+struct text outcome_attribute_of(struct text name);
+struct text outcome_group_value(struct text name);
+/* Of a slot; false when it has nothing. */
+bool outcome_read_group(const struct tally *tally, uint32_t slot, struct confusion *out,
+                        struct confusion *seen);
+
+/* Rows of the facets of an attribute that the user has configured; returns how many. */
+uint32_t outcome_facets_report(const struct tally *tally, const struct text *names, uint32_t name_count,
+                               const struct attribute *attribute, const struct outcome_options *options,
+                               struct report_row *rows, struct text *out_names);
+
+#endif

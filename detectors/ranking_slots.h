@@ -1,0 +1,21 @@
+#ifndef DRIFTD_DETECTORS_RANKING_SLOTS_H
+#define DRIFTD_DETECTORS_RANKING_SLOTS_H
+/* Numbers of the slots of a FAMILY_RANKING row; part of stored rows: append, never renumber. */
+
+enum ranking_slot {
+    RANKING_NDCG_5,
+    RANKING_NDCG_5_LOW,
+    RANKING_NDCG_5_HIGH,
+    RANKING_NDCG_10,
+    RANKING_NDCG_10_LOW,
+    RANKING_NDCG_10_HIGH,
+    RANKING_NDCG,
+    RANKING_NDCG_LOW,
+    RANKING_NDCG_HIGH,
+    RANKING_SKIPPED,
+    RANKING_REFUSED,
+    RANKING_LENGTH,
+    RANKING_SLOT_COUNT
+};
+
+#endif
