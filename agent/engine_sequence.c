@@ -146,6 +146,8 @@ static double value_of(const struct sequence_outcome *outcome, enum detector_sou
                : source == DETECTOR_ON_LOSS ? distance * distance
                                             : fabs(distance);
     }
+    if (outcome->kind == OUTCOME_MULTICLASS) /* slots of classes */
+        return source == DETECTOR_ON_ERROR ? (outcome->predicted != (uint8_t)outcome->truth) : (double)NAN;
     if (source == DETECTOR_ON_ERROR)
         return ((outcome->predicted != 0) != (outcome->truth > 0.5)) ? 1 : 0;
     if (isnan(outcome->value))
