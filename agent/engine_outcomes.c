@@ -294,7 +294,13 @@ static int on_joined(void *context, const struct join_entry *prediction, const s
                      int sign, bool revises)
 {
     struct engine *engine = context;
-    count_of(engine, engine->outcomes->combos[prediction->combo].model, LABELS_JOINED, sign);
+    uint32_t model = engine->outcomes->combos[prediction->combo].model;
+    count_of(engine, model, LABELS_JOINED, sign);
+    if (sign > 0)
+        engine_outcomes_saw_delay(engine, model,
+                                  label->ts_ms - pane_start(&engine->times, 0, prediction->ts_ms) -
+                                      engine->times.tiers_ms[0],
+                                  in_time(engine, prediction, label));
     return add_item(context, prediction, label, sign, revises);
 }
 

@@ -27,10 +27,16 @@ enum label_count {
     LABEL_COUNTS
 };
 
+enum { LABEL_DELAYS = 33 }; /* powers of two of seconds */
+
 struct label_model {
     const struct model_config *config;
     uint64_t counts[LABEL_COUNTS];
     bool labelled, dormant, may_sleep;
+    /* How long after the end of their panes labels come, to say so when too many come too late. Of this run.
+     */
+    uint32_t delays[LABEL_DELAYS], delay_count, too_late;
+    bool told;
     bool is_new, changed; /* since the last commit */
 };
 
@@ -125,6 +131,9 @@ struct label_model *engine_outcomes_model_of(const struct engine *engine, uint32
 void engine_outcomes_cap_model(struct engine *engine, uint32_t number);
 int engine_outcomes_saw_prediction(struct engine *engine, uint32_t number) MUST_USE;
 void engine_outcomes_saw_label(struct engine *engine, uint32_t number);
+/* A label met its prediction so long after the end of its pane; `in_time` for the first, final rows or not.
+ */
+void engine_outcomes_saw_delay(struct engine *engine, uint32_t number, int64_t delay_ms, bool in_time);
 void engine_outcomes_put_models(struct engine *engine);
 void engine_outcomes_restore_model(struct engine *engine, uint32_t number);
 

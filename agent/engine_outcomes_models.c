@@ -10,6 +10,8 @@
 
 #include "agent/engine_outcomes.h"
 
+#include "agent/base/timestamp.h"
+
 enum {
     DORMANT_AFTER = 65536,
     MODELS_MAX = 4096,
@@ -139,6 +141,35 @@ void engine_outcomes_saw_label(struct engine *engine, uint32_t number)
 static void key_of(char out[KEY_BYTES_MAX], struct text name)
 {
     (void)snprintf(out, KEY_BYTES_MAX, "labels:%.*s", (int)name.len, name.ptr);
+}
+
+void engine_outcomes_saw_delay(struct engine *engine, uint32_t number, int64_t delay_ms, bool in_time)
+{
+    enum { DELAYS_LEAST = 1000, HOUR_MS = 3600000 };
+    struct label_model *model = engine_outcomes_model_of(engine, number);
+    if (!model || model->told || engine->outcomes->restoring)
+        return;
+    uint64_t seconds = delay_ms > 0 ? (uint64_t)delay_ms / 1000 : 0;
+    uint32_t at = seconds ? 64u - (uint32_t)__builtin_clzll(seconds) : 0;
+    model->delays[at < LABEL_DELAYS ? at : LABEL_DELAYS - 1]++;
+    model->too_late += !in_time;
+    if (++model->delay_count < DELAYS_LEAST || model->too_late < model->delay_count / 2)
+        return;
+    uint32_t below = 0, bucket = 0;
+    while (bucket < LABEL_DELAYS - 1 && (below += model->delays[bucket]) < model->delay_count * 0.95)
+        bucket++;
+    int64_t most_ms = (int64_t)1000 << bucket;
+    if (most_ms > HOUR_MS) /* a bucket is as wide as what it holds: no odd minutes */
+        most_ms = (most_ms + HOUR_MS - 1) / HOUR_MS * HOUR_MS;
+    char delay[48], most[48];
+    struct text name = intern_text(engine->outcomes->model_names, number);
+    log_write(
+        engine->settings.log, LOG_WARNING, "labels",
+        "most labels of model %.*s come after its label_delay of %s: its results with labels are revisions,"
+        " which never alert; 95 %% came within %s of the end of their pane: set `label_delay`",
+        (int)name.len, name.ptr, duration_format(model->config->label_delay_ms, delay),
+        duration_format(most_ms, most));
+    model->told = true;
 }
 
 /* Numbers of 20 digits each: enum label_count, then whether labels came and whether it is dormant. The view

@@ -244,3 +244,17 @@ def test_a_model_without_labels_sleeps(world):
     driftd.wait_for(lambda: world.query(state) == [("labelled", 100, 400)], what="waking")
     assert world.log_text().count("but it is dormant") == 1
     process.stop()
+
+
+def test_labels_that_always_come_too_late_are_a_hint(tmp_path):
+    """Without label_delay their rows are revisions that never alert: said once, with the delay to configure."""
+    start = 1_772_323_200_000
+    events = [{"type": "prediction", "model": "m", "version": "1", "id": f"{i}", "ts": start + i * 1000, "score": i % 10 / 10} for i in range(3000)]
+    labels = [{"type": "label", "model": "m", "id": f"{i}", "ts": start + i * 1000 + 7_200_000, "label": i % 2} for i in range(3000)]
+    for name, items in (("p", events), ("l", labels)):
+        (tmp_path / f"{name}.ndjson").write_text("".join(json.dumps(item) + "\n" for item in items))
+    said = driftd.run("replay", "-s", tmp_path / "a.db", tmp_path / "p.ndjson", tmp_path / "l.ndjson").stderr
+    assert said.count("set `label_delay`") == 1 and "label_delay of 0s" in said
+    config = tmp_path / "c.yaml"
+    config.write_text(f"api_version: 1\nstore: {{path: {tmp_path}/b.db}}\ninputs: [{{name: e}}]\nmodels: [{{name: m, label_delay: 3h}}]\n")
+    assert "label_delay" not in driftd.run("replay", "-c", config, tmp_path / "p.ndjson", tmp_path / "l.ndjson").stderr
