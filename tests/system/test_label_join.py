@@ -1,6 +1,7 @@
 """Labels of every kind (DESIGN §8) against a join written down here in a few lines of Python."""
 
 import collections
+import json
 import random
 import time
 
