@@ -101,6 +101,12 @@ static void summarise(const struct progress *progress, struct agent *agent, cons
     if (stats.records == 0 && finished)
         (void)fputs("nothing new: the files are empty, or the store has read them to their end before\n",
                     stderr);
+    if (stats.left_out)
+        (void)fprintf(stderr,
+                      "%" PRIu64
+                      " events lie in a stretch of time that an earlier run has closed for good: short"
+                      " windows stay as they are.\nGive the files of one stretch to one replay.\n",
+                      stats.left_out);
     if (stats.events[FATE_REJECTED])
         (void)fputs(
             "`driftd status` counts the rejected records by reason, `driftd map test` explains them\n",

@@ -109,6 +109,7 @@ struct engine_stats {
     uint64_t events[FATE_COUNT];
     uint64_t records;
     uint64_t windows_closed, rows_reported, late_windows;
+    uint64_t left_out; /* events of panes that were closed longer than the horizon ago */
     int64_t watermark_ms, closed_until_ms;
     size_t open_bytes;
     uint32_t series, models;

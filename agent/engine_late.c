@@ -95,8 +95,10 @@ int engine_late_add(struct engine *engine, struct series *series, const struct d
         int64_t start_ms = pane_start(&engine->times, tier, cell->pane_start_ms);
         /* Of a partition that was idle or absent for longer than the horizon: forgotten here already, and
          * what is stored must not be replaced. */
-        if (start_ms + engine->times.tiers_ms[tier] <= late_keep(engine))
+        if (start_ms + engine->times.tiers_ms[tier] <= late_keep(engine)) {
+            engine->stats.left_out += tier == 0 && !series->segment[0] ? pane_set_events(&cell_set) : 0;
             continue;
+        }
         struct late_pane *late = engine_late_find(series, tier, start_ms, true);
         struct pane_set sum = {0};
         code = late ? engine_late_add_to(engine, series, late, &sum) : ERR_NOMEM;

@@ -172,7 +172,7 @@ void engine_outcomes_restore_model(struct engine *engine, uint32_t number)
     if (store_load_meta(engine->settings.store, key, value, sizeof(value)) != 0 ||
         strlen(value) + 1 != sizeof(value))
         return;
-    uint64_t numbers[LABEL_COUNTS + 2];
+    uint64_t numbers[LABEL_COUNTS + 2] = {0};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         char digits[DIGITS + 1];
         (void)snprintf(digits, sizeof(digits), "%.*s", DIGITS, value + DIGITS * i);

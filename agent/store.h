@@ -26,7 +26,7 @@
 struct store;
 struct store_batch;
 
-enum { STORE_SCHEMA_VERSION = 1, STORE_APPLICATION_ID = 0x44524654 };
+enum { STORE_SCHEMA_VERSION = 2, STORE_APPLICATION_ID = 0x44524654 };
 
 struct store_settings {
     const char *path;

@@ -201,8 +201,8 @@ struct store_migration {
 };
 
 /*
- * Brings an open store to the last migration: a new one is made in one transaction; an old one is copied to
- * <path>.v<old>-<time>.bak first, then each step is a transaction of its own, views included.
+ * Brings an open store to the last migration, all steps and the views in one transaction; an old one is
+ * copied to <path>.v<old>-<time>.bak first.
  */
 int store_migrate(struct store *store, const struct store_migration *migrations, size_t count,
                   struct err *err) MUST_USE;

@@ -14,10 +14,12 @@
 #include "agent/base/timestamp.h"
 
 static const char *const schema_1[] = {SQL_SCHEMA_1, NULL};
+static const char *const schema_2[] = {SQL_SCHEMA_2, NULL};
 static const char *const views[] = {SQL_VIEWS, NULL};
 
 static const struct store_migration migrations_current[] = {
     {1, schema_1},
+    {2, schema_2},
 };
 
 /* Pieces, because a compiler need not take a string as long as the whole. */
@@ -45,7 +47,9 @@ static void contract_signature(char out[17])
         const int numbers[] = {(int)m->family, m->kinds,    m->slot,      m->p_slot,
                                m->floor_slot,  m->low_slot, m->high_slot, m->has_minimum_n};
         const double reals[] = {m->floor_scale, m->warning, m->critical};
+        const char *method = metric_method(m);
         hash = hash64(m->name, strlen(m->name) + 1, hash);
+        hash = hash64(method ? method : "", method ? strlen(method) : 0, hash);
         hash = hash64(m->summary, strlen(m->summary) + 1, hash);
         hash = hash64(numbers, sizeof(numbers), hash);
         hash = hash64(reals, sizeof(reals), hash);
@@ -77,6 +81,8 @@ static int put_metric(struct store *store, const struct metric *metric)
         rc = store_bind_real(statement, 13, metric->critical);
     if (rc == SQLITE_OK)
         rc = store_bind_text(statement, 14, metric->summary);
+    if (rc == SQLITE_OK)
+        rc = store_bind_text(statement, 15, metric_method(metric));
     return rc == SQLITE_OK ? store_step(statement) : rc;
 }
 
@@ -175,25 +181,29 @@ static int write_birth(struct store *store)
     return rc;
 }
 
-static int migration_step(struct store *store, const struct store_migration *step, bool is_new)
+/* All steps in one transaction: views and metrics are those of the last one and would not fit those between.
+ */
+static int run_steps(struct store *store, const struct store_migration *steps, size_t count, int64_t version)
 {
-    char version[16], signature[17];
-    (void)snprintf(version, sizeof(version), "%d", step->version);
+    char text[16], signature[17];
+    int last = steps[count - 1].version;
+    (void)snprintf(text, sizeof(text), "%d", last);
     contract_signature(signature);
     int rc = store_exec(store->db, "BEGIN IMMEDIATE");
     /* Views stand in the way of ALTER TABLE. */
     if (rc == SQLITE_OK)
         rc = drop_views(store->db);
-    if (rc == SQLITE_OK)
-        rc = exec_pieces(store->db, step->sql);
-    if (rc == SQLITE_OK && is_new)
+    for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
+        if (steps[i].version > version)
+            rc = exec_pieces(store->db, steps[i].sql);
+    if (rc == SQLITE_OK && version == 0)
         rc = write_birth(store);
     if (rc == SQLITE_OK)
-        rc = store_apply_meta(store, "schema", version);
+        rc = store_apply_meta(store, "schema", text);
     if (rc == SQLITE_OK)
         rc = write_contract(store, signature);
     if (rc == SQLITE_OK)
-        rc = set_version(store->db, step->version);
+        rc = set_version(store->db, last);
     if (rc == SQLITE_OK)
         rc = store_exec(store->db, "COMMIT");
     return rc;
@@ -234,25 +244,23 @@ int store_migrate(struct store *store, const struct store_migration *migrations,
     int rc = read_version(store, &version);
     if (rc != SQLITE_OK)
         return store_sql_error(store, rc, err, "read the version of");
-    bool is_new = version == 0;
-    if (!is_new && version < migrations[count - 1].version) {
+    int last = migrations[count - 1].version;
+    if (version >= last)
+        return 0;
+    if (version > 0) {
         int code = back_up(store, version, err);
         if (code != 0)
             return code;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (migrations[i].version <= version)
-            continue;
-        rc = migration_step(store, &migrations[i], is_new && i == 0);
-        if (rc != SQLITE_OK) {
-            int code = store_sql_error(store, rc, err, is_new ? "create" : "migrate");
-            (void)store_exec(store->db, "ROLLBACK");
-            return code;
-        }
-        if (!is_new)
-            log_write(store->log, LOG_INFO, "store", "migrated the store to schema %d",
-                      migrations[i].version);
+    rc = run_steps(store, migrations, count, version);
+    if (rc != SQLITE_OK) {
+        int code = store_sql_error(store, rc, err, version ? "migrate" : "create");
+        (void)store_exec(store->db, "ROLLBACK");
+        return code;
     }
+    if (version > 0)
+        log_write(store->log, LOG_INFO, "store", "migrated the store from schema %" PRId64 " to %d", version,
+                  last);
     return 0;
 }
 

@@ -93,9 +93,6 @@
     "CREATE TABLE capture(" \
     "  capture INTEGER PRIMARY KEY, series INTEGER NOT NULL, pane_start_ms INTEGER NOT NULL," \
     "  bytes BLOB NOT NULL, UNIQUE(series, pane_start_ms)) STRICT;", \
-    "CREATE TABLE waiting(" \
-    "  waiting INTEGER PRIMARY KEY, expire_ms INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;", \
-    "CREATE INDEX waiting_expire ON waiting(expire_ms);", \
     "CREATE TABLE result(" \
     "  result INTEGER PRIMARY KEY, window_end_s INTEGER NOT NULL, window_end_ms INTEGER NOT NULL," \
     "  window_ms INTEGER NOT NULL, series INTEGER NOT NULL, subject INTEGER NOT NULL," \
@@ -158,6 +155,16 @@
         "INSERT INTO bin_number WITH RECURSIVE b(bin) AS" \
     "  (SELECT 0 UNION ALL SELECT bin + 1 FROM b WHERE bin < 31) SELECT bin FROM b;"
 
+/* ---- schema 2: labels wait, metrics name their methods, histograms have more than 32 bins ---- */
+
+#define SQL_SCHEMA_2 \
+    "CREATE TABLE waiting(" \
+    "  waiting INTEGER PRIMARY KEY, expire_ms INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;", \
+    "CREATE INDEX waiting_expire ON waiting(expire_ms);", \
+    "ALTER TABLE metric ADD COLUMN method TEXT;", \
+    "INSERT INTO bin_number WITH RECURSIVE b(bin) AS" \
+    "  (SELECT 32 UNION ALL SELECT bin + 1 FROM b WHERE bin < 255) SELECT bin FROM b;"
+
 /* ---- the views: version 1 of the contract; pieces, to be joined ---- */
 
 #define SQL_PIPELINE     "(SELECT value FROM meta WHERE key = 'pipeline') AS pipeline"
@@ -187,9 +194,9 @@
     "  noise_floor, warning AS warning_band, critical AS critical_band, reference, reference_hash," \
     "  reference_n, capped, grid_mismatch, window_ms / 1000 AS window_s, window_start_ms, window_end_ms," \
     "  " SQL_ISO("window_start_ms / 1000") " AS window_start," \
-    "  " SQL_ISO("window_end_s") " AS window_end, closed_wall_ms / 1000 AS closed_s" \
+    "  " SQL_ISO("window_end_s") " AS window_end, closed_wall_ms / 1000 AS closed_s, method" \
     " FROM (SELECT " SQL_PIPELINE ", s.model, s.version, s.segment, f.name AS feature, m.monitor," \
-    "  m.name AS metric, m.warning, m.critical, r.n, r.revision, r.window_end_s, r.window_end_ms," \
+    "  m.name AS metric, m.method, m.warning, m.critical, r.n, r.revision, r.window_end_s, r.window_end_ms," \
     "  r.window_ms, r.window_end_ms - r.window_ms AS window_start_ms, r.closed_wall_ms, r.reference_n, (", \
     SLOT_VALUE("m.slot"), ") AS value, (", SLOT_VALUE("m.p_slot"), ") AS p_value, (", \
     SLOT_VALUE("m.low_slot"), ") AS ci_low, (", SLOT_VALUE("m.high_slot"), ") AS ci_high, (", \
@@ -424,8 +431,8 @@
     X(LOAD_META, "SELECT value FROM meta WHERE key = ?1") \
     X(CLEAR_METRICS, "DELETE FROM metric") \
     X(PUT_METRIC, "INSERT INTO metric(name, family, monitor, kinds, slot, p_slot, floor_slot, floor_scale," \
-                  " low_slot, high_slot, has_minimum_n, warning, critical, summary)" \
-                  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+                  " low_slot, high_slot, has_minimum_n, warning, critical, summary, method)" \
+                  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
     X(OUTBOX_SET, "UPDATE outbox SET state = ?3, next_ms = 0," \
                   " attempts = CASE ?3 WHEN 0 THEN 0 ELSE attempts END," \
                   " created_ms = CASE ?3 WHEN 0 THEN ?6 ELSE created_ms END" \

@@ -22,6 +22,8 @@ double outcome_sum(const struct tally *tally, uint32_t at)
     return (double)tally->sums[at] / OUT_SCALE;
 }
 
+#define WORD_MAX 4611686018427387904.0 /* 2^62 */
+
 struct tally_size outcome_groups_size(void)
 {
     return (struct tally_size){OUTCOME_GROUPS_MAX * GROUP_COUNTERS, OUTCOME_GROUPS_MAX * GROUP_SUMS};
@@ -31,7 +33,7 @@ void outcome_sum_add(struct tally *tally, uint32_t at, double value, int sign)
 {
     double scaled = rint(value * OUT_SCALE);
     /* Most fit 64 bits, where the conversion is one instruction. */
-    int128 fixed = scaled > -0x1p62 && scaled < 0x1p62 ? (int128)(int64_t)scaled : (int128)scaled;
+    int128 fixed = fabs(scaled) < WORD_MAX ? (int128)(int64_t)scaled : (int128)scaled;
     tally->sums[at] = (int128)((uint128)tally->sums[at] + (uint128)(sign < 0 ? -fixed : fixed));
 }
 

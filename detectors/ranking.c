@@ -81,10 +81,12 @@ static void add(struct tally *tally, const struct count_input *input, uint64_t t
         return;
     }
     tally->counters[ITEMS] += label->count * times;
-    if (label->count)
+    best[0] = 0;
+    if (label->count) {
         memcpy(best, label->vector, label->count * sizeof(double));
-    qsort(best, label->count, sizeof(double), descending);
-    if (label->count == 0 || !(best[0] > 0)) {
+        qsort(best, label->count, sizeof(double), descending);
+    }
+    if (!(best[0] > 0)) {
         tally->counters[SKIPPED] += times;
         return;
     }

@@ -194,6 +194,38 @@ static void write_string(struct json *json, const char *key, const char *value)
     json_string(json, value);
 }
 
+/* What a reference has nothing of is not written: those of before keep their hash. */
+static void write_segments(struct json *json, const struct reference *reference)
+{
+    if (reference->segment_count == 0)
+        return;
+    json_key(json, "segments");
+    json_object_begin(json);
+    for (uint32_t i = 0; i < reference->segment_count; i++) {
+        json_key(json, reference->segments[i].name);
+        write_tally(json, reference->segments[i].features);
+    }
+    json_object_end(json);
+}
+
+static void write_families(struct json *json, const struct reference *reference)
+{
+    bool begun = false;
+    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+        if (!reference->counts[family])
+            continue;
+        if (!begun) {
+            json_key(json, "families");
+            json_object_begin(json);
+            begun = true;
+        }
+        json_key(json, family_table[family]->name);
+        write_tally(json, reference->counts[family]);
+    }
+    if (begun)
+        json_object_end(json);
+}
+
 static void write_document(const struct reference *reference, bool with_hash, struct strbuf *out)
 {
     struct json json;
@@ -222,21 +254,8 @@ static void write_document(const struct reference *reference, bool with_hash, st
             json_string(&json, reference->ignored[i]);
         compact_end(&json);
     }
-    json_key(&json, "segments");
-    json_object_begin(&json);
-    for (uint32_t i = 0; i < reference->segment_count; i++) {
-        json_key(&json, reference->segments[i].name);
-        write_tally(&json, reference->segments[i].features);
-    }
-    json_object_end(&json);
-    json_key(&json, "families");
-    json_object_begin(&json);
-    for (int family = 0; family < COUNT_FAMILY_COUNT; family++)
-        if (reference->counts[family]) {
-            json_key(&json, family_table[family]->name);
-            write_tally(&json, reference->counts[family]);
-        }
-    json_object_end(&json);
+    write_segments(&json, reference);
+    write_families(&json, reference);
     write_labelled(&json, reference->labelled);
     reference_write_multivariate(&json, reference);
     json_object_end(&json);

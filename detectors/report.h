@@ -72,6 +72,8 @@ extern const struct metric metric_table[];
 extern const uint32_t metric_count;
 /* NULL when there is none of that name. */
 const struct metric *metric_find(const char *name);
+/* How its interval and p-value come about; NULL: it has neither. */
+const char *metric_method(const struct metric *metric);
 
 enum report_flag {
     REPORT_INSUFFICIENT = 1 << 0, /* n below the minimum: metrics with has_minimum_n never alert */

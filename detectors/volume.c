@@ -75,7 +75,7 @@ struct weeks {
 static struct weeks weeks_before(const struct volume *volume, int64_t pane, int64_t first)
 {
     struct weeks weeks = {0, 0, 0};
-    double counts[WEEKS_COMPARED];
+    double counts[WEEKS_COMPARED] = {0};
     for (int k = 1; k <= WEEKS_COMPARED && pane - k * (int64_t)volume->week >= first; k++)
         counts[weeks.count++] = (double)volume_at(volume, pane - k * (int64_t)volume->week);
     for (uint32_t i = 0; i < weeks.count; i++)

@@ -60,7 +60,7 @@ static void test_refuses_to_write(void **state)
     reader_close(reader);
     assert_query(fixture, "SELECT count(*) FROM meta WHERE key = 'a'", "0");
     assert_query(fixture, "SELECT count(*) FROM sqlite_schema WHERE name = 'pane'", "1");
-    assert_query(fixture, "PRAGMA user_version", "1");
+    assert_query(fixture, "PRAGMA user_version", "2");
     assert_query(fixture, "SELECT count(*) FROM audit", "1");
 }
 

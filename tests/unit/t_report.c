@@ -29,6 +29,9 @@ static void test_metrics(void **state)
         assert_true(m->floor_scale > 0);
         /* What is told by p alone has no second band. */
         assert_true(isnan(m->critical) || m->warning < m->critical);
+        bool inferred = m->p_slot >= 0 || m->low_slot >= 0;
+        if (inferred != (metric_method(m) != NULL))
+            fail_msg("%s: metric_methods.c does not say how its interval or p comes about", m->name);
         assert_true(m->summary && strlen(m->summary) > 10 && strlen(m->summary) < 100);
         for (uint32_t j = 0; j < i;
              j++) /* no value is another one's value, p or floor in the same kind of row */

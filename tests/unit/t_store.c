@@ -629,7 +629,7 @@ static void test_new_store(void **state)
     assert_int_equal(stat(fixture->path, &status), 0);
     assert_int_equal(status.st_mode & 0137, 0); /* nothing beyond 0640 */
     assert_query(fixture, "PRAGMA application_id", "1146242644");
-    assert_query(fixture, "PRAGMA user_version", "1");
+    assert_query(fixture, "PRAGMA user_version", "2");
     assert_query(fixture, "PRAGMA journal_mode", "wal");
     assert_query(fixture, "PRAGMA auto_vacuum", "2");
     assert_query(fixture,

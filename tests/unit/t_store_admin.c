@@ -45,7 +45,7 @@ static void test_copy_while_in_use(void **state)
     commit_now(store, batch);
     assert_int_equal(store_copy(fixture->path, copy.path, false, &err), 0);
     assert_query(&copy, "SELECT value FROM meta WHERE key = 'only in the log'", "1");
-    assert_query(&copy, "PRAGMA user_version", "1");
+    assert_query(&copy, "PRAGMA user_version", "2");
     assert_query(&copy, "PRAGMA application_id", "1146242644");
     assert_query(&copy, "PRAGMA journal_mode", "delete"); /* so that it needs no files beside it */
     struct stat status;

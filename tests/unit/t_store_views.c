@@ -179,13 +179,13 @@ static void test_result_columns(void **state)
         fixture, "SELECT * FROM v1_results WHERE metric = 'psi'",
         "p|credit|7|drift|psi|income|channel=web|1772362800|1772366400|1000|0.5|0.25|0.5|NULL|NULL|critical"
         "|1|1|ok|0.25|0.1|0.25|credit@7|abcdef|5000|1|0|3600|1772362800000|1772366400000"
-        "|2026-03-01T11:00:00Z|2026-03-01T12:00:00Z|1772366470");
+        "|2026-03-01T11:00:00Z|2026-03-01T12:00:00Z|1772366470|chi-square null of PSI");
     assert_query(
         fixture, "SELECT group_concat(name) FROM pragma_table_info('v1_results')",
         "pipeline,model,version,monitor,metric,feature,segment,window_start_s,window_end_s,n,value,threshold,"
         "p_value,ci_low,ci_high,state,revision,incomplete,status,noise_floor,warning_band,critical_band,"
         "reference,reference_hash,reference_n,capped,grid_mismatch,window_s,window_start_ms,window_end_ms,"
-        "window_start,window_end,closed_s");
+        "window_start,window_end,closed_s,method");
     assert_query(
         fixture, "SELECT bin, kind, round(share, 4), window_s, reference_hash FROM v1_bins ORDER BY bin",
         "0|bin|0.5|3600|abcdef\n1|bin|0.5|3600|abcdef\n2|missing|0.0|3600|abcdef\n3|invalid|1.0|3600|abcdef");
@@ -294,7 +294,7 @@ static void test_lag_and_events(void **state)
     assert_query(fixture, "SELECT topic, fate, reason, total FROM v1_events ORDER BY fate",
                  "a|applied||3\na|rejected|syntax|1");
     assert_query(fixture, "SELECT schema, app_version, config_hash, pipeline, audit_algorithm FROM v1_meta",
-                 "1|" DRIFTD_VERSION "|cafe|p|sha256-1");
+                 "2|" DRIFTD_VERSION "|cafe|p|sha256-1");
     assert_query(fixture, "SELECT config_hash, committed_s >= created_s FROM v1_pipelines", "cafe|1");
     store_close(store);
 }
