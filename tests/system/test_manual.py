@@ -28,15 +28,15 @@ def number(value):
 
 def list_of_metrics(store):
     """What the program says of its metrics, as the manual prints it."""
-    rows = driftd.query(store, "SELECT monitor, name, kinds, p_slot >= 0, floor_slot >= 0, low_slot >= 0, has_minimum_n, warning, critical, summary"
+    rows = driftd.query(store, "SELECT monitor, name, kinds, p_slot >= 0, floor_slot >= 0, low_slot >= 0, has_minimum_n, warning, critical, method, summary"
                                " FROM metric ORDER BY monitor, family, slot, name")
-    out = ["| monitor | metric | bands | has | is |\n", "|---|---|---|---|---|\n"]
-    for monitor, name, kinds, p, floor, interval, minimum, warning, critical, summary in rows:
+    out = ["| monitor | metric | bands | has | method | is |\n", "|---|---|---|---|---|---|\n"]
+    for monitor, name, kinds, p, floor, interval, minimum, warning, critical, method, summary in rows:
         bands = "" if warning is None and critical is None else f"{number(warning)} / {number(critical)}"
         has = "".join(letter for letter, there in zip("pfim", (p, floor, interval, minimum)) if there)
         only = {1: " (numbers only)", 2: " (categories only)"}.get(kinds, "")
         summary = summary.replace("|", "\\|")
-        out.append(f"| {monitor} | `{name}` | {bands} | {has} | {summary}{only} |\n")
+        out.append(f"| {monitor} | `{name}` | {bands} | {has} | {method or ''} | {summary}{only} |\n")
     return "".join(out)
 
 
