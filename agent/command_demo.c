@@ -507,11 +507,13 @@ static void epilogue(const struct demo *demo)
     printf("\nThe store is an SQLite file with stable views: %s/driftd.db\n"
            "Try:\n"
            "  %s results --store %s/driftd.db --feature car_value --metric psi\n"
+           "  %s explain car_loan --store %s/driftd.db\n"
            "  %s status --store %s/driftd.db\n"
            "  sqlite3 -readonly %s/driftd.db \"SELECT window_end, feature, round(value,3) AS psi, state FROM "
            "v1_results\n"
            "     WHERE metric = 'psi' AND state <> 'ok' ORDER BY window_end_s, value DESC\"\n",
-           demo->directory, demo->program, demo->directory, demo->program, demo->directory, demo->directory);
+           demo->directory, demo->program, demo->directory, demo->program, demo->directory, demo->program,
+           demo->directory, demo->directory);
 }
 
 /* Everything that the demo is; the exit status. */

@@ -49,7 +49,7 @@ def config_of(world, loan_reference, name="driftd", topics=("loans",), extra=car
 
 
 def test_there_is_something_to_compare(baseline):
-    assert len(baseline["v1_results"]) > 1000 and len(baseline["v1_bins"]) > 1000
+    assert len(baseline["results"]) > 100
     assert any("firing" in row for row in baseline["v1_alerts"])
 
 

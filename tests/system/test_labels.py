@@ -1,6 +1,5 @@
 """Labels that come later and apart: published performance, and the same bytes whatever the order, the workers, the kills."""
 
-import ast
 import bisect
 import random
 import time
@@ -150,28 +149,31 @@ def few(labelled):
 def baseline(tmp_path_factory, loan_reference, few):
     directory = tmp_path_factory.mktemp("baseline")
     store = run(directory, "one", loan_reference, [write(directory, "p", few[0]), write(directory, "l", few[1])])
-    return driftd.canonical(store)
+    return driftd.canonical(store) | {"store": store}
+
+
+def comparable(baseline):
+    return {view: rows for view, rows in baseline.items() if view != "store"}
 
 
 def test_there_is_something_to_compare(baseline):
-    assert sum("'performance'" in row for row in baseline["v1_results"]) > 1000
-    assert sum("'fairness'" in row for row in baseline["v1_results"]) > 1000
+    assert sum("'performance'" in row for row in baseline["results"]) > 100
+    assert sum("'fairness'" in row for row in baseline["results"]) > 100
 
 
 def test_every_window_holds_all_its_labels(baseline, few):
     """Long windows are revised while all their panes are still there: n is what the events say, in every window."""
     times = sorted(at for at, _, _ in few[0])
-    rows = [ast.literal_eval(row) for row in baseline["v1_results"] if "'performance', 'accuracy', '@model', ''" in row]
+    rows = driftd.query(baseline["store"], "SELECT window_start_s, window_end_s, n FROM v1_results WHERE metric = 'accuracy' AND feature = '@model' AND segment = ''")
     assert len(rows) > 80
-    for row in rows:
-        start_s, end_s, n = row[7:10]
+    for start_s, end_s, n in rows:
         assert n == bisect.bisect_left(times, end_s * 1000) - bisect.bisect_left(times, start_s * 1000), (start_s, end_s)
 
 
 def test_all_in_one_file(tmp_path, loan_reference, few, baseline):
     together = sorted(few[0] + few[1], key=lambda item: item[0])
     store = run(tmp_path, "together", loan_reference, [write(tmp_path, "all", together)])
-    assert driftd.difference(baseline, driftd.canonical(store)) == ""
+    assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -182,7 +184,7 @@ def test_workers_and_partitions(tmp_path, loan_reference, few, baseline, workers
         rng.choice(parts).append(item)
     files = [write(tmp_path, f"part{i}", sorted(part, key=lambda item: item[0])) for i, part in enumerate(parts)]
     store = run(tmp_path, "parts", loan_reference, files, workers)
-    assert driftd.difference(baseline, driftd.canonical(store)) == ""
+    assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 
 @pytest.mark.parametrize("labels_first", [False, True])
@@ -192,7 +194,7 @@ def test_order(tmp_path, loan_reference, few, baseline, labels_first):
     assert shuffled[1] != few[1]
     files = [write(tmp_path, "p", shuffled[0]), write(tmp_path, "l", shuffled[1])]
     store = run(tmp_path, "order", loan_reference, files[::-1] if labels_first else files)
-    assert driftd.difference(baseline, driftd.canonical(store)) == ""
+    assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 
 def test_kills(tmp_path, loan_reference, few, baseline):
@@ -208,7 +210,7 @@ def test_kills(tmp_path, loan_reference, few, baseline):
             process.kill()
     driftd.run("replay", "-q", "-c", config, *files)
     assert kills >= 4
-    assert driftd.difference(baseline, driftd.canonical(store)) == ""
+    assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 
 def test_threshold_when_there_is_no_prediction(tmp_path, loan_reference, labelled):

@@ -239,7 +239,7 @@ def test_same_bytes(compared, tmp_path):
     for mode in ("all", "sampled"):
         text = body(compared["reference_path"], mode).replace(TIME, time)
         first = driftd.canonical(streams.replay(tmp_path, f"{mode}-first", text, [streams.write(tmp_path / "in.ndjson", compared["events"])]))
-        assert any("'mmd2'" in row for row in first["v1_results"])
+        assert any("'multivariate'" in row for row in first["results"])
         for workers in (1, 2, 4):
             shuffled = sorted(compared["events"], key=lambda e: e["ts"] + rng.uniform(0, 1_700_000))
             parts = [[], [], [], []]

@@ -366,7 +366,7 @@ def test_multiclass_same_bytes(tmp_path, workers, files):
     one = replay(tmp_path / "one", items, delay="1h", window="1h")
     shuffled = sorted(items, key=lambda item, rng=random.Random(workers): item["ts"] + rng.uniform(0, 3_500_000))
     other = replay(tmp_path / "other", shuffled, delay="1h", window="1h", workers=workers, files=files)
-    assert any("class=gnu" in row for row in driftd.canonical(one)["v1_results"])
+    assert any("class=gnu" in row for row in driftd.canonical(one)["results"])
     assert driftd.difference(driftd.canonical(one), driftd.canonical(other)) == ""
 
 

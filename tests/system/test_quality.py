@@ -20,7 +20,7 @@ models: [{name: m, reference: {file: "REFERENCE"}}]
 """
 DAY_END = (START + 86_400_000) // 1000
 N_REFERENCE, N = 6000, 1440
-VIEWS = ("v1_results", "v1_unseen", "v1_categories", "v1_bins")
+VIEWS = ("results", "v1_unseen", "v1_categories")
 
 
 def values(rng, current):
