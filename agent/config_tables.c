@@ -695,7 +695,7 @@ static const struct config_option limits_options[] = {
     BYTES("delta_bytes", limits.delta_bytes, "8MiB", 64 * KIB, 1 * GIB,
           "What a worker counts before it must hand over."),
     BYTES("dedup_bytes", limits.dedup_bytes, "16MiB", 0, 16 * GIB,
-          "Ids a worker remembers to find duplicates; past it `dedup` is off and results say so."),
+          "Ids a worker remembers to find duplicates; past it nothing is a duplicate in that pane."),
     BYTES("pane_cache_bytes", limits.pane_cache_bytes, "4MiB", 0, 16 * GIB,
           "Panes kept in memory until they leave a window."),
     BYTES("event_bytes", limits.decode.event_bytes, "64KiB", 64, 16 * MIB, "Bytes of an event."),
@@ -826,7 +826,9 @@ static const struct config_option config_options[] = {
      .type = &option_bool,
      OPTION_AT(struct config, dedup),
      .initial = "true",
-     .help = "Counts an event whose id came before in the same pane and partition as a duplicate."},
+     .help =
+         "Counts an event as a duplicate when its kind, model, version and id came before in the same pane "
+         "and partition."},
     {.key = "workers",
      .type = &option_workers,
      OPTION_AT(struct config, workers),

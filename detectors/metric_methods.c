@@ -73,7 +73,7 @@ static const struct metric_methods methods[] = {
     {"*brier_delta", "Welch"},
     {"*mae_delta", "Welch"},
     {"rmse_delta", "delta, normal errors"},
-    {"versions_accuracy_delta", "McNemar where both scored the same ids, else Newcombe"},
+    {"versions_accuracy_delta", "Newcombe; two-proportion z"},
     {"versions_only_second_right", "McNemar"},
     {"*_delta", "Newcombe; two-proportion z"},
     {"latency_p99*", "order statistics of the sketch"},
