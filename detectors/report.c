@@ -52,6 +52,7 @@ static_assert((int)PARITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short f
 static_assert((int)FACET_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for facets");
 static_assert((int)MULTICLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for several classes");
 static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for a class");
+static_assert((int)LABEL_DRIFT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the drift of labels");
 static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
@@ -133,6 +134,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/volume.def"
 #include "detectors/metrics/detector.def"
 #include "detectors/metrics/past.def"
+#include "detectors/metrics/label_drift.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -182,6 +184,7 @@ const char *family_monitor(enum family family)
         [FAMILY_MULTICLASS] = "performance",
         [FAMILY_CLASSES] = "performance",
         [FAMILY_RANKING] = "performance",
+        [FAMILY_LABEL_DRIFT] = "label_drift",
     };
     return names[family];
 }
