@@ -159,7 +159,7 @@ static void put_concept(struct report_row *row, const struct label_counts *befor
     adjust_bonferroni(p, count, adjusted);
     for (uint32_t i = 0; i < count; i++)
         drifted += adjusted[i] < ALPHA_ALARM;
-    row->slots[CONCEPT_P] = adjusted[worst];
+    row->slots[CONCEPT_P] = row->slots[CONCEPT_BINS_P] = adjusted[worst];
     row->slots[CONCEPT_BINS] = drifted;
     row->slots[CONCEPT_HINT] = stable && drifted > 0;
     put_worst(row, &bins[worst]);

@@ -103,6 +103,7 @@ enum label_drift_slot {
     LABEL_MEAN_SHIFT,
     CONCEPT_P,
     CONCEPT_BINS,
+    CONCEPT_BINS_P, /* CONCEPT_P again: no value is the p of another */
     CONCEPT_TESTED,
     WITH_INTERVAL(CONCEPT_DELTA),
     CONCEPT_SCORE_LOW,
