@@ -45,6 +45,7 @@ enum family {
     FAMILY_CLASSES,     /* of one class, "class=name" */
     FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
     FAMILY_LABEL_DRIFT, /* of labels, and of what a score means, against the labelled reference */
+    FAMILY_DUPLICATES,  /* "@events": how many came again */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
