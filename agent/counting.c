@@ -275,3 +275,10 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = wait_for_label(counting, delta, state, counted);
     return code;
 }
+
+int counting_add_duplicate(struct delta *delta, const struct version_state *state, const struct event *ev,
+                           int64_t pane_ms)
+{
+    struct delta_cell *cell = delta_cell(delta, state->series, pane_ms, false, state->profile);
+    return cell ? families_add_duplicate(cell->counts, ev->kind) : ERR_NOMEM;
+}

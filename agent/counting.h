@@ -26,6 +26,9 @@ struct counted_event {
 };
 int counting_add(struct counting *counting, struct delta *delta, struct versions *versions,
                  struct version_state *state, const struct counted_event *counted) MUST_USE;
+/* Its id had come before: only that is counted. */
+int counting_add_duplicate(struct delta *delta, const struct version_state *state, const struct event *ev,
+                           int64_t pane_ms) MUST_USE;
 /* A label by itself. False: the configuration of its model says nothing of labels like it. */
 bool counting_label(struct counting *counting, struct delta *delta, const struct model_config *config,
                     const struct event *ev, bool late, int64_t clock_ms, struct delta_waiting *out);

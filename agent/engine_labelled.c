@@ -9,6 +9,7 @@
 #include "agent/engine_outcomes.h"
 #include "detectors/comparison.h"
 #include "detectors/estimates.h"
+#include "detectors/label_drift.h"
 
 enum { FIRST_OUTCOMES = 1000 };
 
@@ -36,10 +37,12 @@ int engine_labelled_report(struct engine *engine, const struct series *series,
     const struct tally *outcomes = engine->outcomes->scratch.tallies[0];
     if (!labelled)
         return 0;
-    struct report_row rows[COMPARISON_ROWS_MAX + 1];
-    struct text names[COMPARISON_ROWS_MAX + 1];
+    struct report_row rows[COMPARISON_ROWS_MAX + 2];
+    struct text names[COMPARISON_ROWS_MAX + 2];
     uint32_t count = comparison_report(outcomes, labelled, options->unit, options->n_min, rows);
     count += estimates_report_error(outcomes, labelled, options->n_min, &rows[count]);
+    if (!series->segment[0]) /* the reference is that of all segments: its labels are not theirs */
+        count += label_drift_report(outcomes, labelled, options->unit, options->n_min, &rows[count]);
     for (uint32_t i = 0; i < count; i++) {
         names[i] = text_of("@model");
         rows[i].flags |= labelled == version->labelled ? REPORT_NO_REFERENCE : 0u;

@@ -7,6 +7,7 @@
 #include "agent/engine_internal.h"
 #include "agent/engine_past.h"
 #include "agent/base/json.h"
+#include "detectors/duplicates.h"
 #include "detectors/throughput.h"
 #include "detectors/quality_report.h"
 
@@ -343,10 +344,14 @@ static int report_volume(struct engine *engine, const struct series *series,
                          const struct window_config *window, const struct pane_set *set, int64_t end_ms,
                          uint32_t revision)
 {
-    struct report_row row;
-    struct text name = text_of("@events");
-    throughput_report(set->parts[PANE_ACTIVITY]->counters, window->length_ms, &row);
-    return engine_put_rows(engine, series, window, end_ms, revision, &row, &name, 1);
+    const uint64_t *activity = set->parts[PANE_ACTIVITY]->counters;
+    struct report_row rows[2];
+    struct text names[2] = {text_of("@events"), text_of("@events")};
+    uint32_t count = 1;
+    throughput_report(activity, window->length_ms, &rows[0]);
+    if (engine->config->dedup && !series->segment[0])
+        count += duplicates_report(activity, set->parts[PANE_COUNTS + COUNT_DUPLICATES], &rows[1]);
+    return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }
 
 int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,

@@ -75,7 +75,8 @@ int engine_volume_report(struct engine *engine, const struct series *series,
                          const struct window_config *window, int64_t end_ms, uint32_t revision)
 {
     if (window->tier != TIER || !series->volume || revision > 1)
-        return 0; /* on-time events only: what later windows compare with must not depend on when they close */
+        return 0; /* on-time events only: what later windows compare with must not depend on when they close
+                   */
     int code = engine_prepare_rows(engine, 1);
     if (code != 0)
         return code;

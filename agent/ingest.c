@@ -320,15 +320,16 @@ static enum fate accept(struct ingest *ingest, struct partition *partition, stru
     if (once)
         dedup_prefetch(partition->dedup, pane_ms, identity);
     int code = counted.binned ? counting_resolve(ingest->counting, state, partition->origin.input, ev) : 0;
-    if (once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE)
-        return FATE_DUPLICATE;
-    if (code == 0)
+    bool again = once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE;
+    if (again)
+        code = counting_add_duplicate(ingest->delta, state, ev, pane_ms);
+    else if (code == 0)
         code = counting_add(ingest->counting, ingest->delta, ingest->versions, state, &counted);
     if (code != 0) {
         *out_reject = REJECT_MEMORY;
         return FATE_REJECTED;
     }
-    return late ? FATE_LATE : FATE_APPLIED;
+    return again ? FATE_DUPLICATE : late ? FATE_LATE : FATE_APPLIED;
 }
 
 /* Start of the finest pane that holds ts; `last` is that of the call before. Seldom a division. */

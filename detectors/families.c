@@ -2,6 +2,7 @@
 
 #include "detectors/attributions.h"
 #include "detectors/ddsketch.h"
+#include "detectors/duplicates.h"
 #include "detectors/kpi.h"
 #include "detectors/embeddings.h"
 #include "detectors/latency.h"
@@ -21,6 +22,7 @@ const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_MULTIVARIATE] = &multivariate_family,
     [COUNT_EMBEDDINGS] = &embeddings_family,
     [COUNT_RANKING] = &ranking_family,
+    [COUNT_DUPLICATES] = &duplicates_family,
 };
 
 int family_tools_init(struct family_tools *tools)
@@ -45,6 +47,15 @@ int families_add(struct tally **tallies, const struct count_input *input, uint64
         }
         ops->add(tallies[family], input, times);
     }
+    return 0;
+}
+
+int families_add_duplicate(struct tally **tallies, enum event_kind kind)
+{
+    struct tally **tally = &tallies[COUNT_DUPLICATES];
+    if (!*tally && !(*tally = tally_new(duplicates_size())))
+        return ERR_NOMEM;
+    (*tally)->counters[kind]++;
     return 0;
 }
 

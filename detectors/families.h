@@ -88,6 +88,7 @@ enum count_family {
     COUNT_MULTIVARIATE, /* multivariate_family.h */
     COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_RANKING,      /* ranking.h */
+    COUNT_DUPLICATES,   /* duplicates.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 
@@ -113,6 +114,8 @@ extern const struct family_ops *const family_table[COUNT_FAMILY_COUNT];
  * hold what is of_segments). ERR_NOMEM: families before the one that failed have it. */
 int families_add(struct tally **tallies, const struct count_input *input, uint64_t times,
                  bool segment) MUST_USE;
+/* The id of an event that was counted came again: of the whole model, and nothing else of it counts. */
+int families_add_duplicate(struct tally **tallies, enum event_kind kind) MUST_USE;
 uint32_t families_rows_max(const struct reference *reference); /* of any one family */
 
 #endif

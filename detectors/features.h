@@ -72,8 +72,8 @@ uint32_t feature_binding_find(const struct feature_binding *binding, const struc
 /*
  * Features that the event has are binned; features of the grid that it lacks are `missing`, except that an
  * event without any features says nothing about them, and only predictions say something about reserved
- * names (@score, @prediction, @confidence, @margin, @entropy). null is missing; a wrong type is invalid; ±inf is out of
- * range. A categorical feature takes strings, booleans and integers ("1" and 1 and 1.0 are the same
+ * names (@score, @prediction, @confidence, @margin, @entropy). null is missing; a wrong type is invalid; ±inf
+ * is out of range. A categorical feature takes strings, booleans and integers ("1" and 1 and 1.0 are the same
  * category). No allocation when the names are known and nothing is odd. Returns 0 or ERR_NOMEM.
  */
 int feature_row_resolve(struct feature_row *row, struct feature_binding *binding,

@@ -29,6 +29,7 @@ static const struct metric_methods methods[] = {
     {"unknown_field_rate", "Wilson"},
     {"prediction_rate_delta", "Newcombe; two-proportion z"},
     {"prediction_rate", "Wilson"},
+    {"duplicate_rate", "Wilson"},
     /* with labels */
     {"f1", "delta"},
     {"mcc", "delta"},

@@ -44,6 +44,8 @@ enum family {
     FAMILY_MULTICLASS,  /* of a model with several classes */
     FAMILY_CLASSES,     /* of one class, "class=name" */
     FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
+    FAMILY_LABEL_DRIFT, /* of labels, and of what a score means, against the labelled reference */
+    FAMILY_DUPLICATES,  /* "@events": how many came again */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

@@ -90,6 +90,30 @@ enum versions_slot {
     VERSIONS_SLOT_COUNT
 };
 
+/* Of labels against the labelled reference (LABEL_), and of labels given the score (CONCEPT_). */
+enum label_drift_slot {
+    WITH_INTERVAL(LABEL_RATE_DELTA),
+    LABEL_RATE_P,
+    LABEL_JS,
+    LABEL_ROOT_FLOOR,
+    LABEL_CHI2,
+    LABEL_CHI2_P,
+    WITH_INTERVAL(LABEL_MEAN_DELTA),
+    LABEL_MEAN_P,
+    LABEL_MEAN_SHIFT,
+    CONCEPT_P,
+    CONCEPT_BINS,
+    CONCEPT_BINS_P, /* CONCEPT_P again: no value is the p of another */
+    CONCEPT_TESTED,
+    WITH_INTERVAL(CONCEPT_DELTA),
+    CONCEPT_SCORE_LOW,
+    CONCEPT_SCORE_HIGH,
+    CONCEPT_SCORE_PSI,
+    CONCEPT_SCORE_FLOOR,
+    CONCEPT_HINT,
+    LABEL_DRIFT_SLOT_COUNT
+};
+
 #undef WITH_INTERVAL
 #undef ESTIMATED
 #undef COMPARED
