@@ -271,7 +271,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         if (code == 0)
             code = families_add(cell->counts, &input, 1, true);
     }
-    if (code == 0 && ev->kind == EVENT_PREDICTION)
+    if (code == 0 && ev->kind == EVENT_PREDICTION && state->config->options.task != TASK_NONE)
         code = wait_for_label(counting, delta, state, counted);
     return code;
 }

@@ -72,26 +72,41 @@ static uint64_t *place_of(const struct id_set *set, uint64_t hash)
     return &set->places[at];
 }
 
+/* Twice the table in its old place: what stands in the first `size` places moves to where it now belongs.
+ * From behind a free place on, so that nothing an id has to pass is taken away after it was placed; what runs
+ * over the end of the table lands among places that are still to come, and moves once more. */
+static void spread(struct id_set *set, uint64_t size)
+{
+    uint64_t first = 0;
+    while (set->places[first])
+        first++;
+    for (uint64_t i = 1; i < 2 * size; i++) {
+        uint64_t at = (first + i) & (size - 1), hash = set->places[at];
+        if (!hash && i >= size)
+            return; /* what ran over has been met again */
+        if (!hash)
+            continue;
+        set->places[at] = 0;
+        *place_of(set, hash) = hash;
+    }
+}
+
 static bool grow(struct dedup *dedup, struct id_set *set)
 {
-    uint64_t size = set->places ? (set->mask + 1) * 2 : 256;
+    uint64_t old_size = set->places ? set->mask + 1 : 0, size = old_size ? old_size * 2 : 256;
     size_t bytes = (size_t)size * sizeof(*set->places);
     if (bytes > *dedup->budget_bytes + places_bytes(set))
         return false;
-    uint64_t *places = malloc(bytes);
+    uint64_t *places = realloc(set->places, bytes); /* large ones are not copied, and never there twice */
     if (!places)
         return false;
-    memset(places, 0, bytes); /* calloc's pages would be faulted in twice: read as zeros, then written */
-    struct id_set grown = *set;
-    grown.places = places;
-    grown.mask = size - 1;
-    for (uint64_t i = 0; set->places && i <= set->mask; i++)
-        if (set->places[i])
-            *place_of(&grown, set->places[i]) = set->places[i];
-    *dedup->budget_bytes += places_bytes(set);
+    memset(places + old_size, 0, (size_t)(size - old_size) * sizeof(*places));
+    *dedup->budget_bytes += (size_t)old_size * sizeof(*places);
     *dedup->budget_bytes -= bytes;
-    free(set->places);
-    *set = grown;
+    set->places = places;
+    set->mask = size - 1;
+    if (old_size)
+        spread(set, old_size);
     return true;
 }
 

@@ -6,7 +6,13 @@
 #include "agent/base/arena.h"
 #include "agent/base/hash.h"
 
-enum { CELL_SLOTS_MIN = 256 };
+enum { CELL_SLOTS_MIN = 256, WAITING_HAS_MORE = 0x80 };
+
+/* What few of those that wait have, beside their entry. */
+struct waiting_more {
+    double truth;
+    const char *model, *predicted_class, *label_class;
+};
 
 struct delta {
     struct delta_cell *cells;     /* in use */
@@ -24,8 +30,10 @@ struct delta {
     uint32_t combo_count, combo_capacity;
     struct delta_kpi *kpis;
     uint32_t kpi_count, kpi_capacity;
-    struct delta_waiting *waiting;
+    struct join_entry *waiting; /* `state` says the kind, and whether there is more of it */
     size_t waiting_count, waiting_capacity;
+    struct waiting_more *more; /* of those that have more, in their order */
+    size_t more_count, more_capacity;
 
     struct delta_partition *partitions;
     uint32_t partition_count, partition_capacity;
@@ -85,6 +93,7 @@ void delta_free(struct delta *delta)
     free(delta->combos);
     free(delta->kpis);
     free(delta->waiting);
+    free(delta->more);
     free(delta->partitions);
     free(delta);
 }
@@ -133,6 +142,7 @@ void delta_reset(struct delta *delta)
     delta->combo_count = 0;
     delta->kpi_count = 0;
     delta->waiting_count = 0;
+    delta->more_count = 0;
     delta->partition_count = 0;
     memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
     delta->inputs_used = 0;
@@ -283,17 +293,37 @@ int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
     return 0;
 }
 
+static int add_more(struct delta *delta, const struct delta_waiting *waiting)
+{
+    if (delta->more_count == delta->more_capacity) {
+        size_t capacity = delta->more_capacity ? delta->more_capacity * 2 : 64;
+        struct waiting_more *grown = realloc(delta->more, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->more = grown;
+        delta->more_capacity = capacity;
+    }
+    delta->more[delta->more_count++] =
+        (struct waiting_more){waiting->truth, waiting->model, waiting->predicted_class, waiting->label_class};
+    return 0;
+}
+
 int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting)
 {
+    bool more = waiting->kind == WAITING_OUTCOME || waiting->model;
     if (delta->waiting_count == delta->waiting_capacity) {
         size_t capacity = delta->waiting_capacity ? delta->waiting_capacity * 2 : 64;
-        struct delta_waiting *grown = realloc(delta->waiting, capacity * sizeof(*grown));
+        struct join_entry *grown = realloc(delta->waiting, capacity * sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->waiting = grown;
         delta->waiting_capacity = capacity;
     }
-    delta->waiting[delta->waiting_count++] = *waiting;
+    if (more && add_more(delta, waiting) != 0)
+        return ERR_NOMEM;
+    struct join_entry *entry = &delta->waiting[delta->waiting_count++];
+    *entry = waiting->entry;
+    entry->state = (uint8_t)((unsigned)waiting->kind | (more ? WAITING_HAS_MORE : 0));
     return 0;
 }
 
@@ -345,7 +375,8 @@ static size_t counts_bytes(const struct delta_cell *cell)
 
 size_t delta_bytes(const struct delta *delta)
 {
-    size_t bytes = arena_bytes(delta->names) + delta->waiting_count * sizeof(*delta->waiting);
+    size_t bytes = arena_bytes(delta->names) + delta->waiting_count * sizeof(*delta->waiting) +
+                   delta->more_count * sizeof(*delta->more);
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + counts_bytes(cell) +
                  (cell->features ? feature_cell_bytes(cell->features) : 0) +
@@ -383,10 +414,33 @@ const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_
     return delta->kpis;
 }
 
-const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count)
+size_t delta_waiting_count(const struct delta *delta)
 {
-    *out_count = delta->waiting_count;
-    return delta->waiting;
+    return delta->waiting_count;
+}
+
+uint64_t delta_waiting_hash(const struct delta *delta, size_t at)
+{
+    return delta->waiting[at].id_hash;
+}
+
+bool delta_next_waiting(const struct delta *delta, struct delta_waiting_reader *reader,
+                        struct delta_waiting *out)
+{
+    if (reader->at == delta->waiting_count)
+        return false;
+    const struct join_entry *entry = &delta->waiting[reader->at++];
+    *out = (struct delta_waiting){.entry = *entry,
+                                  .kind = (enum waiting_kind)(entry->state & ~WAITING_HAS_MORE)};
+    out->entry.state = 0;
+    if (entry->state & WAITING_HAS_MORE) {
+        const struct waiting_more *more = &delta->more[reader->more_at++];
+        out->truth = more->truth;
+        out->model = more->model;
+        out->predicted_class = more->predicted_class;
+        out->label_class = more->label_class;
+    }
+    return true;
 }
 
 const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count)

@@ -112,7 +112,15 @@ const struct delta_cell *delta_cells(const struct delta *delta);
 const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count);
 const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *out_count);
 const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_count);
-const struct delta_waiting *delta_waiting(const struct delta *delta, size_t *out_count);
+size_t delta_waiting_count(const struct delta *delta);
+/* The id of one of them, in no need of a reader. */
+uint64_t delta_waiting_hash(const struct delta *delta, size_t at);
+/* Reads them one by one, in the order of their coming; begins as {0}. False: no more. */
+struct delta_waiting_reader {
+    size_t at, more_at;
+};
+bool delta_next_waiting(const struct delta *delta, struct delta_waiting_reader *reader,
+                        struct delta_waiting *out);
 const struct delta_partition *delta_partitions(const struct delta *delta, uint32_t *out_count);
 /* Calls fn for every count that is not zero. */
 void delta_each_count(const struct delta *delta, void (*fn)(void *context, const struct delta_count *count),

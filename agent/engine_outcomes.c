@@ -376,14 +376,14 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
 {
     struct outcome_state *state = engine->outcomes;
     int code = learn_combos(engine, worker, delta);
-    size_t count;
-    const struct delta_waiting *items = delta_waiting(delta, &count);
-    for (size_t i = 0; code == 0 && i < count; i++) {
-        struct delta_waiting waiting = items[i];
-        if (i + PREFETCH_AHEAD < count)
-            join_prefetch(state->join, items[i + PREFETCH_AHEAD].entry.id_hash);
-        if (items[i].entry.combo != COMBO_NONE)
-            waiting.entry.combo = state->workers[worker].combos[items[i].entry.combo];
+    size_t count = delta_waiting_count(delta);
+    struct delta_waiting_reader reader = {0};
+    struct delta_waiting waiting;
+    while (code == 0 && delta_next_waiting(delta, &reader, &waiting)) {
+        if (reader.at + PREFETCH_AHEAD <= count)
+            join_prefetch(state->join, delta_waiting_hash(delta, reader.at + PREFETCH_AHEAD - 1));
+        if (waiting.entry.combo != COMBO_NONE)
+            waiting.entry.combo = state->workers[worker].combos[waiting.entry.combo];
         if (waiting.kind != WAITING_LABEL) {
             if (waiting.entry.combo == INTERN_NONE)
                 continue;

@@ -179,9 +179,12 @@ bool ingest_is_urgent(const struct ingest *ingest)
     return ingest->urgent;
 }
 
-size_t ingest_delta_bytes(const struct ingest *ingest)
+bool ingest_is_full(const struct ingest *ingest, size_t delta_bytes_max)
 {
-    return ingest->delta ? delta_bytes(ingest->delta) : 0;
+    /* The loop looks up what waits while it still is in a cache. */
+    enum { WAITING_MAX = 32768 };
+    return ingest->delta && (delta_waiting_count(ingest->delta) >= WAITING_MAX ||
+                             delta_bytes(ingest->delta) >= delta_bytes_max);
 }
 
 uint64_t ingest_fallbacks(const struct ingest *ingest)

@@ -30,7 +30,8 @@ void ingest_signal(struct ingest *ingest, uint32_t slot, enum source_signal sign
 
 /* Something that the loop should know at once: a partition that is held, started, finished or failed. */
 bool ingest_is_urgent(const struct ingest *ingest);
-size_t ingest_delta_bytes(const struct ingest *ingest);
+/* Is it time to hand the delta over: for its bytes, or for what waits in it? */
+bool ingest_is_full(const struct ingest *ingest, size_t delta_bytes_max);
 /* Writes where every changed partition stands into the delta. */
 void ingest_flush_partitions(struct ingest *ingest, struct source *source);
 uint64_t ingest_fallbacks(const struct ingest *ingest);

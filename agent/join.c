@@ -11,9 +11,9 @@
 enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2, EXPIRED = 4 /* and counted */ };
 
 struct table {
-    struct join_entry *slots; /* open addressing, linear probing */
-    uint64_t mask, count;     /* entries, expired ones included */
-    int64_t first_expiry_ms;  /* none of them expires before */
+    struct join_entry *slots;   /* open addressing, linear probing */
+    uint64_t slot_count, count; /* entries, expired ones included */
+    int64_t first_expiry_ms;    /* none of them expires before */
 };
 
 struct join {
@@ -35,15 +35,27 @@ static int64_t expiry_of(const struct join_entry *entry)
 
 static bool table_make(struct table *table, uint64_t slots)
 {
-    *table = (struct table){calloc(slots, sizeof(struct join_entry)), slots - 1, 0, INT64_MAX};
+    *table = (struct table){calloc(slots, sizeof(struct join_entry)), slots, 0, INT64_MAX};
     return table->slots != NULL;
+}
+
+/* The place of a hash: its lower half as a share of the table, which then may have any size, and is copied to
+ * a larger one from front to back. (The upper half says which ids are sampled: it is not uniform.) */
+static uint64_t home_of(const struct table *table, uint64_t id_hash)
+{
+    return (id_hash & UINT32_MAX) * table->slot_count >> 32;
+}
+
+static uint64_t slot_after(const struct table *table, uint64_t slot)
+{
+    return slot + 1 < table->slot_count ? slot + 1 : 0;
 }
 
 static struct join_entry *place(struct table *table, const struct join_entry *entry)
 {
-    uint64_t at = entry->id_hash & table->mask;
+    uint64_t at = home_of(table, entry->id_hash);
     while (table->slots[at].state)
-        at = (at + 1) & table->mask;
+        at = slot_after(table, at);
     table->slots[at] = *entry;
     table->count++;
     if (expiry_of(entry) < table->first_expiry_ms)
@@ -54,8 +66,8 @@ static struct join_entry *place(struct table *table, const struct join_entry *en
 /* The entry with this hash that follows `*at`, which starts at UINT64_MAX. */
 static struct join_entry *next_of(const struct table *table, uint64_t id_hash, uint64_t *at)
 {
-    uint64_t slot = *at == UINT64_MAX ? id_hash & table->mask : (*at + 1) & table->mask;
-    for (; table->slots[slot].state; slot = (slot + 1) & table->mask)
+    uint64_t slot = *at == UINT64_MAX ? home_of(table, id_hash) : slot_after(table, *at);
+    for (; table->slots[slot].state; slot = slot_after(table, slot))
         if (table->slots[slot].id_hash == id_hash) {
             *at = slot;
             return &table->slots[slot];
@@ -73,19 +85,26 @@ static void count_expired(struct join *join, const struct join_entry *entry, boo
         join->settings.expired(join->settings.context, entry, is_label);
 }
 
+/* Slots that never are too few for what the settings admit. */
+static uint64_t slots_max(const struct join *join)
+{
+    uint64_t slots = join->settings.entries_max * 10 / 7 + 1;
+    return slots > SLOTS_MIN ? slots : SLOTS_MIN;
+}
+
 /* A table of the right size with what has not expired. */
 static int rebuild(struct join *join, struct table *table)
 {
     int64_t now_ms = join->now_ms;
-    uint64_t live = 0, slots = SLOTS_MIN;
-    for (uint64_t at = 0; at <= table->mask; at++)
+    uint64_t live = 0, most = slots_max(join);
+    for (uint64_t at = 0; at < table->slot_count; at++)
         live += table->slots[at].state && expiry_of(&table->slots[at]) >= now_ms;
-    while (slots < live * 5 / 2)
-        slots *= 2;
+    uint64_t slots = live * 9 / 4 > SLOTS_MIN ? live * 9 / 4 : SLOTS_MIN;
+    slots = slots < most ? slots : most;
     struct table fresh;
     if (!table_make(&fresh, slots))
         return ERR_NOMEM;
-    for (uint64_t at = 0; at <= table->mask; at++) {
+    for (uint64_t at = 0; at < table->slot_count; at++) {
         const struct join_entry *entry = &table->slots[at];
         if (entry->state && expiry_of(entry) >= now_ms)
             (void)place(&fresh, entry);
@@ -101,17 +120,16 @@ static int rebuild(struct join *join, struct table *table)
 int join_reserve(struct join *join, uint64_t predictions)
 {
     struct table *table = &join->predictions;
-    uint64_t slots = table->mask + 1, wanted = table->count + predictions;
+    uint64_t wanted = table->count + predictions;
     if (wanted > join->settings.entries_max)
         wanted = join->settings.entries_max;
-    while (slots * 7 < wanted * 10)
-        slots *= 2;
-    if (slots == table->mask + 1)
+    uint64_t slots = wanted * 10 / 7 + 1;
+    if (slots <= table->slot_count)
         return 0;
     struct table fresh;
     if (!table_make(&fresh, slots))
         return ERR_NOMEM;
-    for (uint64_t at = 0; at <= table->mask; at++)
+    for (uint64_t at = 0; at < table->slot_count; at++)
         if (table->slots[at].state)
             (void)place(&fresh, &table->slots[at]);
     free(table->slots);
@@ -124,7 +142,7 @@ int join_reserve(struct join *join, uint64_t predictions)
 static int make_room(struct join *join, struct table *table)
 {
     bool full = table->count >= join->settings.entries_max;
-    if (!full && (table->count + 1) * 10 <= (table->mask + 1) * 7)
+    if (!full && (table->count + 1) * 10 <= table->slot_count * 7)
         return 0;
     if (full && table->first_expiry_ms >= join->now_ms)
         return ERR_LIMIT;
@@ -174,7 +192,7 @@ static void sweep_slot(struct join *join, struct join_entry *entry, bool is_labe
 
 void join_sweep(struct join *join, uint64_t slots)
 {
-    uint64_t predictions = join->predictions.mask + 1, all = predictions + join->labels.mask + 1;
+    uint64_t predictions = join->predictions.slot_count, all = predictions + join->labels.slot_count;
     if (join->sweep_at == 0) {
         if (join->now_ms == join->swept_ms)
             return;
@@ -203,9 +221,9 @@ int join_keep(struct join *join, bool (*keep)(void *context, const struct join_e
     struct table *const tables[] = {&join->predictions, &join->labels};
     for (int i = 0; i < 2; i++) {
         struct table fresh, *table = tables[i];
-        if (!table_make(&fresh, table->mask + 1))
+        if (!table_make(&fresh, table->slot_count))
             return ERR_NOMEM;
-        for (uint64_t at = 0; at <= table->mask; at++)
+        for (uint64_t at = 0; at < table->slot_count; at++)
             if (table->slots[at].state && keep(context, &table->slots[at], i == 1))
                 (void)place(&fresh, &table->slots[at]);
         free(table->slots);
@@ -220,7 +238,7 @@ void join_get_stats(const struct join *join, struct join_stats *out)
     *out = join->stats;
     out->predictions = join->predictions.count;
     out->labels = join->labels.count;
-    out->bytes = (join->predictions.mask + join->labels.mask + 2) * sizeof(struct join_entry);
+    out->bytes = (join->predictions.slot_count + join->labels.slot_count) * sizeof(struct join_entry);
 }
 
 /* ---- pairs ---- */
@@ -372,8 +390,8 @@ static int give_pairs(struct join *join, uint64_t id_hash, int sign)
 
 void join_prefetch(const struct join *join, uint64_t id_hash)
 {
-    __builtin_prefetch(&join->predictions.slots[id_hash & join->predictions.mask], 1);
-    __builtin_prefetch(&join->labels.slots[id_hash & join->labels.mask], 1);
+    __builtin_prefetch(&join->predictions.slots[home_of(&join->predictions, id_hash)], 1);
+    __builtin_prefetch(&join->labels.slots[home_of(&join->labels, id_hash)], 1);
 }
 
 int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
@@ -493,7 +511,7 @@ void join_each_shared(const struct join *join, int64_t from_ms, int64_t to_ms,
                                  const struct join_entry *other, const struct join_entry *label),
                       void *context)
 {
-    for (uint64_t slot = 0; slot <= join->predictions.mask; slot++) {
+    for (uint64_t slot = 0; slot < join->predictions.slot_count; slot++) {
         const struct join_entry *entry = &join->predictions.slots[slot], *other;
         if (!entry->state || entry->late || entry->ts_ms < from_ms || entry->ts_ms >= to_ms)
             continue;

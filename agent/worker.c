@@ -201,7 +201,7 @@ static void *worker_main(void *argument)
         read_some(worker);
         int64_t now_ms = worker->clock->monotonic_ms(worker->clock);
         if (ingest_is_urgent(worker->ingest) || now_ms - worker->swapped_ms >= worker->merge_interval_ms ||
-            ingest_delta_bytes(worker->ingest) >= worker->delta_bytes_max)
+            ingest_is_full(worker->ingest, worker->delta_bytes_max))
             hand_over(worker, now_ms);
     }
     hand_over(worker, 0);

@@ -8,6 +8,7 @@
 #include "detectors/latency.h"
 #include "detectors/multivariate_family.h"
 #include "detectors/ranking.h"
+#include "detectors/reference.h"
 #include "detectors/outliers.h"
 #include "detectors/scores.h"
 #include "detectors/value_types.h"
@@ -32,9 +33,33 @@ int family_tools_init(struct family_tools *tools)
     return tools->latency && tools->ranking ? 0 : ERR_NOMEM;
 }
 
+static unsigned bit_if(enum count_family family, bool wanted)
+{
+    return (unsigned)wanted << family;
+}
+
+/* Families that may have something to say of the event: a set bit is still asked, a clear one is not even
+ * called. Most events have something for three of them. */
+static unsigned candidates(const struct count_input *input)
+{
+    const struct event *event = input->event;
+    const struct reference *reference = input->reference;
+    bool prediction = event->kind == EVENT_PREDICTION, features = event->features.count > 0;
+    return bit_if(COUNT_LATENCY, event->latency_ms.type == VALUE_NUMBER) |
+           bit_if(COUNT_ATTRIBUTIONS, event->attributions.count > 0) |
+           bit_if(COUNT_KPI, event->kind == EVENT_KPI) | bit_if(COUNT_TYPES, features) |
+           bit_if(COUNT_OUTLIERS, features) |
+           bit_if(COUNT_SCORES, prediction && input->options->task != TASK_NONE) |
+           bit_if(COUNT_MULTIVARIATE, reference && reference->multivariate) |
+           bit_if(COUNT_EMBEDDINGS, reference && reference->embeddings) |
+           bit_if(COUNT_RANKING, event->label.type == VALUE_VECTOR);
+}
+_Static_assert(COUNT_FAMILY_COUNT == COUNT_RANKING + 1, "a new family is named among the candidates");
+
 int families_add(struct tally **tallies, const struct count_input *input, uint64_t times, bool segment)
 {
-    for (int family = 0; family < COUNT_FAMILY_COUNT; family++) {
+    for (unsigned left = candidates(input); left; left &= left - 1) {
+        unsigned family = (unsigned)__builtin_ctz(left);
         const struct family_ops *ops = family_table[family];
         if ((segment && !ops->of_segments) || (ops->of_reference && !input->row) || !ops->applies(input))
             continue;

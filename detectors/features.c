@@ -475,6 +475,21 @@ static void put_derived(struct feature_binding *binding, uint32_t f, const struc
         put_other(binding, f, value, row->slot);
 }
 
+/* The usual case of what confidence_of_event says: one score, of a probability. */
+static bool put_binary_confidence(struct feature_binding *binding, const struct event *ev, uint8_t *slot)
+{
+    double p = ev->score.number;
+    uint32_t confidence = binding->reserved[RESERVED_CONFIDENCE];
+    if (ev->score.type != VALUE_NUMBER || !(p >= 0 && p <= 1) || ev->scores.count ||
+        confidence == NAME_FOREIGN || !binding->targets[confidence].numeric)
+        return false;
+    put_number(binding, confidence, p >= 0.5 ? p : 1 - p, slot);
+    for (int i = RESERVED_MARGIN; i <= RESERVED_ENTROPY; i++) /* binary events have neither */
+        if (binding->reserved[i] != NAME_FOREIGN)
+            slot[binding->reserved[i]] = binding->targets[binding->reserved[i]].missing;
+    return true;
+}
+
 static int put_prediction(struct feature_binding *binding, const struct event *ev, struct feature_row *row)
 {
     int code = put_reserved(binding, binding->reserved[RESERVED_SCORE], &ev->score, row);
@@ -482,6 +497,8 @@ static int put_prediction(struct feature_binding *binding, const struct event *e
         code = put_reserved(binding, binding->reserved[RESERVED_PREDICTION], &ev->prediction, row);
     if (code != 0 || !binding->has_confidence)
         return code;
+    if (LIKELY(put_binary_confidence(binding, ev, row->slot)))
+        return 0;
     struct confidence_values values =
         confidence_of_event(ev, binding->reserved[RESERVED_ENTROPY] != NAME_FOREIGN);
     put_derived(binding, binding->reserved[RESERVED_CONFIDENCE], &values.maximum, row);

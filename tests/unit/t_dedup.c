@@ -49,6 +49,34 @@ static void test_many_ids(void **state)
     assert_int_equal(budget, 1 << 24);
 }
 
+/* Home places around the end of the table, whatever its size: what runs over it must be found after it has
+ * grown, and nothing that was never there. */
+static void test_ids_at_the_end(void **state)
+{
+    (void)state;
+    enum { IDS = 3000, ROUNDS = 40 };
+    uint64_t random = 42;
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t budget = 1 << 24;
+        struct dedup *dedup = dedup_new(&budget);
+        uint64_t ids[IDS], spread = 1u << (round % 12);
+        for (uint64_t i = 0; i < IDS; i++) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+            ids[i] = (i + 1) << 40 | (((random >> 33) % spread + 0xfffff - spread / 2) & 0xfffff);
+            if (i % 3 == 0) /* others, anywhere */
+                ids[i] = (i + 1) << 40 | random >> 44;
+            assert_int_equal(dedup_check(dedup, 0, ids[i], 0), DEDUP_NEW);
+            if (i % 64 == 63 || i % 224 == 0 || i % 448 == 0)
+                for (uint64_t j = 0; j <= i; j++)
+                    assert_int_equal(dedup_check(dedup, 0, ids[j], 0), DEDUP_DUPLICATE);
+        }
+        for (uint64_t j = 0; j < IDS; j++)
+            assert_int_equal(dedup_check(dedup, 0, ids[j], 0), DEDUP_DUPLICATE);
+        dedup_free(dedup);
+        assert_int_equal(budget, 1 << 24);
+    }
+}
+
 static void test_bound_closes_for_good(void **state)
 {
     (void)state;
@@ -89,8 +117,11 @@ static void test_first_offset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_pane_only), cmocka_unit_test(test_hash_zero),
-        cmocka_unit_test(test_many_ids),       cmocka_unit_test(test_bound_closes_for_good),
+        cmocka_unit_test(test_same_pane_only),
+        cmocka_unit_test(test_hash_zero),
+        cmocka_unit_test(test_many_ids),
+        cmocka_unit_test(test_ids_at_the_end),
+        cmocka_unit_test(test_bound_closes_for_good),
         cmocka_unit_test(test_first_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
