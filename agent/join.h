@@ -14,8 +14,8 @@
  * With JOIN_LAST the best of the labels that came in time joins, and when another label came last, that one
  * takes its place as a revision. All labels of an id are then kept, up to JOIN_LABELS_MAX.
  *
- * Memory: 40 bytes per entry at a load of at most 0.7, never more than entries_max need. Nothing is removed before it expires in event time; a
- * full table refuses and counts. Loop thread only; no clock of its own.
+ * Memory: 40 bytes per entry at a load of at most 0.7, never more than entries_max need. Nothing is removed
+ * before it expires in event time; a full table refuses and counts. Loop thread only; no clock of its own.
  */
 #include <stdbool.h>
 #include <stdint.h>

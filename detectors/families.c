@@ -54,7 +54,8 @@ static unsigned candidates(const struct count_input *input)
            bit_if(COUNT_EMBEDDINGS, reference && reference->embeddings) |
            bit_if(COUNT_RANKING, event->label.type == VALUE_VECTOR);
 }
-_Static_assert(COUNT_FAMILY_COUNT == COUNT_RANKING + 1, "a new family is named among the candidates");
+/* Duplicates are no event of theirs: families_add_duplicate. */
+_Static_assert(COUNT_FAMILY_COUNT == COUNT_DUPLICATES + 1, "a new family is named among the candidates");
 
 int families_add(struct tally **tallies, const struct count_input *input, uint64_t times, bool segment)
 {
