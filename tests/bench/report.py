@@ -77,6 +77,15 @@ def _statistics(table, results):
     table.add("record to delta, without Kafka", f"{row['ingest_ns']:.0f} ns ({row['ingest_no_dedup_ns']:.0f} without dedup)")
 
 
+def _families(table, results):
+    for row in results["families"]:
+        if row["count_ns"] == 0 and row["state_bytes"] == 0:
+            continue  # has to be switched on
+        report = f", {row['report_us']:.0f} µs a report" if row["report_us"] else ""
+        state = f", {row['state_bytes'] / 1000:.1f} kB a pane" if row["state_bytes"] else ""
+        table.add(f"family {row['name']}", f"{row['count_ns']:.0f} ns an event{report}{state}")
+
+
 def _kafka(table, results):
     free, core = results["kafka"]["free"], results["kafka"]["one_core"]
     table.add("CPU per event ÷ counting consumer", f"{free['cpu_ratio']:.2f} ({free['driftd']['cpu_ns']:.0f} ÷ {free['count']['cpu_ns']:.0f} ns)",
@@ -157,7 +166,7 @@ def _size(table, results):
     table.add("stripped binary", f"{size / 1e6:.2f} MB", "≤ 1.5 MB", size <= 1_500_000)
 
 
-SECTIONS = {"kafka": _kafka, "decode": _decode, "statistics": _statistics, "replay": _replay, "java": _java, "live": _live,
+SECTIONS = {"kafka": _kafka, "decode": _decode, "statistics": _statistics, "families": _families, "replay": _replay, "java": _java, "live": _live,
             "start": _start, "hour": _hour, "size": _size, "store_day": _store_day, "pipeline": _pipeline}
 
 
