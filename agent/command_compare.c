@@ -8,12 +8,14 @@
 #include "agent/base/json.h"
 #include "agent/base/timestamp.h"
 #include "agent/cli_store.h"
+#include "agent/command_compare.h"
 #include "agent/commands.h"
 #include "agent/history.h"
 #include "detectors/drift.h"
 
 static const char help[] =
     "usage: driftd compare --model NAME --from TIME --to TIME [OPTIONS]\n"
+    "       driftd compare --model NAME --versions FIRST SECOND [--from TIME] [--to TIME]\n"
     "\n"
     "Compares the events of [from, to) with a reference, or with another stretch of history, from what the "
     "store keeps:\n"
@@ -29,6 +31,10 @@ static const char help[] =
     "  -f, --feature NAME      only this one\n"
     "      --metric NAME       only this one, as `feature value noise_floor n` lines\n"
     "      --json  --csv       all metrics\n"
+    "      --versions FIRST SECOND\n"
+    "                      labelled performance of two versions in the newest window of each length (that "
+    "ended in [from, to]):\n"
+    "                      values, first less second, 95 % interval and p where they were computed\n"
     "  -s, --store PATH        the store (default: the configuration's, else driftd.db)\n"
     "  -c, --config FILE       the configuration that names the store\n"
     "  -h, --help              this text\n";
@@ -38,6 +44,7 @@ static const char command[] = "compare";
 struct compare_options {
     struct cli_source source;
     const char *model, *version, *segment, *reference, *feature, *metric;
+    const char *first_version, *second_version;             /* both or none */
     int64_t from_ms, to_ms, against_from_ms, against_to_ms; /* INT64_MIN: not given */
     bool has_against;
     enum output_format format;
@@ -66,12 +73,28 @@ static int take_range(void *context, const char *text)
     return CLI_GO_ON;
 }
 
+/* Options of panes mean nothing to rows that are in the store already. */
+static int check_versions(struct compare_options *options, const struct cli_operands *operands)
+{
+    if (!options->first_version)
+        return operands->count ? cli_usage(command, "unexpected argument `%s`", operands->items[0])
+                               : CLI_GO_ON;
+    if (!options->model || operands->count != 1)
+        return cli_usage(command, "--versions needs two versions and --model");
+    if (options->version || options->segment || options->reference || options->feature || options->metric ||
+        options->has_against)
+        return cli_usage(command, "--versions takes only --from, --to and a format");
+    options->second_version = operands->items[0];
+    return CLI_GO_ON;
+}
+
 static int parse(int argc, char **argv, struct compare_options *options)
 {
     const struct cli_option rows[] = {
         CLI_SOURCE_OPTIONS(options->source),
         {.name = "model", .letter = 'm', .text = &options->model},
         {.name = "version", .letter = 'V', .text = &options->version},
+        {.name = "versions", .text = &options->first_version},
         {.name = "segment", .text = &options->segment},
         {.name = "from", .time_ms = &options->from_ms},
         {.name = "to", .time_ms = &options->to_ms},
@@ -81,9 +104,12 @@ static int parse(int argc, char **argv, struct compare_options *options)
         {.name = "metric", .text = &options->metric},
         CLI_FORMAT_OPTIONS(options->format),
     };
-    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows)};
-    int status = cli_parse(&words, argc, argv, NULL);
-    if (status != CLI_GO_ON)
+    const struct cli_command words = {.name = command, .help = help, CLI_ROWS(rows), .operands_most = 1};
+    struct cli_operands operands = {0};
+    int status = cli_parse(&words, argc, argv, &operands);
+    if (status == CLI_GO_ON)
+        status = check_versions(options, &operands);
+    if (status != CLI_GO_ON || options->second_version)
         return status;
     if (!options->model || options->from_ms == INT64_MIN || options->to_ms == INT64_MIN ||
         options->from_ms >= options->to_ms)
@@ -339,6 +365,11 @@ int command_compare(int argc, char **argv)
     int status = parse(argc, argv, &options);
     if (status != CLI_GO_ON)
         return status;
+    if (options.second_version)
+        return compare_versions(command, &options.source,
+                                &(struct versions_to_compare){options.model, options.first_version,
+                                                              options.second_version, options.from_ms,
+                                                              options.to_ms, options.format});
     struct reader *reader = NULL;
     status = cli_open_reader(command, &options.source, &reader);
     if (status != EXIT_OK)

@@ -28,6 +28,29 @@ const struct labelled *engine_labelled(const struct version *version, int64_t wi
                                                                                      : NULL;
 }
 
+/* Labels by class of what is in the scratch tallies. */
+static int add_classes(const struct engine *engine, const struct version *version, struct label_classes *into)
+{
+    const struct outcome_scratch *scratch = &engine->outcomes->scratch;
+    struct text names[OUTCOME_CLASSES_MAX];
+    if (!scratch->used[OUTCOME_CLASSES])
+        return 0;
+    uint32_t count = outcome_class_names(engine->outcomes->classes, version->model, names);
+    return outcome_classes_labels(scratch->tallies[OUTCOME_CLASSES], names, count, into);
+}
+
+static int report_classes(const struct engine *engine, const struct series *series,
+                          const struct labelled *labelled, struct report_row *row, uint32_t *count)
+{
+    struct label_classes now = {0};
+    int code = add_classes(engine, series->version, &now);
+    if (code == 0 &&
+        label_drift_report_classes(&now, &labelled->classes, series->version->config->options.n_min, row))
+        (*count)++;
+    label_classes_release(&now);
+    return code;
+}
+
 int engine_labelled_report(struct engine *engine, const struct series *series,
                            const struct window_config *window, int64_t end_ms, uint32_t revision)
 {
@@ -39,15 +62,20 @@ int engine_labelled_report(struct engine *engine, const struct series *series,
         return 0;
     struct report_row rows[COMPARISON_ROWS_MAX + 2];
     struct text names[COMPARISON_ROWS_MAX + 2];
+    int code = 0;
     uint32_t count = comparison_report(outcomes, labelled, options->unit, options->n_min, rows);
     count += estimates_report_error(outcomes, labelled, options->n_min, &rows[count]);
-    if (!series->segment[0]) /* the reference is that of all segments: its labels are not theirs */
-        count += label_drift_report(outcomes, labelled, options->unit, options->n_min, &rows[count]);
+    if (!series->segment[0]) { /* the reference is that of all segments: its labels are not theirs */
+        if (label_drift_report(outcomes, labelled, options->unit, options->n_min, &rows[count]))
+            count++;
+        else
+            code = report_classes(engine, series, labelled, &rows[count], &count);
+    }
     for (uint32_t i = 0; i < count; i++) {
         names[i] = text_of("@model");
         rows[i].flags |= labelled == version->labelled ? REPORT_NO_REFERENCE : 0u;
     }
-    return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
+    return code ? code : engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }
 
 /* ---- first outcomes ---- */
@@ -119,6 +147,8 @@ int engine_labelled_mature(struct engine *engine, struct version *version, int64
     int code = outcome_part_sum(&pane->parts[PANE_ON_TIME], scratch);
     if (code == 0)
         code = labelled_add(version->labelled, scratch->tallies[0]);
+    if (code == 0)
+        code = add_classes(engine, version, &version->labelled->classes);
     uint64_t labels = labelled_count(version->labelled);
     if (code != 0 || labels == before)
         return code;

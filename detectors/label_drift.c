@@ -231,3 +231,16 @@ bool label_drift_report(const struct tally *outcomes, const struct labelled *lab
     put_mean(row, &known, &targets);
     return true;
 }
+
+bool label_drift_report_classes(const struct label_classes *now, const struct label_classes *before,
+                                uint64_t n_min, struct report_row *row)
+{
+    uint64_t ours[LABEL_CLASS_BINS_MAX], theirs[LABEL_CLASS_BINS_MAX];
+    uint64_t n = label_classes_total(now), reference_n = label_classes_total(before);
+    if (n == 0 || reference_n == 0)
+        return false;
+    uint32_t bins = label_classes_align(now, before, ours, theirs);
+    start_row(row, (double)n, (double)reference_n, n_min);
+    put_classes(row, theirs, ours, bins);
+    return true;
+}

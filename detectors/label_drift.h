@@ -17,5 +17,8 @@ enum {
  * regression sums. False when a side has none. O(score bins), and Fisher's test where few are expected. */
 bool label_drift_report(const struct tally *outcomes, const struct labelled *labelled, double unit,
                         uint64_t n_min, struct report_row *row);
+/* The same of several classes, by name: distance and test of their shares. */
+bool label_drift_report_classes(const struct label_classes *now, const struct label_classes *before,
+                                uint64_t n_min, struct report_row *row);
 
 #endif

@@ -27,6 +27,7 @@ void labelled_free(struct labelled *labelled)
     for (uint32_t i = 0; i < labelled->chunk_count; i++)
         tally_free(labelled->chunks[i]);
     tally_free(labelled->total);
+    label_classes_release(&labelled->classes);
     calibrator_clear(&labelled->calibrator);
     free(labelled);
 }
@@ -65,7 +66,7 @@ static uint64_t labels_of(const struct tally *outcomes)
 
 uint64_t labelled_count(const struct labelled *labelled)
 {
-    uint64_t n = 0;
+    uint64_t n = label_classes_total(&labelled->classes);
     for (uint32_t i = 0; i < labelled->chunk_count; i++)
         n += labels_of(labelled->chunks[i]);
     return n;
@@ -222,6 +223,8 @@ void labelled_encode(const struct labelled *labelled, struct strbuf *out)
         strbuf_add(out, chunk.bytes, chunk.len);
     }
     strbuf_release(&chunk);
+    if (labelled->classes.count > 0 || labelled->classes.other > 0) /* others end here, as they always did */
+        label_classes_encode(&labelled->classes, out);
 }
 
 static int decode_chunk(struct cursor *in, struct labelled *labelled)
@@ -252,6 +255,8 @@ int labelled_decode(const void *bytes, size_t len, struct labelled **out)
         memcpy(&labelled->unit, unit, sizeof(double));
     for (uint64_t i = 0; code == 0 && i < count; i++)
         code = decode_chunk(&in, labelled);
+    if (code == 0 && !in.failed && in.at != in.end)
+        code = label_classes_decode(&in, &labelled->classes);
     if (code == 0 && (in.failed || in.at != in.end || !(labelled->unit > 0)))
         code = ERR_CORRUPT;
     if (code == 0)

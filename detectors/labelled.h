@@ -12,6 +12,7 @@
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
 #include "detectors/cbpe.h"
+#include "detectors/label_classes.h"
 #include "detectors/outcomes.h"
 #include "detectors/tally.h"
 
@@ -34,7 +35,8 @@ struct usual {
 struct labelled {
     double unit; /* of regression sums, as given to outcomes_add */
     uint32_t chunk_count;
-    struct tally *chunks[LABELLED_CHUNKS]; /* oldest first */
+    struct tally *chunks[LABELLED_CHUNKS]; /* oldest first; binary and regression */
+    struct label_classes classes;          /* of models with several: no names in chunks */
     /* from here on: set by labelled_finish */
     struct tally *total;
     uint64_t labels;              /* of both kinds */
@@ -50,7 +52,7 @@ void labelled_free(struct labelled *labelled);
  * become one: chunks are a function of what was added in which order. `outcomes` of outcomes_size(). O(size).
  */
 int labelled_add(struct labelled *labelled, const struct tally *outcomes) MUST_USE;
-/* Labels so far. */
+/* Labels so far, of all kinds. */
 uint64_t labelled_count(const struct labelled *labelled);
 /* Fits. A calibrator stays only if it lowers the error of every third chunk, which it has not seen (fewer
  * than three chunks: no check); then it is fitted again on everything. ERR_NOMEM. */

@@ -101,6 +101,11 @@ uint32_t outcome_groups_report(const struct tally *tally, const struct text *nam
                                const struct outcome_options *options, struct report_row *rows,
                                struct text *out_names);
 
+/* Labels by class, into `out`; names as for the report. O(classes²). ERR_NOMEM. */
+struct label_classes;
+int outcome_classes_labels(const struct tally *tally, const struct text *names, uint32_t name_count,
+                           struct label_classes *out) MUST_USE;
+
 enum { OUTCOME_CLASS_ROWS_MAX = OUTCOME_CLASSES_MAX + 2 };
 /* A row of the model (FAMILY_MULTICLASS) and one per class that occurs (FAMILY_CLASSES). `names[slot]` is
  * "class=name" of a named class, `name_count` ≤ OUTCOME_CLASSES_MAX. O(classes²). */

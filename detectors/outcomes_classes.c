@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "detectors/calibration.h"
+#include "detectors/label_classes.h"
 #include "detectors/outcome_slots.h"
 #include "detectors/outcomes_layout.h"
 #include "detectors/outcomes_rows.h"
@@ -145,4 +146,27 @@ uint32_t outcome_classes_report(const struct tally *tally, const struct text *na
     }
     free(counts);
     return count;
+}
+
+int outcome_classes_labels(const struct tally *tally, const struct text *names, uint32_t name_count,
+                           struct label_classes *out)
+{
+    static const char prefix[] = "class=";
+    int code = 0;
+    for (uint32_t slot = 0; code == 0 && slot < CLASS_SLOTS; slot++) {
+        uint64_t labels = 0;
+        for (uint32_t predicted = 0; predicted < CLASS_SLOTS; predicted++)
+            labels += tally->counters[CLASS_CELLS + slot * CLASS_SLOTS + predicted];
+        if (labels == 0)
+            continue;
+        struct text name = slot < name_count ? names[slot] : (struct text){NULL, 0};
+        if (name.len < sizeof(prefix) - 1) {
+            out->other += labels;
+            continue;
+        }
+        name.ptr += sizeof(prefix) - 1;
+        name.len -= (uint32_t)sizeof(prefix) - 1;
+        code = label_classes_add(out, name, labels);
+    }
+    return code;
 }

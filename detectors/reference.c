@@ -534,34 +534,57 @@ static int count_pass(struct study *study, struct counter *counter,
 struct labels {
     struct labelled_row *rows;
     size_t count;
+    struct label_classes classes;
 };
 
-static void take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
-                       const struct model_options *options)
+static int take_label(struct labels *labels, const struct event *ev, uint64_t hash, uint64_t times,
+                      const struct model_options *options)
 {
     struct labelled_row *row = &labels->rows[labels->count];
     *row = (struct labelled_row){.ts_ms = ev->ts_ms, .hash = hash, .times = times};
-    if (!event_prediction(ev, options, &row->outcome) || !event_label(ev, options, &row->outcome.truth) ||
+    bool predicts = event_prediction(ev, options, &row->outcome);
+    if (predicts && row->outcome.kind == OUTCOME_MULTICLASS)
+        return ev->label.type >= VALUE_NUMBER && ev->label.type <= VALUE_BOOL
+                   ? label_classes_add(&labels->classes, ev->label.text, times)
+                   : 0;
+    if (!predicts || !event_label(ev, options, &row->outcome.truth) ||
         !label_fits((enum outcome_kind)row->outcome.kind, row->outcome.truth))
-        return;
+        return 0;
     row->outcome.labelled = true;
     labels->count++;
+    return 0;
+}
+
+static int keep_classes(struct labels *labels, double unit, struct reference *reference)
+{
+    if (labels->classes.count == 0)
+        return 0;
+    bool alone = !reference->labelled;
+    if (alone && !(reference->labelled = labelled_new(unit)))
+        return ERR_NOMEM;
+    label_classes_keep(&labels->classes, LABEL_CLASSES_MAX);
+    reference->labelled->classes = labels->classes;
+    labels->classes = (struct label_classes){0};
+    return alone ? labelled_finish(reference->labelled) : 0;
 }
 
 static int count_labels(struct study *study, const struct model_options *options, struct reference *reference)
 {
     uint32_t count = sample_row_count(study->sample);
-    struct labels labels = {calloc((size_t)count + 1, sizeof(struct labelled_row)), 0};
+    struct labels labels = {.rows = calloc((size_t)count + 1, sizeof(struct labelled_row))};
     int rc = labels.rows ? 0 : ERR_NOMEM;
     for (uint32_t i = 0; i < count && rc == 0; i++) {
         struct event ev;
         uint64_t times;
         rc = sample_row_read(study->sample, i, &study->reader, &ev, &times);
         if (rc == 0)
-            take_label(&labels, &ev, sample_row_hash(study->sample, i), times, options);
+            rc = take_label(&labels, &ev, sample_row_hash(study->sample, i), times, options);
     }
     if (rc == 0)
         rc = labelled_from_rows(labels.rows, labels.count, options->unit, &reference->labelled);
+    if (rc == 0)
+        rc = keep_classes(&labels, options->unit, reference);
+    label_classes_release(&labels.classes);
     free(labels.rows);
     return rc;
 }

@@ -480,6 +480,27 @@ static int read_ignored(const struct reader *reader, const cJSON *root, struct r
     return 0;
 }
 
+static int read_classes(const struct reader *reader, const cJSON *object, struct label_classes *classes)
+{
+    const cJSON *list = member_of(object, "classes"), *item;
+    const char *before = NULL;
+    if (!list)
+        return 0;
+    if (!cJSON_IsObject(list) || cJSON_GetArraySize(list) > LABEL_CLASSES_MAX)
+        return wrong(reader, "classes", "is not an object of at most 64 members");
+    cJSON_ArrayForEach(item, list)
+    {
+        uint64_t labels;
+        if (!as_count(item, &labels) || (before && strcmp(before, item->string) >= 0))
+            return wrong(reader, "classes", "does not hold counts by ascending names");
+        before = item->string;
+        int rc = label_classes_add(classes, text_of(item->string), labels);
+        if (rc != 0)
+            return rc;
+    }
+    return read_count(reader, object, "other_classes", &classes->other);
+}
+
 static int read_chunks(const struct reader *reader, const cJSON *object, struct labelled *labelled)
 {
     const cJSON *array = member_of(object, "chunks"), *item;
@@ -500,7 +521,8 @@ static int read_chunks(const struct reader *reader, const cJSON *object, struct 
         if ((*chunk)->size.counters != ours.counters || (*chunk)->size.sums != ours.sums)
             return wrong(reader, "chunks", "was counted by another version of this program: build it again");
     }
-    return labelled_finish(labelled);
+    rc = read_classes(reader, object, &labelled->classes);
+    return rc ? rc : labelled_finish(labelled);
 }
 
 static int read_labelled(struct reader *reader, const cJSON *root, struct reference *reference)

@@ -185,6 +185,15 @@ static void write_labelled(struct json *json, const struct labelled *labelled)
     for (uint32_t i = 0; i < labelled->chunk_count; i++)
         write_tally(json, labelled->chunks[i]);
     json_array_end(json);
+    const struct label_classes *classes = &labelled->classes;
+    if (classes->count > 0) {
+        json_key(json, "classes");
+        json_object_begin(json);
+        for (uint32_t i = 0; i < classes->count; i++)
+            write_unsigned(json, classes->items[i].name, classes->items[i].labels);
+        json_object_end(json);
+        write_unsigned(json, "other_classes", classes->other);
+    }
     json_object_end(json);
 }
 

@@ -112,6 +112,8 @@ def test_suggestions(line, guess):
     ("compare", "needs --model"), ("compare --model m --from 1d --to 2d", "a later --to"),
     ("compare --model m --from 2d --to 1d --metric nope", "there is no metric `nope`"),
     ("compare --model m --from 2d --to 1d --against 3d", "--against: `3d`"),
+    ("compare --versions 1 2", "two versions and --model"), ("compare --model m --versions 1", "two versions and --model"),
+    ("compare --model m --versions 1 2 --metric psi", "--versions takes only"), ("compare --model m x", "unexpected argument `x`"),
     ("compare --model m --from soon --to 1d", "--from: `soon` is no time"),
     ("alerts", "say which action: list"), ("outbox", "say which action: list, retry or drop"),
     ("outbox drop", "either the ID of one delivery or --all"), ("outbox retry a --all", "either the ID"), ("outbox list a", "`a`"),

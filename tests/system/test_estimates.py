@@ -314,6 +314,30 @@ def test_champion_and_challenger(contest):
         assert values["versions_brier_delta", window, end][0] == pytest.approx(losses[0].mean() - losses[1].mean(), abs=1e-9)
 
 
+def test_two_versions_side_by_side(contest):
+    """`compare --versions`: the newest window of each length that both have labels in; the other way round, the other sign."""
+    store, _, _ = contest
+    table = json.loads(driftd.run("compare", "-m", "car_loan", "--versions", "1", "2", "--json", "-s", store).stdout)
+    shared = driftd.query(store, "SELECT window_s, max(window_end_s) FROM v1_results WHERE metric = 'versions_accuracy_delta' GROUP BY window_s")
+    assert {(row["window_s"], row["metric"]) for row in table} >= {(window, metric) for window, _ in shared for metric in ("accuracy", "brier", "f1")}
+    assert len({row["window_end"] for row in table}) <= len(shared) == 2
+    for row in table:
+        assert row["delta"] == pytest.approx(row["first"] - row["second"], abs=1e-12)
+        wanted = driftd.query(store, "SELECT version, value, n FROM v1_results WHERE metric = ? AND window_s = ? AND window_end = ? AND segment = ''"
+                                     " AND feature = '@model' ORDER BY version", row["metric"], row["window_s"], row["window_end"])
+        assert wanted == [("1", row["first"], row["n_first"]), ("2", row["second"], row["n_second"])]
+        if row["metric"] == "accuracy":
+            delta = driftd.query(store, "SELECT value, ci_low, ci_high, p_value FROM v1_results WHERE metric = 'versions_accuracy_delta' AND window_s = ?"
+                                        " AND window_end = ?", row["window_s"], row["window_end"])
+            assert delta == [(pytest.approx(row["delta"]), row["ci_low"], row["ci_high"], row["p"])]
+    back = json.loads(driftd.run("compare", "-m", "car_loan", "--versions", "2", "1", "--json", "-s", store).stdout)
+    assert [(row["metric"], row["delta"], row["p"]) for row in back] == [(row["metric"], -row["delta"], row["p"]) for row in table]
+    assert [row["ci_low"] for row in back if row["ci_low"] is not None] == [-row["ci_high"] for row in table if row["ci_high"] is not None]
+    said = driftd.run("compare", "-m", "car_loan", "--versions", "1", "2", "-s", store).stdout
+    assert "accuracy" in said and "first" in said
+    assert "no window" in driftd.run("compare", "-m", "car_loan", "--versions", "1", "3", "-s", store).stdout
+
+
 def test_champion_and_challenger_and_kills(contest, loan_reference, tmp_path):
     store, files, _ = contest
     config, other = contest_config(tmp_path, loan_reference, workers=2)

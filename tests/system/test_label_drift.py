@@ -131,3 +131,74 @@ def test_only_the_whole_model(world):
     store, *_ = world
     assert driftd.query(store, "SELECT COUNT(*) FROM v1_results WHERE monitor = 'label_drift' AND segment <> ''") == [(0,)]
     assert driftd.query(store, "SELECT COUNT(*) > 0 FROM v1_results WHERE monitor = 'performance' AND segment = 'side=left'") == [(1,)]
+
+
+# ---- several classes ----
+
+NAMES = ["cat", "dog", "eel"]
+
+
+def animals(seed, count, weights, extra=None):
+    rng = random.Random(seed)
+    truth = rng.choices(NAMES + ([extra] if extra else []), weights, k=count)
+    return [(rng.choice(NAMES), label) for label in truth]
+
+
+def classes_world(directory, reference, apart=False):
+    hours = [animals(2, 600, [5, 3, 2]), animals(3, 600, [2, 3, 5]), animals(4, 600, [5, 2, 2, 1], "fox"), animals(5, 600, [5, 3, 2])]
+    with open(directory / "classes.ndjson", "w", encoding="utf-8") as file:
+        for hour, events in enumerate(hours):
+            for i, (prediction, label) in enumerate(events):
+                event = {"model": "m", "id": f"{hour}.{i}", "ts": (START + hour * HOUR + i * 6) * 1000}
+                both = [{**event, "type": "prediction", "version": "1", "features": {"x": i % 5}, "prediction": prediction}]
+                both += [{**event, "type": "label", "label": label}]
+                file.writelines(json.dumps(item) + "\n" for item in (both if apart else [{**both[1], **both[0]}]))
+    (directory / "classes.yaml").write_text(f"""api_version: 1
+pipeline: classes
+store: {{path: "{directory}/classes.db", commit_interval: 100ms, merge_interval: 10ms, retention: {{results: 4000d, panes: 4000d}}}}
+inputs: [{{name: events}}]
+time: {{tiers: [1h], lateness: 1m, horizon: 1d, idle_timeout: 2s}}
+windows: [{{length: 1h, slide: 1h}}]
+models:
+  - {{name: m, reference: {reference}}}
+max_alert_age: never
+""")
+    driftd.run("replay", "-q", "-c", directory / "classes.yaml", directory / "classes.ndjson")
+    rows = driftd.query(directory / "classes.db", "SELECT window_end_s, metric, value, p_value, state, n, reference_n FROM v1_results"
+                                                  " WHERE monitor = 'label_drift'")
+    return hours, {((row[0] - START) // HOUR - 1, row[1]): row[2:] for row in rows}
+
+
+def check_classes(values, hour, events, reference):
+    names = sorted({label for _, label in events + reference})
+    counts = [[sum(label == name for _, label in sample) for name in names] for sample in (events, reference)]
+    chi2 = stats.chi2_contingency(counts, correction=False)
+    value, p, _, n, reference_n = values[hour, "label_drift_chi2"]
+    assert (n, reference_n) == (len(events), len(reference))
+    assert value == pytest.approx(chi2.statistic, rel=1e-9) and p == pytest.approx(chi2.pvalue, rel=1e-8)
+    assert values[hour, "label_drift_js"][0] == pytest.approx(distance.jensenshannon(*counts, base=2), abs=1e-9)
+    assert values[hour, "label_drift"][0] is None and values[hour, "concept_drift_p"][0] is None
+
+
+def test_classes_of_a_reference(tmp_path):
+    reference = animals(1, 3000, [5, 3, 2])
+    with open(tmp_path / "reference.csv", "w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["time", "x", "prediction", "label"])
+        out.writerows([START - 9000 + i, i % 5, *row] for i, row in enumerate(reference))
+    driftd.run("reference", "build", "-o", tmp_path / "reference.json", "-n", "r", "-m", "m", "--time", "time", "--prediction", "prediction",
+               "--label", "label", tmp_path / "reference.csv")
+    labels = [label for _, label in reference]
+    assert json.loads((tmp_path / "reference.json").read_text())["labelled"]["classes"] == {name: labels.count(name) for name in NAMES}
+    hours, values = classes_world(tmp_path, f'{{file: "{tmp_path}/reference.json"}}')
+    for hour in range(4):
+        check_classes(values, hour, hours[hour], reference)
+    assert [values[hour, "label_drift_js"][2] for hour in range(4)] == ["ok", "critical", "critical", "ok"]
+
+
+def test_classes_of_first_outcomes(tmp_path):
+    """The first 1,000 labels of the version, in whole panes: here two hours. The capture saw none."""
+    hours, values = classes_world(tmp_path, "{capture: {duration: 1h, minimum_events: 200}}", apart=True)
+    assert {hour for hour, _ in values} == {2, 3}
+    for hour in (2, 3):
+        check_classes(values, hour, hours[hour], hours[0] + hours[1])
