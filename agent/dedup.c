@@ -1,7 +1,8 @@
 #include "agent/dedup.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "agent/base/pages.h"
 
 /* Open addressing on the hash itself, load ≤ 7/8; the value 0 stands for a free place, so hash 0 is kept
  * as 1. */
@@ -34,7 +35,7 @@ static size_t places_bytes(const struct id_set *set)
 static void set_free(struct dedup *dedup, struct id_set *set)
 {
     *dedup->budget_bytes += places_bytes(set);
-    free(set->places);
+    pages_free(set->places, places_bytes(set));
     free(set);
 }
 
@@ -97,10 +98,9 @@ static bool grow(struct dedup *dedup, struct id_set *set)
     size_t bytes = (size_t)size * sizeof(*set->places);
     if (bytes > *dedup->budget_bytes + places_bytes(set))
         return false;
-    uint64_t *places = realloc(set->places, bytes); /* large ones are not copied, and never there twice */
+    uint64_t *places = pages_grow(set->places, places_bytes(set), bytes);
     if (!places)
         return false;
-    memset(places + old_size, 0, (size_t)(size - old_size) * sizeof(*places));
     *dedup->budget_bytes += (size_t)old_size * sizeof(*places);
     *dedup->budget_bytes -= bytes;
     set->places = places;
@@ -114,7 +114,7 @@ static bool grow(struct dedup *dedup, struct id_set *set)
 static void set_close(struct dedup *dedup, struct id_set *set)
 {
     *dedup->budget_bytes += places_bytes(set);
-    free(set->places);
+    pages_free(set->places, places_bytes(set));
     set->places = NULL;
     set->count = 0;
     set->full = true;

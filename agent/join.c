@@ -2,9 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/pages.h"
 #include "agent/panes.h"
 #include "detectors/outcomes.h"
 
@@ -33,9 +33,14 @@ static int64_t expiry_of(const struct join_entry *entry)
     return __builtin_add_overflow(entry->ts_ms, (int64_t)entry->wait_s * 1000, &out) ? INT64_MAX : out;
 }
 
+static void table_free(struct table *table)
+{
+    pages_free(table->slots, table->slot_count * sizeof(*table->slots));
+}
+
 static bool table_make(struct table *table, uint64_t slots)
 {
-    *table = (struct table){calloc(slots, sizeof(struct join_entry)), slots, 0, INT64_MAX};
+    *table = (struct table){pages_new(slots * sizeof(struct join_entry)), slots, 0, INT64_MAX};
     return table->slots != NULL;
 }
 
@@ -111,7 +116,7 @@ static int rebuild(struct join *join, struct table *table)
         else if (entry->state)
             count_expired(join, entry, table == &join->labels);
     }
-    free(table->slots);
+    table_free(table);
     *table = fresh;
     join->sweep_at = 0; /* places have changed */
     return 0;
@@ -132,7 +137,7 @@ int join_reserve(struct join *join, uint64_t predictions)
     for (uint64_t at = 0; at < table->slot_count; at++)
         if (table->slots[at].state)
             (void)place(&fresh, &table->slots[at]);
-    free(table->slots);
+    table_free(table);
     *table = fresh;
     join->sweep_at = 0;
     return 0;
@@ -171,8 +176,8 @@ void join_free(struct join *join)
 {
     if (!join)
         return;
-    free(join->predictions.slots);
-    free(join->labels.slots);
+    table_free(&join->predictions);
+    table_free(&join->labels);
     free(join);
 }
 
@@ -226,7 +231,7 @@ int join_keep(struct join *join, bool (*keep)(void *context, const struct join_e
         for (uint64_t at = 0; at < table->slot_count; at++)
             if (table->slots[at].state && keep(context, &table->slots[at], i == 1))
                 (void)place(&fresh, &table->slots[at]);
-        free(table->slots);
+        table_free(table);
         *table = fresh;
     }
     join->sweep_at = 0;
