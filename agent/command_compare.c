@@ -32,9 +32,8 @@ static const char help[] =
     "      --metric NAME       only this one, as `feature value noise_floor n` lines\n"
     "      --json  --csv       all metrics\n"
     "      --versions FIRST SECOND\n"
-    "                      labelled performance of two versions in the newest window of each length (that "
-    "ended in [from, to]):\n"
-    "                      values, first less second, 95 % interval and p where they were computed\n"
+    "                      labelled performance of two versions in the newest window of each length\n"
+    "                      (that ended in [from, to]): values, first less second, 95 % interval and p where they were computed\n"
     "  -s, --store PATH        the store (default: the configuration's, else driftd.db)\n"
     "  -c, --config FILE       the configuration that names the store\n"
     "  -h, --help              this text\n";
