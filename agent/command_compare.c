@@ -33,7 +33,7 @@ static const char help[] =
     "      --json  --csv       all metrics\n"
     "      --versions FIRST SECOND\n"
     "                      labelled performance of two versions in the newest window of each length\n"
-    "                      (that ended in [from, to]): values, first less second, 95 % interval and p where they were computed\n"
+    "                      (that ended in [from, to]): values, first less second, 95 % interval and p\n"
     "  -s, --store PATH        the store (default: the configuration's, else driftd.db)\n"
     "  -c, --config FILE       the configuration that names the store\n"
     "  -h, --help              this text\n";
