@@ -6,9 +6,12 @@
 #include "agent/config_option.h"
 
 enum { DAY_MS = 86400000 };
+#define YEARS (365.0 * DAY_MS)
 
 /* The whole configuration, into struct config. */
 extern const struct option_table config_table;
+/* One entry of `models`, into struct model_config. */
+extern const struct option_table config_model_table;
 /* One entry of `inputs`, into struct input_config. */
 extern const struct option_table config_input_table;
 
