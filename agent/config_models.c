@@ -1,12 +1,9 @@
 /* The options of a model. The order is the order of the manual; a row's help is one sentence for users. */
-* /
 #include "agent/base/compiler.h"
 #include "agent/config_internal.h"
 #include "detectors/kpi.h"
 
-    enum {
-        VERSIONS_MAX = 256
-    };
+enum { VERSIONS_MAX = 256 };
 
 static const struct choice task_choices[] = {{"auto", TASK_AUTO},
                                              {"binary", TASK_BINARY},
