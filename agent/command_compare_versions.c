@@ -15,31 +15,26 @@
     " AND " alias_ ".segment = '' AND " alias_ ".feature = '@model' AND " alias_                             \
     ".window_s = w.window_s AND " alias_ ".window_end_s = w.window_end_s AND " alias_ ".value IS NOT NULL"
 
+#define BOTH_LABELLED LABELLED_WINDOWS("?2") " INTERSECT " LABELLED_WINDOWS("?3")
+#define BOTH_SIDES    SIDE("a", "?2") SIDE("b", "?3")
+
 /* Of each length the newest window in which both have labels. Intervals and p are those that were computed
  * when it matured; there the version that was first may have been the other one. */
 static const char sql[] =
-    "WITH shared AS (SELECT window_s, max(window_end_s) AS window_end_s FROM "
-    "(" LABELLED_WINDOWS("?2") " INTERSECT " LABELLED_WINDOWS(
-        "?3") ") GROUP BY window_s)"
-              " SELECT a.window_end, a.window_s, a.metric, a.value AS first, b.value "
-              "AS second,"
-              " a.value - b.value AS delta,"
-              " CASE d.feature WHEN ?2 || ' vs ' || ?3 THEN d.ci_low ELSE -d.ci_high "
-              "END AS ci_low,"
-              " CASE d.feature WHEN ?2 || ' vs ' || ?3 THEN d.ci_high ELSE -d.ci_low "
-              "END AS ci_high,"
-              " d.p_value AS p, a.n AS n_first, b.n AS n_second"
-              " FROM shared AS w" SIDE("a", "?2")
-                  SIDE("b", "?3") " AND b.metric = a.metric"
-                                  " LEFT JOIN v1_results AS d ON d.model = ?1 AND d.segment = '' "
-                                  "AND d.window_s = w.window_s"
-                                  " AND d.window_end_s = w.window_end_s AND d.metric = "
-                                  "'versions_' || a.metric || '_delta'"
-                                  " AND d.feature IN (?2 || ' vs ' || ?3, ?3 || ' vs ' || ?2)"
-                                  " WHERE a.metric IN ('accuracy', 'precision', 'recall', 'f1', "
-                                  "'auc', 'brier', 'log_loss', 'mae', 'rmse',"
-                                  " 'r2', 'multiclass_accuracy', 'macro_f1')"
-                                  " ORDER BY a.window_s, a.metric";
+    "WITH shared AS (SELECT window_s, max(window_end_s) AS window_end_s"
+    " FROM (" BOTH_LABELLED ") GROUP BY window_s)"
+    " SELECT a.window_end, a.window_s, a.metric, a.value AS first, b.value AS second,"
+    " a.value - b.value AS delta,"
+    " CASE d.feature WHEN ?2 || ' vs ' || ?3 THEN d.ci_low ELSE -d.ci_high END AS ci_low,"
+    " CASE d.feature WHEN ?2 || ' vs ' || ?3 THEN d.ci_high ELSE -d.ci_low END AS ci_high,"
+    " d.p_value AS p, a.n AS n_first, b.n AS n_second"
+    " FROM shared AS w" BOTH_SIDES " AND b.metric = a.metric"
+    " LEFT JOIN v1_results AS d ON d.model = ?1 AND d.segment = '' AND d.window_s = w.window_s"
+    " AND d.window_end_s = w.window_end_s AND d.metric = 'versions_' || a.metric || '_delta'"
+    " AND d.feature IN (?2 || ' vs ' || ?3, ?3 || ' vs ' || ?2)"
+    " WHERE a.metric IN ('accuracy', 'precision', 'recall', 'f1', 'auc', 'brier', 'log_loss', 'mae', 'rmse',"
+    " 'r2', 'multiclass_accuracy', 'macro_f1')"
+    " ORDER BY a.window_s, a.metric";
 
 int compare_versions(const char *command, const struct cli_source *source,
                      const struct versions_to_compare *wanted)

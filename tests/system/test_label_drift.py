@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import random
+import time
 
 import numpy as np
 import pytest
@@ -202,3 +203,20 @@ def test_classes_of_first_outcomes(tmp_path):
     assert {hour for hour, _ in values} == {2, 3}
     for hour in (2, 3):
         check_classes(values, hour, hours[hour], hours[0] + hours[1])
+
+
+def test_classes_and_kills(tmp_path):
+    """First outcomes of several classes are in the store: kill -9 while they come changes nothing."""
+    classes_world(tmp_path, "{capture: {duration: 1h, minimum_events: 200}}", apart=True)
+    config = tmp_path / "killed.yaml"
+    config.write_text((tmp_path / "classes.yaml").read_text().replace("classes.db", "killed.db"))
+    rng = random.Random(1)
+    kills = 0
+    for _ in range(10):
+        with driftd.Process("replay", "-q", "-c", config, tmp_path / "classes.ndjson", log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.01, 0.15))
+            kills += process.process.poll() is None
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, tmp_path / "classes.ndjson")
+    assert kills >= 2
+    assert driftd.difference(driftd.canonical(tmp_path / "classes.db"), driftd.canonical(tmp_path / "killed.db")) == ""

@@ -379,6 +379,51 @@ static void test_changed_documents(void **unused)
 }
 
 /* Truncated and damaged documents are refused or give a sound reference; the sanitizers watch. */
+/* Labels of several classes: by name, in the document and back, refused when they are no such list. */
+static void test_classes(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {{"\"ant\": 750", "\"dog\": 750", "ascending"},
+                 {"\"ant\": 750", "\"ant\": -1", "ascending"},
+                 {"\"ant\": 750", "\"ant\": \"750\"", "ascending"},
+                 {"\"classes\": {", "\"classes\": 5, \"c\": {", "object"},
+                 {"\"other_classes\": 0", "\"other_classes\": 0.5", "other_classes"}};
+    static const char *const labels[] = {"cat", "ant", "cat", "bee"};
+    struct reference_builder *builder = reference_builder_new(&plain);
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        struct made made;
+        make_event(&made, i);
+        made.ev.label = string(labels[i % 4]);
+        assert_int_equal(reference_builder_add(builder, &made.ev), 0);
+    }
+    struct reference *r = NULL, *back = NULL;
+    struct err err = {0};
+    assert_int_equal(reference_builder_finish(builder, &r, &err), 0);
+    reference_builder_free(builder);
+    assert_non_null(r->labelled);
+    assert_int_equal(r->labelled->classes.count, 3);
+    assert_int_equal(labelled_count(r->labelled), EVENTS);
+    assert_string_equal(r->labelled->classes.items[2].name, "cat");
+    assert_int_equal(r->labelled->classes.items[2].labels, EVENTS / 2);
+    struct strbuf out = written(r);
+    assert_int_equal(reference_read(out.bytes, out.len, &back, &err), 0);
+    struct strbuf again = written(back);
+    assert_string_equal(out.bytes, again.bytes);
+    reference_free(back);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *document = changed(out.bytes, "\"labelled\"", cases[i].from, cases[i].to);
+        err = (struct err){0};
+        assert_int_equal(reference_read(document, strlen(document), &back, &err), ERR_INVALID);
+        assert_non_null(strstr(err.message, cases[i].says));
+        free(document);
+    }
+    reference_free(r);
+    strbuf_release(&out);
+    strbuf_release(&again);
+}
+
 static void test_noise(void **unused)
 {
     (void)unused;
@@ -424,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_keep_grid),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_changed_documents),
+        cmocka_unit_test(test_classes),
         cmocka_unit_test(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
