@@ -372,11 +372,21 @@ static int watch_model(struct engine *engine, const struct delta_waiting *waitin
     return code;
 }
 
+static void share_lists(struct engine *engine)
+{
+    uint64_t panes = 0;
+    for (uint32_t i = 0; i < engine->series_count; i++)
+        panes += engine->series[i]->outcomes.count;
+    outcome_scratch_share(&engine->outcomes->scratch, panes);
+}
+
 int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     struct outcome_state *state = engine->outcomes;
     int code = learn_combos(engine, worker, delta);
     size_t count = delta_waiting_count(delta);
+    if (count)
+        share_lists(engine);
     struct delta_waiting_reader reader = {0};
     struct delta_waiting waiting;
     while (code == 0 && delta_next_waiting(delta, &reader, &waiting)) {

@@ -503,11 +503,13 @@ int engine_outcomes_restore(struct engine *engine, struct err *err)
     if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
         state->swept_stored_ms = strtoll(swept, NULL, 10);
     int code = restore_matured(engine, &lowest_ms);
+    const struct pane_filter ours = {.parts = 1u << PANE_ON_TIME | 1u << PANE_LATE,
+                                     .families = (1u << PANE_OUTCOMES_END) - (1u << PANE_OUTCOMES)};
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
-        code = store_load_panes(
+        code = store_load_some_panes(
             store, tier,
             time_minus(lowest_ms, engine_outcomes_keep_ms(engine, tier) + engine->times.tiers_ms[tier]),
-            INT64_MAX, restore_pane, engine, err);
+            INT64_MAX, &ours, restore_pane, engine, err);
     for (uint32_t i = 0; code == 0 && i < engine->series_count; i++)
         code = restore_coarse(engine, engine->series[i]);
     engine->outcomes->restoring = true;

@@ -136,10 +136,12 @@ int engine_volume_restore(struct engine *engine, struct err *err)
         return 0;
     uint8_t coarsest = (uint8_t)(engine->times.tier_count - 1);
     int64_t day_ms = pane_start(&engine->times, coarsest, until_ms);
-    int code = store_load_panes(store, coarsest, time_minus(day_ms, VOLUME_WEEKS * week_ms), day_ms,
-                                restore_history, engine, err);
+    const struct pane_filter volume = {1U << PANE_ON_TIME, 1U << PANE_VOLUME};
+    const struct pane_filter activity = {1U << PANE_ON_TIME, 1U << PANE_ACTIVITY};
+    int code = store_load_some_panes(store, coarsest, time_minus(day_ms, VOLUME_WEEKS * week_ms), day_ms,
+                                     &volume, restore_history, engine, err);
     if (code == 0)
-        code = store_load_panes(store, TIER, day_ms, pane_start(&engine->times, TIER, until_ms), restore_pane,
-                                engine, err);
+        code = store_load_some_panes(store, TIER, day_ms, pane_start(&engine->times, TIER, until_ms),
+                                     &activity, restore_pane, engine, err);
     return code;
 }

@@ -5,7 +5,7 @@
 
 #include "agent/base/err.h"
 
-enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20 };
+enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20, LISTED_BYTES = 4 << 20 };
 
 int outcome_scratch_init(struct outcome_scratch *scratch)
 {
@@ -40,6 +40,12 @@ void outcome_scratch_reset(struct outcome_scratch *scratch)
             tally_reset(scratch->tallies[i]);
         scratch->used[i] = false;
     }
+}
+
+void outcome_scratch_share(struct outcome_scratch *scratch, uint64_t panes)
+{
+    uint64_t share = LISTED_BYTES / sizeof(struct outcome_item) / (panes + 1);
+    scratch->items_worth = share < ITEMS_MAX ? (uint32_t)share : ITEMS_MAX;
 }
 
 /* ---- panes ---- */
@@ -227,16 +233,17 @@ int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch
 }
 
 /* Folding costs as much as the bytes are long: so many items are worth it. */
-static uint32_t items_worth(const struct outcome_part *part)
+static uint32_t items_worth(const struct outcome_part *part, const struct outcome_scratch *scratch)
 {
     size_t worth = (part->len[0] + part->len[1]) / 4;
+    worth = worth < scratch->items_worth ? scratch->items_worth : worth;
     return worth < ITEMS_MIN ? ITEMS_MIN : worth > ITEMS_MAX ? ITEMS_MAX : (uint32_t)worth;
 }
 
 int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
                      struct outcome_scratch *scratch, double unit, bool with_groups)
 {
-    if (part->count >= items_worth(part)) {
+    if (part->count >= items_worth(part, scratch)) {
         int code = outcome_part_fold(part, scratch, unit, with_groups);
         if (code != 0)
             return code;

@@ -68,7 +68,10 @@ struct outcome_scratch {
     struct ddsketch_layout *residuals;
     struct strbuf buffer;
     const struct combo_groups *groups; /* by combination */
+    uint32_t items_worth;              /* so many may be listed in each part before they are folded */
 };
+/* The lists of so many panes take a few megabytes at most; folding seldom is cheaper. */
+void outcome_scratch_share(struct outcome_scratch *scratch, uint64_t panes);
 int outcome_scratch_init(struct outcome_scratch *scratch) MUST_USE;
 void outcome_scratch_release(struct outcome_scratch *scratch);
 void outcome_scratch_reset(struct outcome_scratch *scratch);

@@ -202,8 +202,18 @@ void tally_encode(const struct tally *tally, struct strbuf *out)
 /* Only the shortest form of a value is right: a last byte of 0 would be a second way to write it. */
 static bool get_varint128(struct cursor *in, unsigned max_bits, uint128 *out)
 {
-    uint128 value = 0;
-    for (unsigned shift = 0; shift < max_bits && in->at < in->end; shift += 7) {
+    uint64_t low = 0;
+    unsigned shift = 0;
+    for (; shift < 63 && in->at < in->end; shift += 7) { /* as long as a word holds them */
+        unsigned char byte = *in->at++;
+        low |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte & 0x80)
+            continue;
+        *out = low;
+        return byte != 0 || shift == 0;
+    }
+    uint128 value = low;
+    for (; shift < max_bits && in->at < in->end; shift += 7) {
         unsigned char byte = *in->at++;
         uint128 part = byte & 0x7f;
         if (max_bits - shift < 7 && part >> (max_bits - shift))
@@ -212,12 +222,12 @@ static bool get_varint128(struct cursor *in, unsigned max_bits, uint128 *out)
         if (byte & 0x80)
             continue;
         *out = value;
-        return byte != 0 || shift == 0;
+        return byte != 0;
     }
     return false;
 }
 
-static bool get_varint(struct cursor *in, uint64_t *out)
+static inline __attribute__((always_inline)) bool get_varint(struct cursor *in, uint64_t *out)
 {
     if (in->at < in->end && *in->at < 0x80) { /* nearly all */
         *out = *in->at++;
