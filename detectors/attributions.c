@@ -82,8 +82,7 @@ static double total_of(const double *values, uint32_t count)
 static void clear(struct report_row *row, enum family family, uint32_t subject)
 {
     *row = (struct report_row){.family = family, .subject = subject};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
 }
 
 static void report_rates(const struct tally *tally, struct report_row *row)

@@ -151,8 +151,7 @@ static void start_row(struct report_row *row, enum family family, double n, doub
 {
     *row = (struct report_row){.family = family, .n = (uint64_t)n, .reference_n = (uint64_t)reference_n};
     row->flags = row->n < n_min || row->reference_n < n_min ? REPORT_INSUFFICIENT : 0;
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
 }
 
 static void put(double *slots, const struct difference *difference)

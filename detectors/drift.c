@@ -406,8 +406,7 @@ static bool same_grid(struct side a, struct side b)
 static void row_init(struct report_row *row, uint32_t feature)
 {
     *row = (struct report_row){.family = FAMILY_FEATURES, .subject = feature};
-    for (uint32_t i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = NAN;
+    report_row_undefine(row);
 }
 
 static void fill_row(struct report_row *row, struct side reference, struct side current,

@@ -61,8 +61,7 @@ bool duplicates_report(const uint64_t *activity, const struct tally *duplicates,
     if (n == 0)
         return false;
     *row = (struct report_row){.family = FAMILY_DUPLICATES, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     struct interval interval = interval_wilson((double)again, (double)n, 0.05);
     row->slots[DUPLICATES_RATE] = (double)again / (double)n;
     row->slots[DUPLICATES_RATE_LOW] = interval.low;

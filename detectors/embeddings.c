@@ -143,8 +143,7 @@ static void report_one(const struct embedding *embedding, struct view now, struc
 {
     uint64_t n = now.counters[EMBEDDING_COUNTED], total = total_of(now.counters);
     *row = (struct report_row){.family = FAMILY_EMBEDDINGS, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->slots[EMBEDDING_MISSING_RATE] = (double)now.counters[EMBEDDING_MISSING] / (double)total;
     row->slots[EMBEDDING_INVALID_RATE] = (double)now.counters[EMBEDDING_INVALID] / (double)total;
     uint64_t vectors = n + now.counters[EMBEDDING_ZERO];

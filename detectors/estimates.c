@@ -67,8 +67,7 @@ static void start_row(struct report_row *row, enum family family, double n, cons
 {
     *row = (struct report_row){.family = family, .n = (uint64_t)n, .reference_n = labelled->labels};
     row->flags = row->n < n_min || labelled->labels < n_min ? REPORT_INSUFFICIENT : 0;
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
 }
 
 /* Chunks of the reference vary with their size: a smaller window may vary more, a larger one is held to the

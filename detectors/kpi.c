@@ -264,8 +264,7 @@ static void report_one(const struct family_report *in, uint32_t slot, double uni
     const struct kpi_past *past = in->kpi->past ? &in->kpi->past[slot] : NULL;
     *row = (struct report_row){.family = FAMILY_KPI, .subject = slot, .n = sums.n};
     double *slots = row->slots;
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        slots[i] = (double)NAN;
+    report_row_undefine(row);
     slots[KPI_MEAN] = now.mean;
     slots[KPI_SD] = now.sd;
     slots[KPI_SUM] = (double)((long double)sums.sum / SUM_UNIT * (long double)unit);

@@ -205,8 +205,7 @@ static void start_row(struct report_row *row, double n, double reference_n, uint
     *row = (struct report_row){
         .family = FAMILY_LABEL_DRIFT, .n = (uint64_t)n, .reference_n = (uint64_t)reference_n};
     row->flags = row->n < n_min || row->reference_n < n_min ? REPORT_INSUFFICIENT : 0;
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
 }
 
 bool label_drift_report(const struct tally *outcomes, const struct labelled *labelled, double unit,

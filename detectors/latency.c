@@ -76,8 +76,7 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
         return 0;
     struct report_row *row = &rows[0];
     *row = (struct report_row){.family = FAMILY_LATENCY, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->slots[LATENCY_P50] = ddsketch_quantile(layout, counters, 0.50);
     row->slots[LATENCY_P95] = ddsketch_quantile(layout, counters, 0.95);
     struct quantile p99 = quantile_of(layout, counters, (double)n, 0.99);

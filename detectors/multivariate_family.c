@@ -309,8 +309,7 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
         return 0;
     struct report_row *row = &rows[0];
     *row = (struct report_row){.family = FAMILY_MULTIVARIATE, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->slots[MULTIVARIATE_EMPTY_RATE] = (double)empty / (double)(n + empty);
     if (n)
         row->slots[MULTIVARIATE_FILLED_RATE] =

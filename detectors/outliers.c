@@ -269,8 +269,7 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
         return 0;
     struct report_row *row = &rows[0];
     *row = (struct report_row){.family = FAMILY_OUTLIERS, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->reference_n = in->baseline ? count_from(in->baseline, 0) : 0;
     row->slots[OUTLIER_MEAN] = mean_bits(in->current, n);
     if (row->reference_n)

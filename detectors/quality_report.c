@@ -224,8 +224,7 @@ void quality_report(const struct quality_input *given, struct report_row *rows)
                                    .subject = f,
                                    .n = subject.current.valid,
                                    .reference_n = subject.reference.valid};
-        for (int i = 0; i < REPORT_SLOTS; i++)
-            row->slots[i] = (double)NAN;
+        report_row_undefine(row);
         row->flags = feature->type == FEATURE_CATEGORICAL ? REPORT_CATEGORICAL : 0;
         row->flags |= row->n < input->n_min ? REPORT_INSUFFICIENT : 0;
         fill_rates(&subject, row->slots);

@@ -192,3 +192,9 @@ const char *family_monitor(enum family family)
     };
     return names[family];
 }
+
+void report_row_undefine(struct report_row *row)
+{
+    for (int i = 0; i < REPORT_SLOTS; i++)
+        row->slots[i] = (double)NAN;
+}

@@ -102,4 +102,7 @@ struct report_row {
     double slots[REPORT_SLOTS]; /* NaN: undefined */
 };
 
+/* Every slot NaN: what a report fills from. */
+void report_row_undefine(struct report_row *row);
+
 #endif

@@ -90,8 +90,7 @@ int causes_of(const uint64_t *reference, const uint64_t *current, uint32_t segme
 void cause_row(const struct cause *cause, struct report_row *row)
 {
     *row = (struct report_row){.family = FAMILY_CAUSE, .n = cause->n, .reference_n = cause->reference_n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->slots[CAUSE_PART] = cause->part;
     row->slots[CAUSE_MIX] = cause->mix;
     row->slots[CAUSE_WITHIN] = cause->within;

@@ -85,8 +85,7 @@ static void report_predictions(const struct family_report *in, struct report_row
     for (uint32_t bin = 0; bin < 2 * SCORE_BINS; bin++)
         inside += (double)in->current->counters[SCORES_BINS + bin];
     *row = (struct report_row){.family = FAMILY_PREDICTIONS, .n = (uint64_t)n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     struct interval rate = interval_wilson(now.positive, n, ALPHA);
     row->slots[PRED_RATE] = now.positive / n;
     row->slots[PRED_RATE_LOW] = rate.low;

@@ -48,8 +48,7 @@ static enum sequential_state feed_one(struct sequence *sequence, double value)
 bool sequence_feed(struct sequence *sequence, const double *values, uint32_t count, struct report_row *row)
 {
     *row = (struct report_row){.family = FAMILY_DETECTOR};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     enum sequential_state worst = SEQUENTIAL_QUIET;
     double sum = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -5,8 +5,7 @@
 void throughput_report(const uint64_t *activity, int64_t window_ms, struct report_row *row)
 {
     *row = (struct report_row){.family = FAMILY_THROUGHPUT};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
         row->n += activity[kind];
     row->slots[THROUGHPUT_PREDICTIONS] = (double)activity[EVENT_PREDICTION];

@@ -125,8 +125,7 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
         return 0;
     struct report_row *row = &rows[0];
     *row = (struct report_row){.family = FAMILY_FIELDS, .n = n};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     uint64_t unknown = in->current->counters[VALUE_TYPES_UNKNOWN_EVENTS];
     struct interval interval = interval_wilson((double)unknown, (double)n, ALPHA);
     row->reference_n = in->baseline ? in->baseline->counters[VALUE_TYPES_EVENTS] : 0;

@@ -131,8 +131,7 @@ void volume_report(const struct volume *volume, int64_t pane, struct report_row 
 {
     int64_t first = first_of(volume, pane);
     *row = (struct report_row){.family = FAMILY_ACTIVITY, .n = volume_at(volume, pane)};
-    for (int i = 0; i < REPORT_SLOTS; i++)
-        row->slots[i] = (double)NAN;
+    report_row_undefine(row);
     row->slots[VOLUME_EVENTS] = (double)row->n;
     fill_volume(volume, pane, first, row->slots);
     fill_empty(volume, pane, first, row->slots);
