@@ -246,6 +246,7 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
     uint32_t kpi_basis = cell->kpi_basis;
     members_begin(counting->members, state->series);
     cell->activity[ev->kind]++;
+    cell->unchecked |= counted->unchecked;
     int code = 0;
     if (counted->binned)
         code = count_features(counting, cell, GRID_FINE);

@@ -22,7 +22,8 @@ struct counted_event {
     uint32_t input;  /* whose decoder numbered its names */
     int64_t pane_ms; /* start of its finest pane */
     bool late;
-    bool binned; /* counting_resolve was called for it */
+    bool binned;    /* counting_resolve was called for it */
+    bool unchecked; /* whether it is a duplicate is not known */
 };
 int counting_add(struct counting *counting, struct delta *delta, struct versions *versions,
                  struct version_state *state, const struct counted_event *counted) MUST_USE;

@@ -21,6 +21,7 @@ struct delta_cell {
     struct delta_cell *next; /* in the delta's list */
     uint32_t series;         /* worker's number */
     bool late;
+    bool unchecked; /* ids did not fit limits.dedup_bytes: some events may have counted twice */
     int64_t pane_start_ms;
     uint64_t activity[EVENT_KIND_COUNT];      /* applied events by kind */
     const struct profile *profile;            /* READY when `features` is used */

@@ -221,8 +221,22 @@ struct open_pane *engine_open_pane(struct engine *engine, struct series *series,
     return pane;
 }
 
+/* Said with every row from here on, and once in the log. */
+static void note_unchecked(const struct engine *engine, struct version *version)
+{
+    if (!version->capped)
+        log_write(
+            engine->settings.log, LOG_WARNING, "dedup",
+            "ids of model %s version %s do not fit limits.dedup_bytes: duplicates may count twice, and its "
+            "results say `capped`",
+            version->model, version->name);
+    version->capped = true;
+}
+
 static int merge_cell(struct engine *engine, struct series *series, const struct delta_cell *cell)
 {
+    if (cell->unchecked)
+        note_unchecked(engine, series->version);
     bool closed = cell->pane_start_ms < engine->closed_until_ms;
     if (cell->late || closed) {
         /* On time for its partition, but the pane is closed: the partition had been idle or absent. */

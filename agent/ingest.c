@@ -316,14 +316,20 @@ static enum fate accept(struct ingest *ingest, struct partition *partition, stru
                         const struct record *record, const struct event *ev, int64_t pane_ms, bool late,
                         enum reject *out_reject)
 {
-    struct counted_event counted = {ev, partition->origin.input, pane_ms, late,
-                                    counting_is_binned(state, ev)};
+    struct counted_event counted = {.event = ev,
+                                    .input = partition->origin.input,
+                                    .pane_ms = pane_ms,
+                                    .late = late,
+                                    .binned = counting_is_binned(state, ev)};
     bool once = !late && partition->dedup && ev->id.ptr;
     uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;
     if (once)
         dedup_prefetch(partition->dedup, pane_ms, identity);
     int code = counted.binned ? counting_resolve(ingest->counting, state, partition->origin.input, ev) : 0;
-    bool again = once && dedup_check(partition->dedup, pane_ms, identity, record->offset) == DEDUP_DUPLICATE;
+    enum dedup_verdict verdict =
+        once ? dedup_check(partition->dedup, pane_ms, identity, record->offset) : DEDUP_NEW;
+    bool again = verdict == DEDUP_DUPLICATE;
+    counted.unchecked = verdict == DEDUP_OFF;
     if (again)
         code = counting_add_duplicate(ingest->delta, state, ev, pane_ms);
     else if (code == 0)

@@ -93,3 +93,14 @@ def test_without_dedup_nothing_is_said(stream, tmp_path):
     store = tmp_path / "driftd.db"
     driftd.run("replay", "-q", "-c", config_of(tmp_path / "driftd.yaml", store, extra="dedup: false\n"), path)
     assert driftd.query(store, "SELECT COUNT(*) FROM v1_results WHERE metric = 'duplicate_rate'") == [(0,)]
+
+
+def test_a_full_memory_of_ids_is_said(stream, tmp_path):
+    """Past limits.dedup_bytes duplicates count again: results say `capped`, the log once what to raise."""
+    store, path, _ = stream
+    assert driftd.query(store, "SELECT DISTINCT capped FROM v1_results") == [(0,)]
+    said = driftd.run("replay", "-c", config_of(tmp_path / "driftd.yaml", tmp_path / "driftd.db", extra="limits: {dedup_bytes: 4KiB}\n"), path).stderr
+    assert driftd.query(tmp_path / "driftd.db", "SELECT max(capped) FROM v1_results") == [(1,)]
+    assert said.count("limits.dedup_bytes") == 2  # once for each version
+    applied = "SELECT SUM(total) FROM v1_events WHERE fate = 'applied'"
+    assert driftd.query(tmp_path / "driftd.db", applied)[0][0] > driftd.query(store, applied)[0][0]
