@@ -75,6 +75,20 @@ void e_history_free(struct e_history *history)
     free(history);
 }
 
+size_t e_history_bytes(const struct e_history *history)
+{
+    size_t bytes = sizeof *history + 2 * (size_t)history->options.counters * sizeof(uint64_t);
+    for (unsigned tier = 0; tier < E_TIERS; tier++)
+        bytes += depth[tier] * (sizeof(int64_t) + history->options.counters * sizeof(uint64_t));
+    return bytes;
+}
+
+void e_history_resume(struct e_history *history, int64_t begin_ms)
+{
+    if (history->started)
+        history->begin_ms = begin_ms;
+}
+
 void e_history_reset(struct e_history *history)
 {
     history->started = false;

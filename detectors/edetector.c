@@ -40,6 +40,7 @@ struct e_reference {
     uint32_t bins;
     bool ordered;
     double *share;             /* p̂ */
+    double *log_share;         /* ln p̂ where p̂ > 0 */
     double *score;             /* s */
     double *prior[DIRICHLETS]; /* κ·a_j */
     double *log_gamma_prior[DIRICHLETS];
@@ -48,21 +49,22 @@ struct e_reference {
     double memory[];
 };
 
-static struct e_reference *reference_alloc(uint32_t bins)
+static struct e_reference *reference_alloc(uint32_t bins, bool ordered)
 {
-    enum { ARRAYS = 2 + 2 * DIRICHLETS + TILTS };
-    struct e_reference *r = calloc(1, sizeof *r + (size_t)ARRAYS * bins * sizeof r->memory[0]);
+    size_t arrays = 3 + 2 * DIRICHLETS + (ordered ? TILTS : 0);
+    struct e_reference *r = calloc(1, sizeof *r + arrays * bins * sizeof r->memory[0]);
     if (!r)
         return NULL;
     double *at = r->memory;
     r->bins = bins;
     r->share = at;
+    r->log_share = at += bins;
     r->score = at += bins;
     for (unsigned m = 0; m < DIRICHLETS; m++) {
         r->prior[m] = at += bins;
         r->log_gamma_prior[m] = at += bins;
     }
-    for (unsigned m = 0; m < TILTS; m++)
+    for (unsigned m = 0; ordered && m < TILTS; m++)
         r->log_tilt[m] = at += bins;
     return r;
 }
@@ -121,7 +123,7 @@ struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered,
         n += (double)counts[j];
         any_ordered = any_ordered || (ordered && ordered[j]);
     }
-    struct e_reference *r = n > 0 ? reference_alloc(bins) : NULL;
+    struct e_reference *r = n > 0 ? reference_alloc(bins, any_ordered) : NULL;
     double *base = r ? malloc(bins * sizeof *base) : NULL;
     if (!base) {
         free(r);
@@ -129,6 +131,7 @@ struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered,
     }
     for (uint32_t j = 0; j < bins; j++) {
         r->share[j] = (double)counts[j] / n;
+        r->log_share[j] = counts[j] ? log(r->share[j]) : 0;
         base[j] = ((double)counts[j] + 0.5) / (n + bins / 2.0);
     }
     set_priors(r, base);
@@ -144,6 +147,12 @@ struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered,
 void e_reference_free(struct e_reference *reference)
 {
     free(reference);
+}
+
+size_t e_reference_bytes(const struct e_reference *reference)
+{
+    size_t arrays = 3 + 2 * DIRICHLETS + (reference->ordered ? TILTS : 0);
+    return sizeof *reference + arrays * reference->bins * sizeof reference->memory[0];
 }
 
 uint32_t e_reference_bins(const struct e_reference *reference)
@@ -251,6 +260,33 @@ struct e_value e_value_of(const struct e_reference *r, const uint64_t *counts, d
     value.log_numerator = mixture_log(r, counts, n);
     value.log_e = eta * (value.log_numerator - value.log_denominator);
     return value;
+}
+
+double e_value_bound(const struct e_reference *r, const uint64_t *counts, double rho, double eta)
+{
+    double n = 0, outside = 0;
+    for (uint32_t j = 0; j < r->bins; j++) {
+        n += (double)counts[j];
+        outside += r->share[j] > 0 ? 0 : (double)counts[j];
+    }
+    if (!(n > 0))
+        return 0;
+    /* A point of the ball: p̂, and what it may give away to bins that the reference does not have. */
+    double given = fmin(outside / n, -expm1(-rho));
+    double gain = 0, kl = 0;
+    for (uint32_t j = 0; j < r->bins; j++) {
+        if (!(r->share[j] > 0))
+            continue;
+        double log_q = counts[j] ? log((double)counts[j] / n) : -INFINITY;
+        kl += r->share[j] * (r->log_share[j] - log_q);
+        if (counts[j])
+            gain += (double)counts[j] * (log_q - r->log_share[j]);
+    }
+    if (kl <= rho)
+        return 0; /* inside the ball */
+    if (outside > 0)
+        gain += outside * log(outside / n / given) - (n - outside) * log1p(-given);
+    return eta * fmax(gain, 0);
 }
 
 double log_e_bounded(double n, double sum, double u, enum e_side side, uint32_t alternatives)

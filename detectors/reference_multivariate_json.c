@@ -45,6 +45,8 @@ static void write_pca(struct json *json, const struct multivariate *multivariate
     write_numbers(json, "explained", pca->explained, d);
     write_numbers(json, "vectors", pca->vectors, (size_t)d * d);
     write_numbers(json, "error_edges", multivariate->error_edges, MULTIVARIATE_BINS - 1);
+    if (multivariate->has_distance)
+        write_numbers(json, "distance_edges", multivariate->distance_edges, MULTIVARIATE_BINS - 1);
     double pairs[2 * MULTIVARIATE_LEVELS];
     for (uint32_t i = 0; i < multivariate->level_count; i++) {
         pairs[2 * i] = multivariate->levels[i].size;
@@ -171,6 +173,14 @@ static bool read_chunks(const cJSON *object, struct multivariate *multivariate)
     return true;
 }
 
+static bool ascends(const double *edges)
+{
+    for (uint32_t i = 1; i < MULTIVARIATE_BINS - 1; i++)
+        if (edges[i] < edges[i - 1])
+            return false;
+    return true;
+}
+
 static int read_pca(const cJSON *object, struct multivariate *multivariate, const char **what)
 {
     uint32_t d = multivariate->d;
@@ -191,11 +201,14 @@ static int read_pca(const cJSON *object, struct multivariate *multivariate, cons
             return ERR_INVALID;
     *what = "`error_edges` does not ascend, or `chunks` is no list of sizes and deviations";
     if (!read_numbers(object, "error_edges", multivariate->error_edges, MULTIVARIATE_BINS - 1) ||
-        !read_chunks(object, multivariate))
+        !read_chunks(object, multivariate) || !ascends(multivariate->error_edges))
         return ERR_INVALID;
-    for (uint32_t i = 1; i < MULTIVARIATE_BINS - 1; i++)
-        if (multivariate->error_edges[i] < multivariate->error_edges[i - 1])
-            return ERR_INVALID;
+    *what = "`distance_edges` does not ascend";
+    multivariate->has_distance = member_of(object, "distance_edges") != NULL;
+    if (multivariate->has_distance &&
+        (!read_numbers(object, "distance_edges", multivariate->distance_edges, MULTIVARIATE_BINS - 1) ||
+         !ascends(multivariate->distance_edges)))
+        return ERR_INVALID;
     return 0;
 }
 

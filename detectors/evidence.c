@@ -1,0 +1,277 @@
+#include "detectors/evidence.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/err.h"
+
+enum {
+    FEW_BINS = 10,
+    MANY_VALUES = 5000, /* of the reference: from here on twice as many bins */
+    VALUES_PER_BIN = 50
+};
+#define REFERENCES_MISSED 0.05 /* chance that some reference of a model is not in its ball */
+
+struct evidence {
+    struct evidence_bins bins;
+    struct e_reference *reference;
+    struct e_history *history;
+    double reference_n;
+};
+
+/* ---- bins ---- */
+
+/* `groups` are ordered bins in a row; as many of them are left as the reference can tell apart. */
+static void join_groups(struct evidence_bins *out, const uint64_t *reference, uint32_t ordered_slots,
+                        uint32_t groups, double n)
+{
+    uint64_t counts[GRID_SLOTS_MAX + 1] = {0};
+    uint8_t joined[GRID_SLOTS_MAX + 1];
+    uint32_t most = n < 2.0 * VALUES_PER_BIN ? 2 : n < 1e6 ? (uint32_t)(n / VALUES_PER_BIN) : groups;
+    if (most < groups) {
+        for (uint32_t s = 0; s < ordered_slots; s++)
+            counts[out->bin_of[s]] += reference[s];
+        groups = grid_coarse_groups(counts, groups, most, joined);
+        for (uint32_t s = 0; s < ordered_slots; s++)
+            out->bin_of[s] = joined[out->bin_of[s]];
+    }
+    for (uint32_t b = 0; b < groups; b++)
+        out->ordered[b] = true;
+    out->bins = groups;
+}
+
+static double sum_of(const uint64_t *counts, uint32_t count)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += (double)counts[i];
+    return sum;
+}
+
+void evidence_bins_of_feature(const struct feature_grid *feature, const uint64_t *reference,
+                              struct evidence_bins *out)
+{
+    *out = (struct evidence_bins){.slots = feature->slot_count[GRID_COARSE]};
+    uint32_t valid = feature_slot_missing(feature, GRID_COARSE);
+    double n = sum_of(reference, valid);
+    if (feature->type == FEATURE_CATEGORICAL) {
+        for (uint32_t s = 0; s < out->slots; s++)
+            out->bin_of[s] = (uint8_t)s;
+        out->bins = out->slots;
+        return;
+    }
+    /* Slots are below, the coarse bins, above: what is out of range joins the bin beside it. */
+    uint32_t inside = valid > 2 ? valid - 2 : 1, groups = n >= MANY_VALUES ? inside : 0;
+    for (uint32_t s = 0; s < valid; s++) {
+        uint32_t bin = s == 0 ? 0 : s > inside ? inside - 1 : s - 1;
+        out->bin_of[s] = n >= MANY_VALUES ? (uint8_t)bin : feature->coarse_psi_bin[s];
+        if (out->bin_of[s] >= groups)
+            groups = out->bin_of[s] + 1u;
+    }
+    join_groups(out, reference, valid, groups, n);
+    out->bin_of[valid] = (uint8_t)out->bins++;
+    out->bin_of[valid + 1] = (uint8_t)out->bins++;
+}
+
+void evidence_bins_of_score(const uint64_t *reference, uint32_t slots, struct evidence_bins *out)
+{
+    *out = (struct evidence_bins){.slots = slots};
+    double n = sum_of(reference, slots);
+    bool pairs = n < MANY_VALUES && slots > FEW_BINS;
+    uint32_t groups = 0;
+    for (uint32_t s = 0; s < slots; s++) {
+        uint32_t bin = pairs ? s / 2 : s;
+        out->bin_of[s] = (uint8_t)(pairs && bin >= FEW_BINS ? FEW_BINS - 1 : bin);
+        groups = out->bin_of[s] + 1u;
+    }
+    join_groups(out, reference, slots, groups, n);
+}
+
+static void into_bins(const struct evidence_bins *bins, const uint64_t *slots, uint64_t *out)
+{
+    memset(out, 0, bins->bins * sizeof *out);
+    for (uint32_t s = 0; s < bins->slots; s++)
+        out[bins->bin_of[s]] += slots[s];
+}
+
+/* ---- life ---- */
+
+struct evidence *evidence_new(const struct evidence_settings *settings, const struct evidence_bins *bins,
+                              const uint64_t *reference)
+{
+    uint64_t counts[GRID_SLOTS_MAX + 1];
+    struct evidence *evidence = calloc(1, sizeof *evidence);
+    if (!evidence)
+        return NULL;
+    struct e_history_options options = {.origin_ms = settings->origin_ms, .counters = bins->slots};
+    memcpy(options.tier_ms, settings->tier_ms, sizeof options.tier_ms);
+    into_bins(bins, reference, counts);
+    evidence->bins = *bins;
+    evidence->reference_n = sum_of(counts, bins->bins);
+    evidence->reference = e_reference_new(counts, bins->ordered, bins->bins);
+    evidence->history = e_history_new(&options);
+    if (evidence->reference && evidence->history)
+        return evidence;
+    evidence_free(evidence);
+    return NULL;
+}
+
+void evidence_free(struct evidence *evidence)
+{
+    if (!evidence)
+        return;
+    e_reference_free(evidence->reference);
+    e_history_free(evidence->history);
+    free(evidence);
+}
+
+size_t evidence_bytes(const struct evidence *evidence)
+{
+    return sizeof *evidence + e_reference_bytes(evidence->reference) + e_history_bytes(evidence->history);
+}
+
+double evidence_reference_n(const struct evidence *evidence)
+{
+    return evidence->reference_n;
+}
+
+struct evidence_limits evidence_limits_of(const struct evidence *evidence,
+                                          const struct evidence_settings *settings)
+{
+    const struct evidence_options *options = settings->options;
+    double panes = (double)options->per_ms / (double)settings->tier_ms[0] / options->false_alarms;
+    return (struct evidence_limits){
+        .threshold = e_threshold(panes, settings->series, E_LADDER_SIZE, options->share),
+        .rho = null_radius(evidence->reference_n / options->overdispersion, evidence->bins.bins,
+                           REFERENCES_MISSED / settings->series,
+                           options->tolerance * settings->tolerance_factor),
+        .eta = 1 / options->overdispersion,
+        .run_length = panes * settings->series / options->share};
+}
+
+void evidence_reset(struct evidence *evidence)
+{
+    e_history_reset(evidence->history);
+}
+
+void evidence_close(struct evidence *evidence, int64_t start_ms, const uint64_t *slots)
+{
+    e_history_close(evidence->history, start_ms, slots);
+}
+
+void evidence_resume(struct evidence *evidence, int64_t begin_ms)
+{
+    e_history_resume(evidence->history, begin_ms);
+}
+
+/* ---- looking ---- */
+
+struct looking {
+    const struct evidence *evidence;
+    const struct evidence_limits *limits;
+};
+
+static double bound_of(const uint64_t *slots, uint32_t entry, const void *context)
+{
+    const struct looking *looking = context;
+    uint64_t counts[GRID_SLOTS_MAX + 1];
+    (void)entry;
+    into_bins(&looking->evidence->bins, slots, counts);
+    return e_value_bound(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta);
+}
+
+static double value_of(const uint64_t *slots, uint32_t entry, const void *context)
+{
+    const struct looking *looking = context;
+    uint64_t counts[GRID_SLOTS_MAX + 1];
+    (void)entry;
+    into_bins(&looking->evidence->bins, slots, counts);
+    return e_value_of(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta).log_e;
+}
+
+struct evidence_look evidence_look(const struct evidence *evidence, const struct evidence_limits *limits,
+                                   const struct evidence_watch *watch, bool exactly)
+{
+    struct looking looking = {evidence, limits};
+    if (!exactly && e_history_evaluate(evidence->history, watch->restart_ms, bound_of, &looking).log_r <
+                        limits->threshold)
+        return (struct evidence_look){.log_r = NAN, .log_e = NAN, .onset_ms = INT64_MIN};
+    struct e_evaluation found = e_history_evaluate(evidence->history, watch->restart_ms, value_of, &looking);
+    return (struct evidence_look){found.log_r, found.log_e, found.onset_ms, found.entry};
+}
+
+bool evidence_window(const struct evidence *evidence, int64_t start_ms, uint64_t *out_slots)
+{
+    return e_history_window(evidence->history, start_ms, out_slots);
+}
+
+int64_t evidence_start(const struct evidence_settings *settings, uint32_t entry, int64_t now_ms)
+{
+    int64_t length = settings->tier_ms[e_ladder[entry].tier];
+    int64_t offset = (now_ms - 1 - settings->origin_ms) % length;
+    int64_t newest = now_ms - 1 - (offset < 0 ? offset + length : offset);
+    return newest - (int64_t)(e_ladder[entry].age - 1) * length;
+}
+
+/* ---- watches ---- */
+
+struct evidence_watch evidence_watch_new(void)
+{
+    return (struct evidence_watch){.restart_ms = INT64_MIN, .onset_ms = INT64_MIN};
+}
+
+void evidence_watch_encode(const struct evidence_watch *watch, struct strbuf *out)
+{
+    strbuf_add_svarint(out, watch->restart_ms);
+    strbuf_add_svarint(out, watch->onset_ms);
+    strbuf_add_svarint(out, watch->length_ms);
+    strbuf_add_varint(out, watch->entry);
+    strbuf_add_varint(out, watch->level);
+    strbuf_add_varint(out, watch->crossings);
+}
+
+bool evidence_watch_decode(struct cursor *in, struct evidence_watch *out)
+{
+    *out = (struct evidence_watch){.restart_ms = cursor_svarint(in)};
+    out->onset_ms = cursor_svarint(in);
+    out->length_ms = cursor_svarint(in);
+    uint64_t entry = cursor_varint(in), level = cursor_varint(in);
+    out->crossings = cursor_varint(in);
+    if (in->failed || entry >= E_LADDER_SIZE || level > EVIDENCE_CRITICAL || out->length_ms < 0)
+        return false;
+    out->entry = (uint32_t)entry;
+    out->level = (uint32_t)level;
+    return true;
+}
+
+void evidence_cross(struct evidence_watch *watch, const struct evidence_look *look,
+                    const struct evidence_effect *effect, int64_t now_ms)
+{
+    uint32_t level = effect->critical >= 1  ? EVIDENCE_CRITICAL
+                     : effect->warning >= 1 ? EVIDENCE_WARNING
+                                            : EVIDENCE_NOTICE;
+    if (watch->level == EVIDENCE_NONE)
+        watch->onset_ms = look->onset_ms;
+    if (level > watch->level)
+        watch->level = level;
+    watch->length_ms = now_ms - look->onset_ms;
+    watch->entry = look->entry;
+    watch->restart_ms = now_ms;
+    watch->crossings++;
+}
+
+bool evidence_may_clear(const struct evidence_watch *watch, int64_t now_ms, int64_t pane_ms)
+{
+    int64_t quiet_ms = watch->length_ms > pane_ms ? watch->length_ms : pane_ms;
+    return watch->level != EVIDENCE_NONE && now_ms - watch->restart_ms >= 3 * quiet_ms;
+}
+
+bool evidence_clear(struct evidence_watch *watch, const struct evidence_effect *effect)
+{
+    if (effect->warning >= EVIDENCE_CLEAR_RATIO)
+        return false;
+    watch->level = EVIDENCE_NONE;
+    watch->onset_ms = INT64_MIN;
+    return true;
+}

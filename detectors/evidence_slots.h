@@ -1,0 +1,24 @@
+#ifndef DRIFTD_DETECTORS_EVIDENCE_SLOTS_H
+#define DRIFTD_DETECTORS_EVIDENCE_SLOTS_H
+/* Numbers of the slots of FAMILY_EVIDENCE and FAMILY_EVIDENCE_FIXED rows; part of stored rows: append, never
+ * renumber. */
+
+enum evidence_slot {
+    EVIDENCE_STATE, /* enum evidence_level */
+    EVIDENCE_CROSSED,
+    EVIDENCE_LOG_R,
+    EVIDENCE_THRESHOLD,
+    EVIDENCE_LOG_E,
+    EVIDENCE_ONSET_S,
+    EVIDENCE_CROSSINGS,
+    EVIDENCE_RUN_LENGTH_S,
+    EVIDENCE_TOLERANCE,
+    EVIDENCE_EFFECT,
+    EVIDENCE_PSI,
+    EVIDENCE_JS,
+    EVIDENCE_W1,
+    EVIDENCE_MISSING_DELTA,
+    EVIDENCE_SLOT_COUNT
+};
+
+#endif
