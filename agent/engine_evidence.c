@@ -282,11 +282,13 @@ static void collect(const struct evidences *all, const struct pane_set *set, str
     }
 }
 
-static void feed(struct evidences *all, const struct tally *pane, int64_t start_ms)
+static int feed(struct evidences *all, const struct tally *pane, int64_t start_ms)
 {
-    for (uint32_t i = 0; i < all->subject_count; i++)
+    int code = 0;
+    for (uint32_t i = 0; i < all->subject_count && code == 0; i++)
         if (all->subjects[i].evidence)
-            evidence_close(all->subjects[i].evidence, start_ms, pane->counters + all->subjects[i].at);
+            code = evidence_close(all->subjects[i].evidence, start_ms, pane->counters + all->subjects[i].at);
+    return code;
 }
 
 static int add_pane(struct engine *engine, const struct series *series, const struct pane_set *set,
@@ -300,7 +302,9 @@ static int add_pane(struct engine *engine, const struct series *series, const st
         all->begin_ms = start_ms;
         all->changed = true;
     }
-    feed(all, pane->sum, start_ms);
+    int code = feed(all, pane->sum, start_ms);
+    if (code != 0)
+        return code;
     all->open[1].start_ms = bucket(&all->settings, 1, start_ms);
     tally_add(all->open[1].sum, pane->sum);
     all->due = true;
@@ -565,7 +569,7 @@ static int restore_pane(void *context, const struct stored_pane *stored)
     bool finer =
         restore->tier > 0 && stored->start_ms >= tier_floor(&all->settings, restore->tier - 1, until_ms);
     if (!finer && stored->start_ms >= tier_floor(&all->settings, restore->tier, until_ms))
-        feed(all, pane, stored->start_ms);
+        return feed(all, pane, stored->start_ms);
     return 0;
 }
 

@@ -155,9 +155,9 @@ void evidence_reset(struct evidence *evidence)
     e_history_reset(evidence->history);
 }
 
-void evidence_close(struct evidence *evidence, int64_t start_ms, const uint64_t *slots)
+int evidence_close(struct evidence *evidence, int64_t start_ms, const uint64_t *slots)
 {
-    e_history_close(evidence->history, start_ms, slots);
+    return e_history_close(evidence->history, start_ms, slots);
 }
 
 void evidence_resume(struct evidence *evidence, int64_t begin_ms)

@@ -84,7 +84,7 @@ struct evidence_limits evidence_limits_of(const struct evidence *evidence,
 /* A new epoch: windows never cross it. */
 void evidence_reset(struct evidence *evidence);
 /* Counts by slot of the finest pane that has closed. Panes in order of time. O(slots). */
-void evidence_close(struct evidence *evidence, int64_t start_ms, const uint64_t *slots);
+int evidence_close(struct evidence *evidence, int64_t start_ms, const uint64_t *slots) MUST_USE;
 /* Panes of coarser tiers were closed instead of the finest ones in them, the first of which began here. */
 void evidence_resume(struct evidence *evidence, int64_t begin_ms);
 
