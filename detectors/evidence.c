@@ -49,6 +49,19 @@ static double sum_of(const uint64_t *counts, uint32_t count)
     return sum;
 }
 
+/* Number of the last fine bin, from 0. */
+static uint32_t inside_fine(const struct feature_grid *feature)
+{
+    return feature->edge_count > 1 ? feature->edge_count - 2u : 0;
+}
+
+/* Is the fine bin a value of its own? */
+static bool is_single(const struct feature_grid *feature, uint32_t bin)
+{
+    return feature->edge_count > bin + 1u &&
+           nextafter(feature->edges[bin + 1], -INFINITY) <= feature->edges[bin];
+}
+
 void evidence_bins_of_feature(const struct feature_grid *feature, const uint64_t *reference,
                               struct evidence_bins *out)
 {
@@ -61,13 +74,17 @@ void evidence_bins_of_feature(const struct feature_grid *feature, const uint64_t
         out->bins = out->slots;
         return;
     }
-    /* Slots are below, the coarse bins, above: what is out of range joins the bin beside it. */
-    uint32_t inside = valid > 2 ? valid - 2 : 1, groups = n >= MANY_VALUES ? inside : 0;
+    /* Slots are below, the coarse bins, above. What is out of range joins the bin beside it, unless that
+     * begins or ends with a value that has a bin of its own: beside a value that repeats another one is news.
+     */
+    uint32_t inside = valid > 2 ? valid - 2 : 1, groups = 0;
+    uint32_t below = is_single(feature, 0), above = is_single(feature, inside_fine(feature));
     for (uint32_t s = 0; s < valid; s++) {
         uint32_t bin = s == 0 ? 0 : s > inside ? inside - 1 : s - 1;
-        out->bin_of[s] = n >= MANY_VALUES ? (uint8_t)bin : feature->coarse_psi_bin[s];
-        if (out->bin_of[s] >= groups)
-            groups = out->bin_of[s] + 1u;
+        bin = n >= MANY_VALUES ? bin : feature->coarse_psi_bin[s];
+        bool apart = (s == 0 && below) || (s > inside && above);
+        out->bin_of[s] = (uint8_t)(bin + (s ? below : 0) + (s > inside && apart));
+        groups = out->bin_of[s] + 1u > groups ? out->bin_of[s] + 1u : groups;
     }
     join_groups(out, reference, valid, groups, n);
     out->bin_of[valid] = (uint8_t)out->bins++;
@@ -170,15 +187,17 @@ void evidence_resume(struct evidence *evidence, int64_t begin_ms)
 struct looking {
     const struct evidence *evidence;
     const struct evidence_limits *limits;
+    double *bounds; /* by place in the ladder */
 };
 
 static double bound_of(const uint64_t *slots, uint32_t entry, const void *context)
 {
     const struct looking *looking = context;
     uint64_t counts[GRID_SLOTS_MAX + 1];
-    (void)entry;
     into_bins(&looking->evidence->bins, slots, counts);
-    return e_value_bound(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta);
+    looking->bounds[entry] =
+        e_value_bound(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta);
+    return looking->bounds[entry];
 }
 
 static double value_of(const uint64_t *slots, uint32_t entry, const void *context)
@@ -190,13 +209,33 @@ static double value_of(const uint64_t *slots, uint32_t entry, const void *contex
     return e_value_of(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta).log_e;
 }
 
+/* Bounds that all together stay a factor e below the threshold will do. */
+static double tighter_bound_of(const uint64_t *slots, uint32_t entry, const void *context)
+{
+    const struct looking *looking = context;
+    double bound = looking->bounds[entry];
+    bool small = bound < looking->limits->threshold - log(E_LADDER_SIZE) - 1;
+    return small ? bound : value_of(slots, entry, context);
+}
+
+/* R is below the threshold for certain. */
+static bool is_far(const struct evidence *evidence, const struct evidence_limits *limits,
+                   const struct evidence_watch *watch)
+{
+    double bounds[E_LADDER_SIZE];
+    struct looking looking = {evidence, limits, bounds};
+    const struct e_history *history = evidence->history;
+    return e_history_evaluate(history, watch->restart_ms, bound_of, &looking).log_r < limits->threshold ||
+           e_history_evaluate(history, watch->restart_ms, tighter_bound_of, &looking).log_r <
+               limits->threshold;
+}
+
 struct evidence_look evidence_look(const struct evidence *evidence, const struct evidence_limits *limits,
                                    const struct evidence_watch *watch, bool exactly)
 {
-    struct looking looking = {evidence, limits};
-    if (!exactly && e_history_evaluate(evidence->history, watch->restart_ms, bound_of, &looking).log_r <
-                        limits->threshold)
+    if (!exactly && is_far(evidence, limits, watch))
         return (struct evidence_look){.log_r = NAN, .log_e = NAN, .onset_ms = INT64_MIN};
+    struct looking looking = {evidence, limits, NULL};
     struct e_evaluation found = e_history_evaluate(evidence->history, watch->restart_ms, value_of, &looking);
     return (struct evidence_look){found.log_r, found.log_e, found.onset_ms, found.entry};
 }
