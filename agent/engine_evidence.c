@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_past.h"
 #include "detectors/evidence.h"
 #include "detectors/evidence_slots.h"
 #include "detectors/multivariate_family.h"
@@ -13,6 +14,8 @@ enum {
     STATE_TIER = 11,    /* tiers in the store, kept for their own times: what watches are at … */
     FINEST_TIER = 12,   /* … and the panes of the three tiers of the history from here on */
     STATE_FORMAT = 1,
+    MOVING_START = 1,  /* beside the watches: the reference that moves */
+    MOVING_ROWS = 200, /* with less the one before stays */
     WATCHES_MAX = 2,
     SUBJECTS_AT_ONCE = 4,
     SECOND_TIER_DEFAULT = 12, /* finest panes, where the configuration has one tier only … */
@@ -46,6 +49,9 @@ struct evidences {
         struct tally *sum;
     } open[E_TIERS];      /* [0]: the pane that is closing, to be judged */
     struct tally *window; /* scratch, as the coarse layout */
+    struct tally *moving; /* the same: what watch 0 looks at where the model has a past; NULL: none */
+    int64_t epoch_ms;     /* of it; INT64_MIN: there was no past yet */
+    int64_t tried_ms;     /* the last epoch that could have begun */
     bool due, changed;
     uint32_t next_subject;
 };
@@ -69,6 +75,7 @@ static void release(struct evidences *all)
     for (int tier = 0; tier < E_TIERS; tier++)
         tally_free(all->open[tier].sum);
     tally_free(all->window);
+    tally_free(all->moving);
     free(all->subjects);
     free(all);
 }
@@ -113,7 +120,7 @@ static int add_subject(struct evidences *all, const struct subject *like, const 
     for (uint32_t w = 0; w < all->watch_count; w++) {
         struct evidence_settings settings = all->settings;
         settings.tolerance_factor = w ? FIXED_FACTOR : 1;
-        subject->limits[w] = evidence_limits_of(subject->evidence, &settings);
+        subject->limits[w] = evidence_limits_of(subject->evidence, &settings, false);
         subject->watches[w] = evidence_watch_new();
     }
     return 0;
@@ -177,7 +184,7 @@ static int begin_epoch(struct engine *engine, struct version *version)
     uint32_t scores = has_scores(known) ? MULTIVARIATE_SCORES : 0;
     uint32_t count = layout->grid->feature_count + scores;
     all->known = known;
-    all->begin_ms = INT64_MIN;
+    all->begin_ms = all->epoch_ms = all->tried_ms = INT64_MIN;
     all->watch_count = has_past(version) ? 2 : 1;
     all->settings = settings_of(engine, version);
     /* Every version that may come has its part of the budget, whether it has come or not. */
@@ -185,7 +192,8 @@ static int begin_epoch(struct engine *engine, struct version *version)
     all->size.counters = layout->size.counters + scores * MULTIVARIATE_BINS;
     all->subjects = calloc(count + 1u, sizeof(*all->subjects));
     all->window = tally_new(layout->size);
-    bool complete = all->subjects && all->window;
+    all->moving = has_past(version) ? tally_new(layout->size) : NULL;
+    bool complete = all->subjects && all->window && (all->moving || !has_past(version));
     for (int tier = 0; tier < E_TIERS; tier++) {
         all->open[tier] = (struct open_sum){INT64_MIN, tally_new(all->size)};
         complete = complete && all->open[tier].sum;
@@ -291,18 +299,92 @@ static int feed(struct evidences *all, const struct tally *pane, int64_t start_m
     return code;
 }
 
+/* ---- the reference that moves ---- */
+
+static uint64_t rows_of(const struct subject *subject, const struct tally *counts)
+{
+    uint64_t rows = 0;
+    for (uint32_t s = 0; s < subject->slots; s++)
+        rows += counts->counters[subject->at + s];
+    return rows;
+}
+
+/* Features look at it from epoch_ms on. */
+static int move(struct evidences *all)
+{
+    const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < all->subject_count; i++) {
+        struct subject *subject = &all->subjects[i];
+        if (subject->feature == UINT32_MAX || !subject->evidence ||
+            rows_of(subject, all->moving) < MOVING_ROWS)
+            continue; /* too little, now and before */
+        const uint64_t *counts = all->moving->counters + subject->at;
+        struct evidence_bins bins;
+        evidence_bins_of_feature(&layout->grid->features[subject->feature], counts, &bins);
+        code = evidence_move(subject->evidence, &bins, counts, all->epoch_ms);
+        subject->limits[0] = evidence_limits_of(subject->evidence, &all->settings, true);
+    }
+    return code;
+}
+
+static int put_moving(struct engine *engine, const struct series *series)
+{
+    const struct evidences *all = series->version->evidences;
+    strbuf_reset(&engine->scratch);
+    strbuf_add_svarint(&engine->scratch, all->epoch_ms);
+    tally_encode(all->moving, &engine->scratch);
+    return put_blob(engine, series, STATE_TIER, MOVING_START);
+}
+
+/* A rolling reference stands for a pane of the third tier, a seasonal one for one of the second. */
+static int begin_moving(struct engine *engine, const struct series *series, int64_t start_ms)
+{
+    struct evidences *all = series->version->evidences;
+    int tier = series->version->config->past.seasonal_weeks ? 1 : 2;
+    int64_t epoch_ms = bucket(&all->settings, tier, start_ms);
+    if (!all->moving || epoch_ms == all->tried_ms)
+        return 0;
+    all->tried_ms = epoch_ms;
+    all->changed = true;
+    int code = engine_past_sum(engine, series, epoch_ms, all->window);
+    bool enough = false;
+    for (uint32_t i = 0; code == 0 && i < all->subject_count; i++)
+        enough |=
+            all->subjects[i].feature != UINT32_MAX && rows_of(&all->subjects[i], all->window) >= MOVING_ROWS;
+    if (code != 0 || !enough)
+        return code;
+    /* A feature that is starved keeps the counts that it had. */
+    const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
+    for (uint32_t i = 0; i < all->subject_count; i++) {
+        const struct subject *subject = &all->subjects[i];
+        if (subject->feature == UINT32_MAX || rows_of(subject, all->window) < MOVING_ROWS)
+            continue;
+        feature_tally_add(layout, all->moving, all->moving, subject->feature, -1);
+        feature_tally_add(layout, all->window, all->moving, subject->feature, 1);
+    }
+    all->epoch_ms = epoch_ms;
+    code = move(all);
+    return code ? code : put_moving(engine, series);
+}
+
+/* ---- the pane that closes ---- */
+
 static int add_pane(struct engine *engine, const struct series *series, const struct pane_set *set,
                     int64_t start_ms)
 {
     struct evidences *all = series->version->evidences;
     struct open_sum *pane = &all->open[0];
+    int code = begin_moving(engine, series, start_ms);
+    if (code != 0)
+        return code;
     collect(all, set, pane->sum);
     pane->start_ms = start_ms;
     if (all->begin_ms == INT64_MIN) {
         all->begin_ms = start_ms;
         all->changed = true;
     }
-    int code = feed(all, pane->sum, start_ms);
+    code = feed(all, pane->sum, start_ms);
     if (code != 0)
         return code;
     all->open[1].start_ms = bucket(&all->settings, 1, start_ms);
@@ -352,7 +434,8 @@ static void show_window(const struct evidences *all, const struct subject *subje
 }
 
 static struct evidence_effect effect_of(const struct engine *engine, const struct version *version,
-                                        const struct subject *subject, int64_t start_ms, uint64_t *out_n)
+                                        const struct subject *subject, uint32_t w, int64_t start_ms,
+                                        uint64_t *out_n)
 {
     const struct evidences *all = version->evidences;
     const struct reference *reference = all->known->reference;
@@ -369,8 +452,10 @@ static struct evidence_effect effect_of(const struct engine *engine, const struc
     options.n_min = version->config->options.n_min;
     options.without_tables = true;
     show_window(all, subject, slots);
-    drift_report_feature(all->known->grid->layouts[GRID_COARSE], all->window, reference->layout,
-                         reference->features, &options, subject->feature, &row);
+    const struct feature_layout *coarse = all->known->grid->layouts[GRID_COARSE];
+    bool moving = subject->limits[w].moving;
+    drift_report_feature(coarse, all->window, moving ? coarse : reference->layout,
+                         moving ? all->moving : reference->features, &options, subject->feature, &row);
     return evidence_effect_of_row(&row);
 }
 
@@ -385,9 +470,11 @@ static void fill_row(const struct evidences *all, const struct subject *subject,
     const struct evidence_watch *watch = &subject->watches[w];
     const struct evidence_limits *limits = &subject->limits[w];
     int64_t onset_ms = watch->level ? watch->onset_ms : look->onset_ms;
-    *row = (struct report_row){.family = w ? FAMILY_EVIDENCE_FIXED : FAMILY_EVIDENCE,
-                               .subject = subject->feature == UINT32_MAX ? 0 : subject->feature,
-                               .reference_n = (uint64_t)evidence_reference_n(subject->evidence)};
+    *row =
+        (struct report_row){.family = w ? FAMILY_EVIDENCE_FIXED : FAMILY_EVIDENCE,
+                            .subject = subject->feature == UINT32_MAX ? 0 : subject->feature,
+                            .flags = limits->moving ? REPORT_NO_REFERENCE : 0,
+                            .reference_n = (uint64_t)evidence_reference_n(subject->evidence, limits->moving)};
     report_row_undefine(row);
     row->slots[EVIDENCE_STATE] = watch->level;
     row->slots[EVIDENCE_CROSSED] = 0;
@@ -424,14 +511,14 @@ static bool judge(struct engine *engine, const struct version *version, struct s
     struct evidence_effect effect;
     uint64_t n = 0;
     if (crossed) {
-        effect = effect_of(engine, version, subject, look.onset_ms, &n);
+        effect = effect_of(engine, version, subject, w, look.onset_ms, &n);
         evidence_cross(watch, &look, &effect, end_ms);
     } else if (may_clear) {
         int64_t start_ms = evidence_start(&all->settings, watch->entry, end_ms);
-        effect = effect_of(engine, version, subject, start_ms, &n);
+        effect = effect_of(engine, version, subject, w, start_ms, &n);
         cleared = evidence_clear(watch, &effect);
     } else if (hourly && look.onset_ms != INT64_MIN) {
-        effect = effect_of(engine, version, subject, look.onset_ms, &n);
+        effect = effect_of(engine, version, subject, w, look.onset_ms, &n);
     }
     all->changed |= crossed || cleared;
     if (!crossed && !cleared && !hourly)
@@ -476,6 +563,7 @@ static int put_state(struct engine *engine, const struct series *series)
     strbuf_add_varint(&engine->scratch, all->subject_count);
     strbuf_add_varint(&engine->scratch, all->watch_count);
     strbuf_add_svarint(&engine->scratch, all->begin_ms);
+    strbuf_add_svarint(&engine->scratch, all->tried_ms);
     for (uint32_t i = 0; i < all->subject_count; i++)
         for (uint32_t w = 0; w < all->watch_count; w++)
             evidence_watch_encode(&all->subjects[i].watches[w], &engine->scratch);
@@ -510,21 +598,33 @@ static struct series *whole_series(const struct engine *engine, const struct sto
     return ours ? series : NULL;
 }
 
+static int restore_moving(struct evidences *all, struct cursor *in)
+{
+    if (!all || !all->moving)
+        return 0; /* no past is configured any more */
+    all->epoch_ms = cursor_svarint(in);
+    int code = in->failed ? ERR_CORRUPT : tally_decode_add(in->at, (size_t)(in->end - in->at), all->moving);
+    return code ? code : move(all);
+}
+
 static int restore_state(void *context, const struct stored_pane *stored)
 {
     struct engine *engine = context;
     struct series *series = whole_series(engine, stored);
+    struct cursor in = {stored->bytes, (const unsigned char *)stored->bytes + stored->len, false};
     if (!series)
         return 0;
+    if (stored->start_ms == MOVING_START)
+        return restore_moving(series->version->evidences, &in);
     int code = begin_epoch(engine, series->version);
     if (code != 0)
         return code;
     struct evidences *all = series->version->evidences;
-    struct cursor in = {stored->bytes, (const unsigned char *)stored->bytes + stored->len, false};
     if (cursor_varint(&in) != STATE_FORMAT || cursor_varint(&in) != all->subject_count)
         return ERR_CORRUPT;
     uint64_t watches = cursor_varint(&in);
     all->begin_ms = cursor_svarint(&in);
+    all->tried_ms = cursor_svarint(&in);
     if (in.failed || watches == 0 || watches > WATCHES_MAX)
         return ERR_CORRUPT;
     for (uint32_t i = 0; i < all->subject_count; i++)

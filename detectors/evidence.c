@@ -13,11 +13,17 @@ enum {
 };
 #define REFERENCES_MISSED 0.05 /* chance that some reference of a model is not in its ball */
 
-struct evidence {
+/* A reference in its bins. */
+struct base {
     struct evidence_bins bins;
     struct e_reference *reference;
+    double n;
+    int64_t epoch_ms; /* windows that start before do not look at it */
+};
+
+struct evidence {
+    struct base *fixed, *moving; /* moving NULL: none */
     struct e_history *history;
-    double reference_n;
 };
 
 /* ---- bins ---- */
@@ -114,21 +120,41 @@ static void into_bins(const struct evidence_bins *bins, const uint64_t *slots, u
 
 /* ---- life ---- */
 
+static void base_free(struct base *base)
+{
+    if (base)
+        e_reference_free(base->reference);
+    free(base);
+}
+
+static struct base *base_new(const struct evidence_bins *bins, const uint64_t *slots, int64_t epoch_ms)
+{
+    uint64_t counts[GRID_SLOTS_MAX + 1];
+    struct base *base = calloc(1, sizeof *base);
+    if (!base)
+        return NULL;
+    into_bins(bins, slots, counts);
+    base->bins = *bins;
+    base->n = sum_of(counts, bins->bins);
+    base->epoch_ms = epoch_ms;
+    base->reference = e_reference_new(counts, bins->ordered, bins->bins);
+    if (base->reference)
+        return base;
+    base_free(base);
+    return NULL;
+}
+
 struct evidence *evidence_new(const struct evidence_settings *settings, const struct evidence_bins *bins,
                               const uint64_t *reference)
 {
-    uint64_t counts[GRID_SLOTS_MAX + 1];
     struct evidence *evidence = calloc(1, sizeof *evidence);
     if (!evidence)
         return NULL;
     struct e_history_options options = {.origin_ms = settings->origin_ms, .counters = bins->slots};
     memcpy(options.tier_ms, settings->tier_ms, sizeof options.tier_ms);
-    into_bins(bins, reference, counts);
-    evidence->bins = *bins;
-    evidence->reference_n = sum_of(counts, bins->bins);
-    evidence->reference = e_reference_new(counts, bins->ordered, bins->bins);
+    evidence->fixed = base_new(bins, reference, INT64_MIN);
     evidence->history = e_history_new(&options);
-    if (evidence->reference && evidence->history)
+    if (evidence->fixed && evidence->history)
         return evidence;
     evidence_free(evidence);
     return NULL;
@@ -138,33 +164,60 @@ void evidence_free(struct evidence *evidence)
 {
     if (!evidence)
         return;
-    e_reference_free(evidence->reference);
+    base_free(evidence->fixed);
+    base_free(evidence->moving);
     e_history_free(evidence->history);
     free(evidence);
 }
 
-size_t evidence_bytes(const struct evidence *evidence)
+int evidence_move(struct evidence *evidence, const struct evidence_bins *bins, const uint64_t *slots,
+                  int64_t epoch_ms)
 {
-    return sizeof *evidence + e_reference_bytes(evidence->reference) + e_history_bytes(evidence->history);
+    BUG_ON(bins->slots != evidence->fixed->bins.slots);
+    struct base *moving = base_new(bins, slots, epoch_ms);
+    if (!moving)
+        return ERR_NOMEM;
+    base_free(evidence->moving);
+    evidence->moving = moving;
+    return 0;
 }
 
-double evidence_reference_n(const struct evidence *evidence)
+static size_t base_bytes(const struct base *base)
 {
-    return evidence->reference_n;
+    return base ? sizeof *base + e_reference_bytes(base->reference) : 0;
+}
+
+size_t evidence_bytes(const struct evidence *evidence)
+{
+    return sizeof *evidence + base_bytes(evidence->fixed) + base_bytes(evidence->moving) +
+           e_history_bytes(evidence->history);
+}
+
+static const struct base *base_of(const struct evidence *evidence, bool moving)
+{
+    return moving && evidence->moving ? evidence->moving : evidence->fixed;
+}
+
+double evidence_reference_n(const struct evidence *evidence, bool moving)
+{
+    return base_of(evidence, moving)->n;
 }
 
 struct evidence_limits evidence_limits_of(const struct evidence *evidence,
-                                          const struct evidence_settings *settings)
+                                          const struct evidence_settings *settings, bool moving)
 {
     const struct evidence_options *options = settings->options;
+    const struct base *base = base_of(evidence, moving);
     double panes = (double)options->per_ms / (double)settings->tier_ms[0] / options->false_alarms;
-    return (struct evidence_limits){
-        .threshold = e_threshold(panes, settings->series, E_LADDER_SIZE, options->share),
-        .rho = null_radius(evidence->reference_n / options->overdispersion, evidence->bins.bins,
-                           REFERENCES_MISSED / settings->series,
-                           options->tolerance * settings->tolerance_factor),
-        .eta = 1 / options->overdispersion,
-        .run_length = panes * settings->series / options->share};
+    return (struct evidence_limits){.moving = base == evidence->moving,
+                                    .epoch_ms = base->epoch_ms,
+                                    .threshold =
+                                        e_threshold(panes, settings->series, E_LADDER_SIZE, options->share),
+                                    .rho = null_radius(base->n / options->overdispersion, base->bins.bins,
+                                                       REFERENCES_MISSED / settings->series,
+                                                       options->tolerance * settings->tolerance_factor),
+                                    .eta = 1 / options->overdispersion,
+                                    .run_length = panes * settings->series / options->share};
 }
 
 void evidence_reset(struct evidence *evidence)
@@ -185,7 +238,7 @@ void evidence_resume(struct evidence *evidence, int64_t begin_ms)
 /* ---- looking ---- */
 
 struct looking {
-    const struct evidence *evidence;
+    const struct base *base;
     const struct evidence_limits *limits;
     double *bounds; /* by place in the ladder */
 };
@@ -194,9 +247,9 @@ static double bound_of(const uint64_t *slots, uint32_t entry, const void *contex
 {
     const struct looking *looking = context;
     uint64_t counts[GRID_SLOTS_MAX + 1];
-    into_bins(&looking->evidence->bins, slots, counts);
+    into_bins(&looking->base->bins, slots, counts);
     looking->bounds[entry] =
-        e_value_bound(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta);
+        e_value_bound(looking->base->reference, counts, looking->limits->rho, looking->limits->eta);
     return looking->bounds[entry];
 }
 
@@ -205,8 +258,8 @@ static double value_of(const uint64_t *slots, uint32_t entry, const void *contex
     const struct looking *looking = context;
     uint64_t counts[GRID_SLOTS_MAX + 1];
     (void)entry;
-    into_bins(&looking->evidence->bins, slots, counts);
-    return e_value_of(looking->evidence->reference, counts, looking->limits->rho, looking->limits->eta).log_e;
+    into_bins(&looking->base->bins, slots, counts);
+    return e_value_of(looking->base->reference, counts, looking->limits->rho, looking->limits->eta).log_e;
 }
 
 /* Bounds that all together stay a factor e below the threshold will do. */
@@ -218,16 +271,21 @@ static double tighter_bound_of(const uint64_t *slots, uint32_t entry, const void
     return small ? bound : value_of(slots, entry, context);
 }
 
+static int64_t first_start(const struct evidence_limits *limits, const struct evidence_watch *watch)
+{
+    return watch->restart_ms > limits->epoch_ms ? watch->restart_ms : limits->epoch_ms;
+}
+
 /* R is below the threshold for certain. */
 static bool is_far(const struct evidence *evidence, const struct evidence_limits *limits,
                    const struct evidence_watch *watch)
 {
     double bounds[E_LADDER_SIZE];
-    struct looking looking = {evidence, limits, bounds};
+    struct looking looking = {base_of(evidence, limits->moving), limits, bounds};
     const struct e_history *history = evidence->history;
-    return e_history_evaluate(history, watch->restart_ms, bound_of, &looking).log_r < limits->threshold ||
-           e_history_evaluate(history, watch->restart_ms, tighter_bound_of, &looking).log_r <
-               limits->threshold;
+    int64_t first_ms = first_start(limits, watch);
+    return e_history_evaluate(history, first_ms, bound_of, &looking).log_r < limits->threshold ||
+           e_history_evaluate(history, first_ms, tighter_bound_of, &looking).log_r < limits->threshold;
 }
 
 struct evidence_look evidence_look(const struct evidence *evidence, const struct evidence_limits *limits,
@@ -235,8 +293,9 @@ struct evidence_look evidence_look(const struct evidence *evidence, const struct
 {
     if (!exactly && is_far(evidence, limits, watch))
         return (struct evidence_look){.log_r = NAN, .log_e = NAN, .onset_ms = INT64_MIN};
-    struct looking looking = {evidence, limits, NULL};
-    struct e_evaluation found = e_history_evaluate(evidence->history, watch->restart_ms, value_of, &looking);
+    struct looking looking = {base_of(evidence, limits->moving), limits, NULL};
+    struct e_evaluation found =
+        e_history_evaluate(evidence->history, first_start(limits, watch), value_of, &looking);
     return (struct evidence_look){found.log_r, found.log_e, found.onset_ms, found.entry};
 }
 

@@ -65,6 +65,8 @@ bool evidence_watch_decode(struct cursor *in, struct evidence_watch *out);
 
 /* What is fixed of a watch. */
 struct evidence_limits {
+    bool moving;       /* against the reference that moves */
+    int64_t epoch_ms;  /* starts before it do not count; INT64_MIN: all do */
     double threshold;  /* h */
     double rho;        /* radius of the null hypothesis, nats */
     double eta;        /* 1/φ */
@@ -77,9 +79,14 @@ struct evidence *evidence_new(const struct evidence_settings *settings, const st
                               const uint64_t *reference);
 void evidence_free(struct evidence *evidence);
 size_t evidence_bytes(const struct evidence *evidence); /* of memory */
-double evidence_reference_n(const struct evidence *evidence);
+double evidence_reference_n(const struct evidence *evidence, bool moving);
+/* Another reference beside the one it was made with, for windows that start at epoch_ms or later. `slots` are
+ * its counts, some of them not 0. ERR_NOMEM: the one before stays. */
+int evidence_move(struct evidence *evidence, const struct evidence_bins *bins, const uint64_t *slots,
+                  int64_t epoch_ms) MUST_USE;
+/* Against the reference that moves where there is one and `moving` asks for it. */
 struct evidence_limits evidence_limits_of(const struct evidence *evidence,
-                                          const struct evidence_settings *settings);
+                                          const struct evidence_settings *settings, bool moving);
 
 /* A new epoch: windows never cross it. */
 void evidence_reset(struct evidence *evidence);

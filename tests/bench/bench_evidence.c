@@ -44,7 +44,7 @@ static void measure(uint32_t series, uint32_t panes, double n)
         evidence_bins_of_score(reference, BINS, &bins);
         if (!all || !(all[i] = evidence_new(&settings, &bins, reference)))
             bench_fail("no memory");
-        limits = evidence_limits_of(all[i], &settings);
+        limits = evidence_limits_of(all[i], &settings, false);
     }
     uint64_t exact = 0;
     for (uint32_t pane = 0; pane < panes; pane++) {

@@ -343,3 +343,34 @@ def test_degenerate(tmp_path):
     changed = streams.replay(tmp_path, "changed", body(train), [streams.write(tmp_path / "c", panes(20, 50, lambda rng, pane: {"one": 6, "k": "other"}, seed=93))])
     for feature in ("one", "k"):
         assert crossings(changed, feature)
+
+
+# ---- references that move ----
+
+def test_a_rolling_reference_absorbs_slow_drift(tmp_path, gauss):
+    """0.06 sd a day for eleven days: no day differs much from the one before, but the fixed reference is left behind."""
+    events = panes(11 * 288, 20, normals(lambda p: 0.06 * p / 288), seed=101)
+    store = streams.replay(tmp_path, "slow", body(gauss, model=", past: {rolling: 1d}"), [streams.write(tmp_path / "e", events)])
+    assert crossings(store, "x") == []
+    fixed = crossings(store, "x", "evidence_fixed")
+    assert fixed and 4 <= pane_of(fixed[0]) / 288 <= 11
+    later = [row for end, row in rows(store, "x").items() if pane_of(end) > 300]
+    assert len(later) > 200
+    count = driftd.query(store, "SELECT DISTINCT reference_n FROM v1_results WHERE metric = 'evidence_state' AND feature = 'x' AND window_end_s > ?",
+                         streams.START // 1000 + 86400)
+    assert count == [(288 * 20,)]  # the day before, whole
+    step = streams.replay(tmp_path, "step", body(gauss, model=", past: {rolling: 1d}"),
+                          [streams.write(tmp_path / "s", panes(700, 20, normals(lambda p: 0.5 if p >= 600 else 0), seed=102))])
+    found = crossings(step, "x")
+    assert found and 1 <= pane_of(found[0]) - 600 <= 20
+
+
+def test_a_seasonal_reference_knows_the_hour(tmp_path, gauss):
+    """A daily cycle of 0.8 sd: against the same hour of the week before there is no evidence, and a step of 0.8 sd gives some."""
+    cycle = lambda p: 0.8 * math.sin(2 * math.pi * p / 288) + (0.8 if p >= 2300 else 0)
+    store = streams.replay(tmp_path, "season", body(gauss, model=", past: {seasonal_weeks: 1}"),
+                           [streams.write(tmp_path / "e", panes(2330, 20, normals(cycle), seed=111))])
+    found = [pane_of(end) for end in crossings(store, "x")]
+    assert [p for p in found if 2016 + 12 < p <= 2300] == []
+    assert [p for p in found if 2300 < p <= 2312]
+    assert len(crossings(store, "x", "evidence_fixed")) > 10

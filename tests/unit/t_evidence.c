@@ -95,7 +95,7 @@ static struct evidence *made(struct evidence_bins *bins, struct evidence_limits 
     evidence_bins_of_score(reference, SLOTS, bins);
     struct evidence *evidence = evidence_new(&settings, bins, reference);
     assert_non_null(evidence);
-    *limits = evidence_limits_of(evidence, &settings);
+    *limits = evidence_limits_of(evidence, &settings, false);
     return evidence;
 }
 
@@ -113,13 +113,13 @@ static void limits_follow_the_budget(void **state)
     struct evidence_settings wider = settings;
     wider.options = &rough;
     wider.tolerance_factor = 4;
-    assert_near(evidence_limits_of(evidence, &wider).rho, 0.02, 1e-15);
+    assert_near(evidence_limits_of(evidence, &wider, false).rho, 0.02, 1e-15);
     rough.overdispersion = 50;
-    assert_near(evidence_limits_of(evidence, &wider).rho, null_radius(12000 / 50., SLOTS, 0.0005, 0.02),
-                1e-15);
-    assert_near(evidence_limits_of(evidence, &wider).eta, 0.02, 1e-15);
+    assert_near(evidence_limits_of(evidence, &wider, false).rho,
+                null_radius(12000 / 50., SLOTS, 0.0005, 0.02), 1e-15);
+    assert_near(evidence_limits_of(evidence, &wider, false).eta, 0.02, 1e-15);
     assert_true(evidence_bytes(evidence) < 10000 && evidence_bytes(evidence) > 4000);
-    assert_near(evidence_reference_n(evidence), 12000, 0);
+    assert_near(evidence_reference_n(evidence, false), 12000, 0);
     uint64_t none[SLOTS] = {0};
     assert_null(evidence_new(&settings, &bins, none));
     evidence_free(evidence);
