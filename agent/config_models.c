@@ -188,13 +188,12 @@ static const struct config_option budget_options[] = {
      .help = "Drift that is none, in nats from the reference: 0.005 is a shift of the mean of 0.1 standard "
              "deviations."},
     {.key = "overdispersion",
-     .type = &option_number,
+     .type = &option_number_or_none,
      OPTION_AT(struct model_config, evidence.overdispersion),
-     .initial = "1",
      .minimum = 1,
      .maximum = 1000,
-     .help = "How much more counts vary between panes than those of independent events would: daily cycles, "
-             "clustered entities. It is not measured: 1 is for independent events."},
+     .help = "How much more counts vary over time than those of independent events would: daily cycles, "
+             "clustered entities. Measured from the reference's events when absent."},
 };
 static const struct option_table budget_table = {
     TABLE(budget_options, struct model_config),

@@ -26,12 +26,13 @@ enum {
 static const int64_t tier_panes[E_TIERS] = {12, 24, 28}; /* what the ladder looks back on */
 
 struct subject {
-    const char *name;          /* of the grid, or static */
-    uint32_t feature;          /* of the grid; UINT32_MAX: a score of all of them */
-    uint32_t at;               /* first counter */
-    uint32_t slots;            /* counters */
-    struct evidence *evidence; /* NULL: the reference has no value of it */
-    const uint64_t *reference; /* of a score: its counts */
+    const char *name;                    /* of the grid, or static */
+    uint32_t feature;                    /* of the grid; UINT32_MAX: a score of all of them */
+    uint32_t at;                         /* first counter */
+    uint32_t slots;                      /* counters */
+    struct evidence *evidence;           /* NULL: the reference has no value of it */
+    const uint64_t *reference;           /* of a score: its counts */
+    const struct dispersion *dispersion; /* NULL: nothing known */
     struct evidence_limits limits[WATCHES_MAX];
     struct evidence_watch watches[WATCHES_MAX];
 };
@@ -42,7 +43,8 @@ struct evidences {
     struct tally_size size;
     struct subject *subjects;
     uint32_t subject_count, watch_count;
-    int64_t begin_ms; /* start of the first pane; INT64_MIN: none yet */
+    struct dispersion dispersion; /* the largest of all features: the scores' */
+    int64_t begin_ms;             /* start of the first pane; INT64_MIN: none yet */
     /* Panes of the second and third tier that are open: what the finest ones in them hold. */
     struct open_sum {
         int64_t start_ms; /* INT64_MIN: nothing yet */
@@ -120,6 +122,7 @@ static int add_subject(struct evidences *all, const struct subject *like, const 
     for (uint32_t w = 0; w < all->watch_count; w++) {
         struct evidence_settings settings = all->settings;
         settings.tolerance_factor = w ? FIXED_FACTOR : 1;
+        settings.dispersion = subject->dispersion;
         subject->limits[w] = evidence_limits_of(subject->evidence, &settings, false);
         subject->watches[w] = evidence_watch_new();
     }
@@ -139,7 +142,10 @@ static int add_features(struct evidences *all)
         struct subject subject = {.name = feature->name,
                                   .feature = f,
                                   .at = layout->slot_at[f],
-                                  .slots = feature->slot_count[GRID_COARSE]};
+                                  .slots = feature->slot_count[GRID_COARSE],
+                                  .dispersion = reference->dispersion ? &reference->dispersion[f] : NULL};
+        if (subject.dispersion)
+            dispersion_join(&all->dispersion, subject.dispersion);
         evidence_bins_of_feature(feature, counts, &bins);
         code = add_subject(all, &subject, &bins, counts);
     }
@@ -159,7 +165,8 @@ static int add_scores(struct evidences *all, uint32_t at)
                                   .feature = UINT32_MAX,
                                   .at = at + i * MULTIVARIATE_BINS,
                                   .slots = MULTIVARIATE_BINS,
-                                  .reference = slots};
+                                  .reference = slots,
+                                  .dispersion = &all->dispersion};
         evidence_bins_of_score(slots, MULTIVARIATE_BINS, &bins);
         code = add_subject(all, &subject, &bins, slots);
     }
@@ -310,7 +317,7 @@ static uint64_t rows_of(const struct subject *subject, const struct tally *count
 }
 
 /* Features look at it from epoch_ms on. */
-static int move(struct evidences *all)
+static int move(struct evidences *all, bool seasonal)
 {
     const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
     int code = 0;
@@ -323,7 +330,9 @@ static int move(struct evidences *all)
         struct evidence_bins bins;
         evidence_bins_of_feature(&layout->grid->features[subject->feature], counts, &bins);
         code = evidence_move(subject->evidence, &bins, counts, all->epoch_ms);
-        subject->limits[0] = evidence_limits_of(subject->evidence, &all->settings, true);
+        struct evidence_settings settings = all->settings;
+        settings.dispersion = seasonal ? NULL : subject->dispersion; /* cycles are in the season */
+        subject->limits[0] = evidence_limits_of(subject->evidence, &settings, true);
     }
     return code;
 }
@@ -364,7 +373,7 @@ static int begin_moving(struct engine *engine, const struct series *series, int6
         feature_tally_add(layout, all->window, all->moving, subject->feature, 1);
     }
     all->epoch_ms = epoch_ms;
-    code = move(all);
+    code = move(all, series->version->config->past.seasonal_weeks > 0);
     return code ? code : put_moving(engine, series);
 }
 
@@ -485,7 +494,9 @@ static void fill_row(const struct evidences *all, const struct subject *subject,
         row->slots[EVIDENCE_ONSET_S] = (double)onset_ms / 1000;
     row->slots[EVIDENCE_CROSSINGS] = (double)watch->crossings;
     row->slots[EVIDENCE_RUN_LENGTH_S] = limits->run_length * (double)all->settings.tier_ms[0] / 1000;
-    row->slots[EVIDENCE_TOLERANCE] = limits->rho;
+    uint32_t entry = look->onset_ms == INT64_MIN ? 0 : look->entry;
+    row->slots[EVIDENCE_TOLERANCE] = limits->rho[entry];
+    row->slots[EVIDENCE_OVERDISPERSION] = limits->phi[entry];
 }
 
 static void fill_effect(const struct evidence_effect *effect, uint64_t n, struct report_row *row)
@@ -598,13 +609,14 @@ static struct series *whole_series(const struct engine *engine, const struct sto
     return ours ? series : NULL;
 }
 
-static int restore_moving(struct evidences *all, struct cursor *in)
+static int restore_moving(const struct version *version, struct cursor *in)
 {
+    struct evidences *all = version->evidences;
     if (!all || !all->moving)
         return 0; /* no past is configured any more */
     all->epoch_ms = cursor_svarint(in);
     int code = in->failed ? ERR_CORRUPT : tally_decode_add(in->at, (size_t)(in->end - in->at), all->moving);
-    return code ? code : move(all);
+    return code ? code : move(all, version->config->past.seasonal_weeks > 0);
 }
 
 static int restore_state(void *context, const struct stored_pane *stored)
@@ -615,7 +627,7 @@ static int restore_state(void *context, const struct stored_pane *stored)
     if (!series)
         return 0;
     if (stored->start_ms == MOVING_START)
-        return restore_moving(series->version->evidences, &in);
+        return restore_moving(series->version, &in);
     int code = begin_epoch(engine, series->version);
     if (code != 0)
         return code;

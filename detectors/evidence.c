@@ -203,21 +203,36 @@ double evidence_reference_n(const struct evidence *evidence, bool moving)
     return base_of(evidence, moving)->n;
 }
 
+/* METHODS §4.6: a window may be as long as from its start to the end of its last pane. */
+static void set_null(const struct base *base, const struct evidence_settings *settings, uint32_t entry,
+                     struct evidence_limits *limits)
+{
+    const struct evidence_options *options = settings->options;
+    double tolerance = options->tolerance * settings->tolerance_factor;
+    double delta = REFERENCES_MISSED / settings->series, given = options->overdispersion;
+    int64_t length_ms = e_ladder[entry].age * settings->tier_ms[e_ladder[entry].tier];
+    struct dispersion_at phi =
+        isnan(given) ? dispersion_at(settings->dispersion, length_ms) : (struct dispersion_at){given, given};
+    double by_counts = null_radius(base->n / phi.pearson, base->bins.bins, delta, tolerance);
+    double by_scores = null_radius(base->n / phi.all, 2, delta, tolerance);
+    limits->rho[entry] = fmax(by_counts, by_scores);
+    limits->phi[entry] = phi.all;
+}
+
 struct evidence_limits evidence_limits_of(const struct evidence *evidence,
                                           const struct evidence_settings *settings, bool moving)
 {
     const struct evidence_options *options = settings->options;
     const struct base *base = base_of(evidence, moving);
     double panes = (double)options->per_ms / (double)settings->tier_ms[0] / options->false_alarms;
-    return (struct evidence_limits){.moving = base == evidence->moving,
-                                    .epoch_ms = base->epoch_ms,
-                                    .threshold =
-                                        e_threshold(panes, settings->series, E_LADDER_SIZE, options->share),
-                                    .rho = null_radius(base->n / options->overdispersion, base->bins.bins,
-                                                       REFERENCES_MISSED / settings->series,
-                                                       options->tolerance * settings->tolerance_factor),
-                                    .eta = 1 / options->overdispersion,
-                                    .run_length = panes * settings->series / options->share};
+    struct evidence_limits limits = {.moving = base == evidence->moving,
+                                     .epoch_ms = base->epoch_ms,
+                                     .threshold =
+                                         e_threshold(panes, settings->series, E_LADDER_SIZE, options->share),
+                                     .run_length = panes * settings->series / options->share};
+    for (uint32_t entry = 0; entry < E_LADDER_SIZE; entry++)
+        set_null(base, settings, entry, &limits);
+    return limits;
 }
 
 void evidence_reset(struct evidence *evidence)
@@ -248,8 +263,8 @@ static double bound_of(const uint64_t *slots, uint32_t entry, const void *contex
     const struct looking *looking = context;
     uint64_t counts[GRID_SLOTS_MAX + 1];
     into_bins(&looking->base->bins, slots, counts);
-    looking->bounds[entry] =
-        e_value_bound(looking->base->reference, counts, looking->limits->rho, looking->limits->eta);
+    looking->bounds[entry] = e_value_bound(looking->base->reference, counts, looking->limits->rho[entry],
+                                           1 / looking->limits->phi[entry]);
     return looking->bounds[entry];
 }
 
@@ -257,9 +272,10 @@ static double value_of(const uint64_t *slots, uint32_t entry, const void *contex
 {
     const struct looking *looking = context;
     uint64_t counts[GRID_SLOTS_MAX + 1];
-    (void)entry;
     into_bins(&looking->base->bins, slots, counts);
-    return e_value_of(looking->base->reference, counts, looking->limits->rho, looking->limits->eta).log_e;
+    return e_value_of(looking->base->reference, counts, looking->limits->rho[entry],
+                      1 / looking->limits->phi[entry])
+        .log_e;
 }
 
 /* Bounds that all together stay a factor e below the threshold will do. */

@@ -10,17 +10,19 @@
 
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
+#include "detectors/dispersion.h"
 #include "detectors/e_history.h"
 #include "detectors/grid.h"
 #include "detectors/report.h"
 
 /* What a user says of a model (METHODS §4.2–§4.6). */
 struct evidence_options {
-    double false_alarms;   /* of all features of the model together, per … ; 0: no evidence at all */
-    int64_t per_ms;        /* … so much event time */
-    double share;          /* of that budget for these series; (0, 1] */
-    double tolerance;      /* nats: less drift than this is none */
-    double overdispersion; /* φ ≥ 1: how much more panes vary than independent events would */
+    double false_alarms; /* of all features of the model together, per … ; 0: no evidence at all */
+    int64_t per_ms;      /* … so much event time */
+    double share;        /* of that budget for these series; (0, 1] */
+    double tolerance;    /* nats: less drift than this is none */
+    double
+        overdispersion; /* φ ≥ 1: how much more counts vary than independent events would; NaN: as measured */
 };
 
 /* From slots of counts to bins of evidence: 20 in order when the reference has 5,000 values, else 10, and at
@@ -42,6 +44,7 @@ struct evidence_settings {
     const struct evidence_options *options;
     double series;           /* F: how many share the budget at most */
     double tolerance_factor; /* of this watch: 1, or 4 for the fixed reference beside one that moves */
+    const struct dispersion *dispersion; /* measured; NULL: not */
 };
 
 /* What a watch is at, between panes. Stored with every change. */
@@ -65,12 +68,13 @@ bool evidence_watch_decode(struct cursor *in, struct evidence_watch *out);
 
 /* What is fixed of a watch. */
 struct evidence_limits {
-    bool moving;       /* against the reference that moves */
-    int64_t epoch_ms;  /* starts before it do not count; INT64_MIN: all do */
-    double threshold;  /* h */
-    double rho;        /* radius of the null hypothesis, nats */
-    double eta;        /* 1/φ */
-    double run_length; /* panes between two crossings without drift, at least, on average */
+    bool moving;      /* against the reference that moves */
+    int64_t epoch_ms; /* starts before it do not count; INT64_MIN: all do */
+    double threshold; /* h */
+    /* By place in the ladder: */
+    double rho[E_LADDER_SIZE]; /* radius of the null hypothesis, nats */
+    double phi[E_LADDER_SIZE]; /* overdispersion; η is 1/φ */
+    double run_length;         /* panes between two crossings without drift, at least, on average */
 };
 
 struct evidence;

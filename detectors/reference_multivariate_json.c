@@ -89,6 +89,28 @@ void reference_write_multivariate(struct json *json, const struct reference *ref
     }
 }
 
+void reference_write_dispersion(struct json *json, const struct reference *reference)
+{
+    bool any = false;
+    for (uint32_t f = 0; reference->dispersion && f < reference->grid->feature_count; f++)
+        any |= reference->dispersion[f].levels > 0;
+    if (!any)
+        return;
+    json_key(json, "dispersion");
+    json_object_begin(json);
+    for (uint32_t f = 0; f < reference->grid->feature_count; f++) {
+        const struct dispersion *dispersion = &reference->dispersion[f];
+        double pairs[2 * DISPERSION_LEVELS];
+        for (uint32_t level = 0; level < dispersion->levels; level++) {
+            pairs[2 * level] = dispersion->pearson[level];
+            pairs[2 * level + 1] = dispersion->score[level];
+        }
+        if (dispersion->levels)
+            write_numbers(json, reference->grid->features[f].name, pairs, 2 * (size_t)dispersion->levels);
+    }
+    json_object_end(json);
+}
+
 /* ---- reading ---- */
 
 static const cJSON *member_of(const cJSON *object, const char *name)
@@ -264,6 +286,38 @@ int reference_read_embeddings(const cJSON *root, struct reference *reference, co
         int rc = read_mean(item, &embedding->mean, embedding->dimension, &inner);
         if (rc != 0)
             return rc;
+    }
+    return 0;
+}
+
+int reference_read_dispersion(const cJSON *root, struct reference *reference, const char **what)
+{
+    const cJSON *object = member_of(root, "dispersion"), *item;
+    if (!object)
+        return 0;
+    *what = "is not an object of features with pairs of numbers from 1 that never fall";
+    reference->dispersion = calloc(reference->grid->feature_count + 1u, sizeof *reference->dispersion);
+    if (!reference->dispersion)
+        return ERR_NOMEM;
+    if (!cJSON_IsObject(object))
+        return ERR_INVALID;
+    cJSON_ArrayForEach(item, object)
+    {
+        uint32_t f = grid_find(reference->grid, text_of(item->string));
+        int count = cJSON_GetArraySize(item);
+        double pairs[2 * DISPERSION_LEVELS];
+        if (f == UINT32_MAX || count <= 0 || count > 2 * DISPERSION_LEVELS || count % 2 ||
+            !read_numbers(object, item->string, pairs, (size_t)count))
+            return ERR_INVALID;
+        struct dispersion *dispersion = &reference->dispersion[f];
+        for (uint32_t level = 0; level < (uint32_t)count / 2; level++) {
+            dispersion->pearson[level] = pairs[2 * level];
+            dispersion->score[level] = pairs[2 * level + 1];
+            if (!(pairs[2 * level] >= (level ? pairs[2 * level - 2] : 1)) ||
+                !(pairs[2 * level + 1] >= (level ? pairs[2 * level - 1] : 1)))
+                return ERR_INVALID;
+        }
+        dispersion->levels = (uint32_t)count / 2;
     }
     return 0;
 }

@@ -26,8 +26,9 @@ def reference(directory, events, *options):
     return out
 
 
-def body(reference, extra="", model="", time=TIME):
-    return f"{time}{extra}\nlimits: {{versions: 1}}\nmodels: [{{name: m, reference: {{file: \"{reference}\"}}{model}}}]\n"
+def body(reference, extra="", model="", budget="{overdispersion: 1}"):
+    """Events of the tests are independent, and their references short: what those say of overdispersion is a test of its own."""
+    return f"{TIME}{extra}\nlimits: {{versions: 1}}\nmodels: [{{name: m, reference: {{file: \"{reference}\"}}, budget: {budget}{model}}}]\n"
 
 
 def panes(count, per_pane, make, start_ms=streams.START, seed=1):
@@ -245,9 +246,9 @@ def test_the_fixed_reference_has_a_wider_tolerance(tmp_path, gauss):
 
 def test_the_budget(tmp_path, gauss):
     events = streams.write(tmp_path / "e", panes(40, 200, normals(lambda p: 1.0 if p >= 20 else 0), seed=71))
-    off = streams.replay(tmp_path, "off", body(gauss, model=", budget: {false_alarms: 0}"), [events])
+    off = streams.replay(tmp_path, "off", body(gauss, budget="{false_alarms: 0}"), [events])
     assert rows(off, "x") == {}
-    strict = streams.replay(tmp_path, "strict", body(gauss, model=", budget: {false_alarms: 0.1, per: 365d, share: 0.1, tolerance: 0.05, overdispersion: 4}"), [events])
+    strict = streams.replay(tmp_path, "strict", body(gauss, budget="{false_alarms: 0.1, per: 365d, share: 0.1, tolerance: 0.05, overdispersion: 4}"), [events])
     row = next(iter(rows(strict, "x").values()))
     assert row["threshold"] == pytest.approx(math.log(365 * 288 / 0.1 * 2 * 24 / 0.1), rel=1e-12) and row["tolerance"] == pytest.approx(0.05)
 
@@ -263,7 +264,7 @@ def history(tmp_path_factory):
         return {"x": rng.gauss(shift, 1), "a": common, "b": common * (-1 if pane > 1000 else 1) + 0.3 * rng.gauss(0, 1), "k": rng.choice("abc")}
     events = [e for e in panes(1100, 12, make, seed=81) if (e["ts"] - streams.START) // PANE not in range(650, 800)]
     late = "time: {tiers: [5m, 1h, 1d], lateness: 10m, idle_timeout: 2s}\nwindows: [{length: 1h, slide: 1h}]\n"
-    text = (f"{late}limits: {{versions: 1}}\nmodels: [{{name: m, reference: {{capture: {{duration: 1d}}}}, multivariate: all, past: {{rolling: 1d}}}}]\n"
+    text = (f"{late}limits: {{versions: 1}}\nmodels: [{{name: m, reference: {{capture: {{duration: 1d}}}}, multivariate: all, past: {{rolling: 1d}}, budget: {{overdispersion: 1}}}}]\n"
             "rules: [{name: drift, metric: evidence_state, warning: 2}, {name: fixed, metric: evidence_fixed_state, warning: 2}]\n")
     directory = tmp_path_factory.mktemp("history")
     store = streams.replay(directory, "one", text, [streams.write(directory / "e", events)])
@@ -374,3 +375,49 @@ def test_a_seasonal_reference_knows_the_hour(tmp_path, gauss):
     assert [p for p in found if 2016 + 12 < p <= 2300] == []
     assert [p for p in found if 2300 < p <= 2312]
     assert len(crossings(store, "x", "evidence_fixed")) > 10
+
+
+# ---- overdispersion (METHODS §4.6) ----
+
+def noisy(hours=6.0, sd=0.1, cycle=0.3, weekend=0.3, seed=0):
+    """Shifts by pane: a daily cycle, a weekend, and an autocorrelated part."""
+    rng, level, keep, out = random.Random(seed), 0.0, math.exp(-1 / (hours * 12)), {}
+    for pane in range(-3 * 288, 40 * 288):
+        level = keep * level + math.sqrt(1 - keep * keep) * rng.gauss(0, sd)
+        out[pane] = level + cycle * math.sin(2 * math.pi * pane / 288) + (weekend if pane // 288 % 7 in (5, 6) else 0)
+    return lambda pane: out[pane]
+
+
+def test_overdispersion_is_measured(tmp_path):
+    """A day as reference, ten days after it with a cycle, a weekend and autocorrelated panes: alarms every day if that is taken for drift,
+    none as measured; and a shift of 2 sd is still found."""
+    shift = noisy(seed=3)
+    train = reference(tmp_path, panes(288, 35, normals(lambda p: shift(p - 288)), start_ms=streams.START - 288 * PANE, seed=121))
+    events = streams.write(tmp_path / "e", panes(10 * 288, 25, normals(lambda p: shift(p) + (2.0 if p >= 2800 else 0)), seed=122))
+    naive = streams.replay(tmp_path, "naive", body(train), [events])
+    assert len([end for end in crossings(naive, "x") if pane_of(end) < 2800]) > 10
+    measured = streams.replay(tmp_path, "measured", body(train, budget="{}"), [events])
+    found = [pane_of(end) for end in crossings(measured, "x")]
+    assert [p for p in found if p <= 2800] == [] and 1 <= [p for p in found if p > 2800][0] - 2800 <= 40
+    hour = [row for end, row in rows(measured, "x").items()]
+    assert max(row["overdispersion"] for row in hour) > 5
+    assert crossings(measured, "y") == []
+
+
+def test_independent_events_are_not_overdispersed(tmp_path):
+    """phi of the shortest windows is 1 within the noise, also when the reference is a sample of a tenth of the events."""
+    import json
+    train = json.loads(reference(tmp_path, panes(300, 100, normals(), seed=131), "--sample", "3000").read_text())
+    for feature in ("x", "y"):
+        pairs = train["dispersion"][feature]
+        pearson, score = pairs[0::2], pairs[1::2]
+        assert pearson == sorted(pearson) and score == sorted(score) and pearson[0] < 1.5 and score[0] < 2.5
+    clustered = lambda rng, pane: {"x": random.Random(pane).gauss(0, 1) + 0.2 * rng.gauss(0, 1)}
+    train = json.loads(reference(tmp_path, panes(300, 10, clustered, seed=132)).read_text())
+    assert train["dispersion"]["x"][2 * 3] > 3  # eight minutes hold two panes, of which each is nearly one value
+
+
+def test_without_times_nothing_is_measured(tmp_path):
+    import json
+    events = [dict(event, ts=streams.START) for event in panes(20, 50, normals(), seed=141)]
+    assert "dispersion" not in json.loads(reference(tmp_path, events).read_text())

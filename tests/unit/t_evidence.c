@@ -107,17 +107,17 @@ static void limits_follow_the_budget(void **state)
     struct evidence *evidence = made(&bins, &limits);
     assert_near(limits.threshold, log(8640.0 * 100 * 24 / 0.5), 1e-12);
     assert_near(limits.run_length, 8640.0 * 100 / 0.5, 1e-6);
-    assert_near(limits.rho, 0.005, 0);
-    assert_near(limits.eta, 1, 0);
+    assert_near(limits.rho[0], 0.005, 0);
+    assert_near(limits.phi[0], 1, 0);
     struct evidence_options rough = options;
     struct evidence_settings wider = settings;
     wider.options = &rough;
     wider.tolerance_factor = 4;
-    assert_near(evidence_limits_of(evidence, &wider, false).rho, 0.02, 1e-15);
+    assert_near(evidence_limits_of(evidence, &wider, false).rho[0], 0.02, 1e-15);
     rough.overdispersion = 50;
-    assert_near(evidence_limits_of(evidence, &wider, false).rho,
+    assert_near(evidence_limits_of(evidence, &wider, false).rho[0],
                 null_radius(12000 / 50., SLOTS, 0.0005, 0.02), 1e-15);
-    assert_near(evidence_limits_of(evidence, &wider, false).eta, 0.02, 1e-15);
+    assert_near(evidence_limits_of(evidence, &wider, false).phi[0], 50, 1e-15);
     assert_true(evidence_bytes(evidence) < 10000 && evidence_bytes(evidence) > 4000);
     assert_near(evidence_reference_n(evidence, false), 12000, 0);
     uint64_t none[SLOTS] = {0};
