@@ -421,3 +421,26 @@ def test_without_times_nothing_is_measured(tmp_path):
     import json
     events = [dict(event, ts=streams.START) for event in panes(20, 50, normals(), seed=141)]
     assert "dispersion" not in json.loads(reference(tmp_path, events).read_text())
+
+
+def test_seasonal_restarts(tmp_path):
+    """Epochs of a quarter of a day, each against the same one of the week before: killed and begun again, the same bytes."""
+    text = ("time: {tiers: [30m, 6h, 1d], lateness: 10m, idle_timeout: 2s}\nwindows: [{length: 6h, slide: 6h}]\nlimits: {versions: 1}\n"
+            "models: [{name: m, reference: {capture: {duration: 1d}}, past: {seasonal_weeks: 2}}]\n"
+            "rules: [{name: drift, metric: evidence_state, warning: 2}]\n")
+    rng = random.Random(151)
+    events = [streams.prediction(streams.START + i * 90_000, i, {"x": rng.gauss(math.sin(i / 960 * 2 * math.pi) + (1 if i > 14_700 else 0), 1)})
+              for i in range(15_400)]
+    file = streams.write(tmp_path / "e", events)
+    whole = streams.replay(tmp_path, "whole", text, [file])
+    last = [end for end in crossings(whole, "x") if end > streams.START // 1000 + 10 * 86400]
+    assert last and all(end * 1000 > streams.START + 14_700 * 90_000 for end in last)
+    store = tmp_path / "killed.db"
+    config = streams.config(tmp_path / "killed.yaml", store, text, commit="100ms", merge="10ms")
+    for i in range(12):
+        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.03, 0.2))
+            if process.process.poll() is None:
+                process.kill()
+    driftd.run("replay", "-q", "-c", config, file)
+    assert driftd.difference(driftd.canonical(whole), driftd.canonical(store)) == ""
