@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/base/hash.h"
+#include "collectors/decode_track.h"
 
 enum {
     SHAPES_MAX = 1024,
@@ -52,9 +53,8 @@ static struct shape *shape_new(struct scanner *scanner, uint32_t node)
     return shape;
 }
 
-struct scanner *scanner_new(const struct decoder *decoder)
+struct scanner *scanner_new(struct decoder *decoder)
 {
-    (void)decoder;
     struct scanner *scanner = calloc(1, sizeof(*scanner));
     if (!scanner)
         return NULL;
@@ -69,7 +69,8 @@ struct scanner *scanner_new(const struct decoder *decoder)
     scanner->arena = arena_new(16384, SCANNER_BYTES_MAX);
     scanner->nothing = scanner->arena ? key_new(scanner) : NULL;
     scanner->root = scanner->nothing ? shape_new(scanner, 0) : NULL;
-    if (!scanner->root) {
+    scanner->tracks = scanner->root ? tracks_new(decoder) : NULL;
+    if (!scanner->tracks) {
         scanner_free(scanner);
         return NULL;
     }
@@ -85,6 +86,7 @@ void scanner_free(struct scanner *scanner)
         free(shape->table);
         free(shape);
     }
+    tracks_free(scanner->tracks);
     arena_free(scanner->arena);
     free(scanner);
 }

@@ -65,6 +65,7 @@ struct scanner {
     struct shape_key *nothing; /* a key that no bytes match: the guess when there is none */
     struct value nowhere;      /* where values go that nobody asks for */
     uint32_t shape_count, plain_key_count;
+    struct tracks *tracks;
     uint64_t serial;          /* of objects */
     uint64_t seed, seed_high; /* of the hash: not known to those who write events */
 };

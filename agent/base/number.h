@@ -59,12 +59,20 @@ static inline __m128i number_load16(const char *at)
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
+/* What moves digits to the smallest signed bytes, and the first byte above them. Constants in the open are
+ * made anew for each number. */
+extern const _Alignas(16) signed char number_digit_shift[16], number_digit_limit[16];
+
+static inline __m128i number_constant(const void *at)
+{
+    return _mm_load_si128(at);
+}
+
 /* A bit for each of 16 bytes that is a digit. */
 static inline unsigned number_digit_bits(const char *at)
 {
-    /* Shifted so that the digits are the smallest signed bytes. */
-    __m128i shifted = _mm_add_epi8(number_load16(at), _mm_set1_epi8(0x80 - '0'));
-    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(_mm_set1_epi8(-128 + 10), shifted));
+    __m128i shifted = _mm_add_epi8(number_load16(at), number_constant(number_digit_shift));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(number_constant(number_digit_limit), shifted));
 }
 
 /* Eight times 10 · 256 + 1: in the open, compilers take four instructions to multiply with it. */
