@@ -16,7 +16,7 @@ enum {
     TABLE_SPARSENESS = 8, /* places for each key: every collision is a mispredicted branch */
 };
 
-/* A key that is not guessed: its first byte is in no JSON text. */
+/* A key that is not guessed: its first byte is in no JSON text, and no payload is as long as its spelling. */
 static struct shape_key *key_new(struct scanner *scanner)
 {
     struct shape_key *key = arena_zalloc(scanner->arena, sizeof(*key));
@@ -24,7 +24,7 @@ static struct shape_key *key_new(struct scanner *scanner)
         return NULL;
     key->raw[0] = 0xff;
     key->raw_free = UINT32_MAX - 1;
-    key->raw_len = 1;
+    key->raw_len = UINT32_MAX;
     memset(key->short_name, 0xff, sizeof(key->short_name));
     key->next = scanner->nothing ? scanner->nothing : key;
     key->target = &scanner->nowhere;

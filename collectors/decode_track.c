@@ -13,15 +13,16 @@
 
 enum {
     LITERAL_BYTES = 32,
-    SIBLINGS_MAX = 8, /* literals that may follow the same values: kinds, models, versions of one stream */
+    NOWHERE = 0xff,    /* a byte that no JSON text has */
+    SIBLINGS_MAX = 64, /* literals that may follow the same values: kinds, models, versions of one stream */
     TRACKS_BYTES_MAX = 4 << 20,
     PLACES_MAX = 4096, /* values of one event */
 
-    /* Leaving a track costs what was read of the event; it pays when two events in three stay on one. */
+    /* Leaving a track costs what was read of the event; it pays when six events in seven stay on one. */
     TRIAL_EVENTS = 64,
-    TRIAL_HITS_MIN = 42,
-    PAUSE_EVENTS = 1024,
-    LESSONS_FIRST = 16, /* an event learned takes one, TRIAL_EVENTS with hits enough earn one, pauses too */
+    TRIAL_HITS_MIN = 54,
+    PAUSE_EVENTS = 2048,
+    LESSONS_FIRST = 64, /* an event learned takes one, TRIAL_EVENTS with hits enough earn one, pauses too */
 };
 
 /* A literal and the value behind it. Following a track touches the first cache line only. */
@@ -71,9 +72,12 @@ struct tracks {
     const struct track *owner; /* the one that filled the decoder's places last, NULL: someone else did */
     const struct track *(*walk)(struct scan *scan, const char *at, const struct track_step *step);
     struct track_step nothing; /* a literal that is nowhere: ends the walk */
-    uint32_t tried, hits;      /* of this trial */
-    uint32_t pause;            /* so many further events are not tried */
-    uint32_t lessons;          /* may be learned */
+    struct value nowhere;
+    uint32_t tried, hits; /* of this trial */
+    uint32_t pause;       /* so many further events are not tried */
+    uint32_t lessons;     /* may be learned */
+    bool crowded;         /* there was no room for a literal beside others */
+    uint64_t followed;    /* before this trial */
 };
 
 /* ---- following ---- */
@@ -131,9 +135,14 @@ HOT_INLINE const char *follow_value(struct scan *scan, const struct track_step *
 static NO_INLINE const struct track_step *find_sibling(const struct scan *scan, const struct track_step *step,
                                                        const char *at)
 {
-    for (; step; step = step->sibling)
-        if (scan->end - at >= (int64_t)step->len && memcmp(at, step->text, step->len) == 0)
+    for (; step; step = step->sibling) {
+        if (LIKELY(step->literal[0] != NOWHERE)) {
+            if (literal_is_at(step, at))
+                break;
+        } else if (scan->end - at >= (int64_t)step->len && memcmp(at, step->text, step->len) == 0) {
             break;
+        }
+    }
     return step;
 }
 
@@ -146,9 +155,9 @@ HOT_INLINE const struct track *walk(struct scan *scan, const char *at, const str
             if (!step || step->track)
                 return step && at + step->len == scan->end ? step->track : NULL;
         }
-        at += step->len;
-        if (UNLIKELY(at >= scan->end))
+        if (UNLIKELY(scan->end - at <= (ptrdiff_t)step->len))
             return NULL;
+        at += step->len;
         at = follow_value(scan, step, at);
         if (UNLIKELY(!at))
             return NULL;
@@ -197,7 +206,13 @@ static void end_trial(struct tracks *tracks)
     if (tracks->hits < TRIAL_HITS_MIN)
         tracks->pause = PAUSE_EVENTS;
     tracks->lessons += tracks->lessons < LESSONS_FIRST;
+    tracks->followed += tracks->hits;
     tracks->tried = tracks->hits = 0;
+}
+
+uint64_t tracks_followed(const struct tracks *tracks)
+{
+    return tracks->followed + tracks->hits;
 }
 
 bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at)
@@ -234,16 +249,22 @@ struct lesson {
     const char *from;              /* where the literal begins that is being read */
     struct track_step **followers; /* the list that it is or will be in */
     struct track track;
+    /* the track's, as many as it counts */
     struct track_name names[PLACES_MAX];
     struct track_copy copies[PLACES_MAX];
 };
 
 static const char *learn_object(struct lesson *lesson, const char *at, struct shape *shape, uint32_t depth);
 
-/* A literal that is nowhere. */
-static void make_nothing(struct track_step *step)
+/* A literal that is nowhere: no JSON text has the byte, no payload the length; and nothing follows. */
+static void make_nothing(struct tracks *tracks, struct track_step *step)
 {
-    *step = (struct track_step){.literal = {0xff}, .free = UINT32_MAX - 1, .len = 1, .text = "\xff"};
+    *step = (struct track_step){.literal = {NOWHERE},
+                                .free = UINT32_MAX - 1,
+                                .len = UINT32_MAX,
+                                .text = "",
+                                .target = &tracks->nowhere,
+                                .next = &tracks->nothing};
 }
 
 static struct track_step *new_step(struct tracks *tracks, struct text literal, bool last)
@@ -253,10 +274,9 @@ static struct track_step *new_step(struct tracks *tracks, struct text literal, b
     if (!memory || !text)
         return NULL;
     struct track_step *step = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
-    make_nothing(step);
+    make_nothing(tracks, step);
     step->text = text;
     step->len = literal.len;
-    step->next = &tracks->nothing;
     if (literal.len <= LITERAL_BYTES && !last) {
         memcpy(step->literal, text, literal.len);
         step->free = literal.len == LITERAL_BYTES ? 0 : UINT32_MAX << literal.len;
@@ -274,9 +294,8 @@ static struct track_step *take_step(struct lesson *lesson, const char *end, bool
     for (; *place && *place != nothing; place = &(*place)->sibling, siblings++)
         if (text_equal((struct text){(*place)->text, (*place)->len}, literal) && !(*place)->track == !last)
             return *place;
-    if (siblings >= SIBLINGS_MAX)
-        return NULL;
-    struct track_step *step = new_step(tracks, literal, last);
+    tracks->crowded |= siblings >= SIBLINGS_MAX;
+    struct track_step *step = siblings < SIBLINGS_MAX ? new_step(tracks, literal, last) : NULL;
     if (step)
         *place = step;
     return step;
@@ -344,9 +363,9 @@ static const char *learn_value(struct lesson *lesson, const char *at, struct sha
         return learn_compound(lesson, at, key, depth);
     if ((key->flags & KEY_PLACE) || (*at == '[' && scan_has_item_places(scan, key)))
         return NULL;
-    struct track_step *step = take_step(lesson, at, false);
     struct value *target = take_target(lesson, key);
-    if (!step || !target)
+    struct track_step *step = target ? take_step(lesson, at, false) : NULL;
+    if (!step)
         return NULL;
     step->target = target;
     step->depth = depth + 1;
@@ -411,6 +430,7 @@ static void forget(struct tracks *tracks)
     arena_reset(tracks->arena);
     tracks->first = &tracks->nothing;
     tracks->owner = NULL;
+    tracks->crowded = false;
 }
 
 /* Half an event that could not be learned to its end stays: a literal that nothing follows. */
@@ -432,12 +452,14 @@ void tracks_learn(struct tracks *tracks, struct scan *scan, const char *at)
     if (tracks->pause > 0 || tracks->lessons == 0)
         return;
     tracks->lessons--;
-    if (arena_bytes(tracks->arena) > TRACKS_BYTES_MAX / 2)
+    if (tracks->crowded || arena_bytes(tracks->arena) > TRACKS_BYTES_MAX / 2)
         forget(tracks);
     struct lesson *lesson = malloc(sizeof(*lesson));
     bool *fills = arena_zalloc(tracks->arena, tracks->decoder->mapping->slot_count + 1);
     if (lesson && fills) {
-        *lesson = (struct lesson){.tracks = tracks, .scan = scan, .track = {.fills = fills}};
+        lesson->tracks = tracks;
+        lesson->scan = scan;
+        lesson->track = (struct track){.fills = fills};
         learn(lesson, at);
     }
     free(lesson);
@@ -451,7 +473,7 @@ struct tracks *tracks_new(struct decoder *decoder)
     memset(tracks, 0, sizeof(*tracks));
     tracks->decoder = decoder;
     tracks->lessons = LESSONS_FIRST;
-    make_nothing(&tracks->nothing);
+    make_nothing(tracks, &tracks->nothing);
     tracks->first = &tracks->nothing;
     tracks->arena = arena_new(16384, TRACKS_BYTES_MAX);
     if (!tracks->arena) {
@@ -464,6 +486,16 @@ struct tracks *tracks_new(struct decoder *decoder)
         tracks->walk = walk_avx2;
 #endif
     return tracks;
+}
+
+size_t tracks_bytes(const struct tracks *tracks)
+{
+    return arena_bytes(tracks->arena);
+}
+
+void tracks_be_portable(struct tracks *tracks)
+{
+    tracks->walk = walk_portable;
 }
 
 void tracks_free(struct tracks *tracks)

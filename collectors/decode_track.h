@@ -1,10 +1,10 @@
 #ifndef DRIFTD_COLLECTORS_DECODE_TRACK_H
 #define DRIFTD_COLLECTORS_DECODE_TRACK_H
 /*
- * Whole events learned by heart. Producers write the same keys in the same order and spelling, so that all bytes
- * of an event but its values are known beforehand: a track is that sequence of literals, through all objects,
- * with the place of each value between them. Following one needs no look-up of keys, no check for duplicates
- * and no bookkeeping of groups: what they would find was found when the track was learned.
+ * Whole events learned by heart. Producers write the same keys in the same order and spelling, so that all
+ * bytes of an event but its values are known beforehand: a track is that sequence of literals, through all
+ * objects, with the place of each value between them. Following one needs no look-up of keys, no check for
+ * duplicates and no bookkeeping of groups: what they would find was found when the track was learned.
  *
  *   {"type":"prediction","model":"m1","features":{"age":31,"plan":"a"}}
  *   └──┬───┘            └───┬───┘    └────────┬────────┘  └──┬───┘   └┬┘
@@ -29,5 +29,11 @@ bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at);
 void tracks_learn(struct tracks *tracks, struct scan *scan, const char *at);
 /* Others have changed what is captured. */
 void tracks_disown(struct tracks *tracks);
+/* Events that were followed to their end, ever. */
+uint64_t tracks_followed(const struct tracks *tracks);
+/* What has been learned takes. */
+size_t tracks_bytes(const struct tracks *tracks);
+/* For tests: without what only some processors have. */
+void tracks_be_portable(struct tracks *tracks);
 
 #endif
