@@ -57,9 +57,8 @@ HOT_INLINE unsigned string_stops(__m128i bytes)
 {
     /* The quote moved next to the control characters; as signed bytes, those from 0x80 on are below too. */
     __m128i moved = _mm_xor_si128(bytes, _mm_set1_epi8('"' ^ ' '));
-    __m128i above = _mm_cmpgt_epi8(moved, _mm_set1_epi8(' '));
-    __m128i plain = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), above);
-    return (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
+    __m128i below = _mm_cmpgt_epi8(_mm_set1_epi8(' ' + 1), moved);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), below));
 }
 #endif
 
