@@ -6,6 +6,7 @@
 #include "agent/base/text.h"
 #include "agent/base/timestamp.h"
 #include "agent/config_internal.h"
+#include "detectors/cardinality.h"
 #include "detectors/kpi.h"
 #include "detectors/report.h"
 
@@ -241,6 +242,22 @@ static void check_kpis(struct config_reader *reader, const struct model_config *
     }
 }
 
+static void check_cardinality(struct config_reader *reader, const struct model_config *model,
+                              struct yaml_node *node)
+{
+    struct yaml_node *names = yaml_get(node, "cardinality");
+    const char *const *features = model->options.cardinality;
+    for (uint32_t i = 0; features && features[i]; i++) {
+        if (i == CARDINALITY_FEATURES_MAX)
+            option_error(reader, yaml_item(names, i), "`cardinality` lists more than %d features",
+                         CARDINALITY_FEATURES_MAX);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(features[i], features[k]) == 0)
+                option_error(reader, yaml_item(names, i), "the feature `%.100s` is listed twice",
+                             features[i]);
+    }
+}
+
 static void check_models(struct config_reader *reader, const struct config *config, struct yaml_node *root)
 {
     for (uint32_t i = 0; i < config->model_count; i++) {
@@ -257,6 +274,7 @@ static void check_models(struct config_reader *reader, const struct config *conf
         check_versions(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_types(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_kpis(reader, model, yaml_item(yaml_get(root, "models"), i));
+        check_cardinality(reader, model, yaml_item(yaml_get(root, "models"), i));
         config_check_past(reader, config, model, yaml_item(yaml_get(root, "models"), i));
         config_check_detectors(reader, model, yaml_item(yaml_get(root, "models"), i));
     }

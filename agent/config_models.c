@@ -296,6 +296,11 @@ static const struct config_option model_options[] = {
      .type = &option_strings,
      OPTION_AT(struct model_config, options.embeddings),
      .help = "Array-valued features to follow when `multivariate` is on; all, up to 16, when absent."},
+    {.key = "cardinality",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.cardinality),
+     .help = "Features whose different values are counted, at most 16; none when absent. A reference from a "
+             "file must have been built with --cardinality."},
     {.key = "past",
      .type = &option_section,
      .table = &config_past_table,

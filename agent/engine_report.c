@@ -7,6 +7,7 @@
 #include "agent/engine_internal.h"
 #include "agent/engine_past.h"
 #include "agent/base/json.h"
+#include "detectors/cardinality.h"
 #include "detectors/duplicates.h"
 #include "detectors/throughput.h"
 #include "detectors/quality_report.h"
@@ -354,6 +355,21 @@ static int report_volume(struct engine *engine, const struct series *series,
     return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }
 
+static int report_cardinality(struct engine *engine, const struct series *series,
+                              const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                              uint32_t revision)
+{
+    const struct known_reference *known = series->version->reference;
+    const struct model_options *options = &series->version->config->options;
+    if (!set->distinct || !options->cardinality)
+        return 0;
+    struct report_row rows[CARDINALITY_FEATURES_MAX];
+    struct text names[CARDINALITY_FEATURES_MAX];
+    uint32_t count = cardinality_report(set->distinct, known ? known->reference->distinct : NULL,
+                                        options->cardinality, options->n_min, rows, names);
+    return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
+}
+
 int engine_report(struct engine *engine, struct series *series, uint32_t window, const struct pane_set *set,
                   int64_t end_ms, uint32_t revision)
 {
@@ -369,6 +385,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
         code = report_family(engine, series, config, set, family, end_ms, revision);
     if (code == 0)
         code = report_volume(engine, series, config, set, end_ms, revision);
+    if (code == 0)
+        code = report_cardinality(engine, series, config, set, end_ms, revision);
     return code;
 }
 

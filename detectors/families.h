@@ -44,6 +44,8 @@ struct model_options {
     enum multivariate_mode multivariate; /* features together, and embeddings: which events are counted */
     char **multivariate_features;        /* globs; NULL: the first 64 of the grid that are no embeddings */
     char **embeddings;                   /* names; NULL: every array-valued feature of the reference */
+    const char *const
+        *cardinality; /* features whose different values are counted (cardinality.h); NULL: none */
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */

@@ -30,6 +30,9 @@ static const struct metric_methods methods[] = {
     {"prediction_rate_delta", "Newcombe; two-proportion z"},
     {"prediction_rate", "Wilson"},
     {"duplicate_rate", "Wilson"},
+    {"distinct_values", "bottom-k, normal"},
+    {"distinct_share", "bottom-k, normal"},
+    {"distinct_*", "rarefaction, log ratio"},
     /* with labels */
     {"f1", "delta"},
     {"mcc", "delta"},

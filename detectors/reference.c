@@ -74,6 +74,7 @@ void reference_free(struct reference *reference)
     labelled_free(reference->labelled);
     multivariate_free(reference->multivariate);
     embeddings_free(reference->embeddings);
+    distinct_sketch_free(reference->distinct);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -666,6 +667,8 @@ static int build_reference(struct study *study, struct reference **out, struct e
         rc = reference_build_multivariate(reference, study->sample, options);
     if (rc == 0 && wants_multivariate(options))
         rc = reference_build_embeddings(reference, study->sample, options);
+    if (rc == 0)
+        rc = reference_count_values(reference, study->sample, options);
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)

@@ -9,6 +9,7 @@
 #include "agent/base/err.h"
 #include "agent/base/strbuf.h"
 #include "collectors/event.h"
+#include "detectors/distinct_sketch.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
 #include "detectors/labelled.h"
@@ -41,6 +42,7 @@ struct reference {
     struct labelled *labelled;         /* owned; NULL: it has no labels */
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
+    struct distinct_sketch *distinct;  /* distinct_sketch.h; owned; NULL: not wanted */
 };
 
 void reference_free(struct reference *reference);
@@ -67,6 +69,8 @@ struct reference_options {
     const char *const *exclude;          /* globs of features to leave out */
     const struct model_options *options; /* NULL: defaults */
     bool multivariate;                   /* also when the options say off */
+    const char *const
+        *cardinality; /* features whose different values are counted; NULL: those of the options */
 };
 
 /* What `options` points to must outlive the builder. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "detectors/attribution_slots.h"
+#include "detectors/cardinality.h"
 #include "detectors/duplicates.h"
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
@@ -53,6 +54,7 @@ static_assert((int)PARITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short f
 static_assert((int)FACET_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for facets");
 static_assert((int)MULTICLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for several classes");
 static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for a class");
+static_assert((int)CARDINALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for cardinality");
 static_assert((int)DUPLICATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for duplicates");
 static_assert((int)LABEL_DRIFT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the drift of labels");
 static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
@@ -138,6 +140,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/past.def"
 #include "detectors/metrics/label_drift.def"
 #include "detectors/metrics/duplicates.def"
+#include "detectors/metrics/cardinality.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -189,6 +192,7 @@ const char *family_monitor(enum family family)
         [FAMILY_RANKING] = "performance",
         [FAMILY_LABEL_DRIFT] = "label_drift",
         [FAMILY_DUPLICATES] = "quality",
+        [FAMILY_CARDINALITY] = "quality",
     };
     return names[family];
 }

@@ -46,6 +46,7 @@ enum family {
     FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
     FAMILY_LABEL_DRIFT, /* of labels, and of what a score means, against the labelled reference */
     FAMILY_DUPLICATES,  /* "@events": how many came again */
+    FAMILY_CARDINALITY, /* of a feature: how many different values it has */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
