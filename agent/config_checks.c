@@ -247,15 +247,10 @@ static void check_cardinality(struct config_reader *reader, const struct model_c
 {
     struct yaml_node *names = yaml_get(node, "cardinality");
     const char *const *features = model->options.cardinality;
-    for (uint32_t i = 0; features && features[i]; i++) {
+    for (uint32_t i = 0; features && features[i]; i++)
         if (i == CARDINALITY_FEATURES_MAX)
             option_error(reader, yaml_item(names, i), "`cardinality` lists more than %d features",
                          CARDINALITY_FEATURES_MAX);
-        for (uint32_t k = 0; k < i; k++)
-            if (strcmp(features[i], features[k]) == 0)
-                option_error(reader, yaml_item(names, i), "the feature `%.100s` is listed twice",
-                             features[i]);
-    }
 }
 
 static void check_models(struct config_reader *reader, const struct config *config, struct yaml_node *root)

@@ -301,6 +301,11 @@ static const struct config_option model_options[] = {
      OPTION_AT(struct model_config, options.cardinality),
      .help = "Features whose different values are counted, at most 16; none when absent. A reference from a "
              "file must have been built with --cardinality."},
+    {.key = "record_lag",
+     .type = &option_bool,
+     OPTION_AT(struct model_config, options.record_lag),
+     .initial = "false",
+     .help = "How long after their time events were in Kafka, by the records' timestamps; files have none."},
     {.key = "past",
      .type = &option_section,
      .table = &config_past_table,

@@ -117,8 +117,10 @@ static int count_values(struct counting *counting, struct delta_cell *cell, cons
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
                                        const struct counted_event *counted)
 {
-    struct count_input input = {
-        .event = counted->event, .options = &state->config->options, .tools = &counting->tools};
+    struct count_input input = {.event = counted->event,
+                                .options = &state->config->options,
+                                .tools = &counting->tools,
+                                .record_ms = counted->record_ms};
     if (counted->binned) {
         input.reference = state->profile->reference;
         input.row = counting->row;

@@ -80,6 +80,7 @@ static const struct metric_methods methods[] = {
     {"versions_accuracy_delta", "Newcombe; two-proportion z"},
     {"versions_only_second_right", "McNemar"},
     {"*_delta", "Newcombe; two-proportion z"},
+    {"lag_p*", "order statistics of the sketch"},
     {"latency_p99*", "order statistics of the sketch"},
     {"cause_part", "two-sample chi-square, Benjamini-Hochberg"},
     {"mmd2", "Satterthwaite chi-square"},

@@ -47,6 +47,7 @@ enum family {
     FAMILY_LABEL_DRIFT, /* of labels, and of what a score means, against the labelled reference */
     FAMILY_DUPLICATES,  /* "@events": how many came again */
     FAMILY_CARDINALITY, /* of a feature: how many different values it has */
+    FAMILY_LAG,         /* "@lag_ms": how long after their time events were in the log */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

@@ -243,7 +243,7 @@ def test_a_reference_without_it_and_a_capture(tmp_path, training, events):
 
 @pytest.mark.parametrize("options, message", [
     ("cardinality: [" + ", ".join(f"f{i}" for i in range(17)) + "]", "more than 16"),
-    ("cardinality: [a, b, a]", "listed twice"),
+    ("cardinality: [a, b, a]", "is twice in"),
 ])
 def test_bounds_are_said(tmp_path, options, message):
     path = streams.config(tmp_path / "c.yaml", tmp_path / "c.db", f"models: [{{name: m, {options}}}]\n")

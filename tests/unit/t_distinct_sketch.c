@@ -107,8 +107,9 @@ static void test_order_and_grouping(void **state)
         encode(parts[i], &bytes);
         assert_int_equal(distinct_sketch_decode_merge(bytes.bytes, bytes.len, read), 0);
         strbuf_release(&bytes);
-        distinct_sketch_free(parts[i]);
     }
+    for (uint32_t i = 0; i < PARTS; i++)
+        distinct_sketch_free(parts[i]);
     assert_same(whole, backwards);
     assert_same(whole, merged);
     assert_same(whole, read);
