@@ -7,12 +7,18 @@
 #include "agent/base/err.h"
 #include "agent/base/hash.h"
 
-enum { PAIRS_MIN = 2000, PAIRS_MAX = 10000, ADDITIONS = 1 << 29 };
+enum {
+    PAIRS_MIN = 2000,
+    PAIRS_MAX = 10000,
+    ADDITIONS = 1 << 29,
+    DRAW_ADDITIONS = 32 /* what a draw costs */
+};
 static const uint32_t sizes[CENTROID_BLOCKS] = {32, 128, 512};
 
 struct drawing {
     const double *units;
-    double *until; /* sums of weights: until[i] of the rows 0 … i */
+    double *until;   /* sums of weights: until[i] of the rows 0 … i */
+    uint32_t *guide; /* the first row that a share of i/n of all weights can mean */
     size_t n;
     uint32_t d;
     uint64_t state;
@@ -21,16 +27,25 @@ struct drawing {
 static const double *draw(struct drawing *drawing)
 {
     drawing->state += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
-    double at = (double)(hash_mix(drawing->state) >> 11) * 0x1p-53 * drawing->until[drawing->n - 1];
-    size_t low = 0, high = drawing->n - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (drawing->until[middle] > at)
-            high = middle;
-        else
-            low = middle + 1;
+    double share = (double)(hash_mix(drawing->state) >> 11) * 0x1p-53;
+    double at = share * drawing->until[drawing->n - 1];
+    size_t row = drawing->guide[(size_t)(share * (double)drawing->n)];
+    while (row + 1 < drawing->n && drawing->until[row] <= at) /* once or twice */
+        row++;
+    return drawing->units + row * drawing->d;
+}
+
+static void prepare(struct drawing *drawing, const double *weight)
+{
+    double total = 0;
+    for (size_t i = 0; i < drawing->n; i++)
+        drawing->until[i] = total += weight[i];
+    for (size_t i = 0, row = 0; i < drawing->n; i++) {
+        double from = (double)i / (double)drawing->n * total * (1 - 0x1p-50); /* rather one too early */
+        while (row + 1 < drawing->n && drawing->until[row] <= from)
+            row++;
+        drawing->guide[i] = (uint32_t)row;
     }
-    return drawing->units + low * drawing->d;
 }
 
 static void add_rows(struct drawing *drawing, double *sum, uint32_t count)
@@ -72,7 +87,7 @@ static double quantile(double *values, uint32_t count)
 
 static uint32_t pairs_of(uint32_t size, uint32_t d)
 {
-    return (uint32_t)ADDITIONS / (2 * size * d);
+    return (uint32_t)ADDITIONS / (2 * size * (d + DRAW_ADDITIONS));
 }
 
 /* A block of the next size is the one before and more: each pair gives a distance of every size. */
@@ -104,15 +119,18 @@ int centroid_null_build(struct centroid_null *null, const double *units, const d
     memcpy(null->rows, sizes, null->count * sizeof(sizes[0]));
     uint32_t pairs = pairs_of(sizes[null->count - 1], d);
     pairs = pairs > PAIRS_MAX ? PAIRS_MAX : pairs;
-    struct drawing drawing = {
-        .units = units, .until = malloc(n * sizeof(double)), .n = n, .d = d, .state = seed};
+    struct drawing drawing = {.units = units,
+                              .until = malloc(n * sizeof(double)),
+                              .guide = malloc(n * sizeof(uint32_t)),
+                              .n = n,
+                              .d = d,
+                              .state = seed};
     double *sums = malloc(2 * (size_t)d * sizeof(*sums));
     double *distances = malloc(2 * (size_t)CENTROID_BLOCKS * pairs * sizeof(*distances));
-    int rc = drawing.until && sums && distances ? 0 : ERR_NOMEM;
+    int rc = drawing.until && drawing.guide && sums && distances ? 0 : ERR_NOMEM;
     if (rc == 0) {
-        double total = 0, *cosine = distances + (size_t)CENTROID_BLOCKS * pairs;
-        for (size_t i = 0; i < n; i++)
-            drawing.until[i] = total += weight[i];
+        double *cosine = distances + (size_t)CENTROID_BLOCKS * pairs;
+        prepare(&drawing, weight);
         draw_pairs(&drawing, null, pairs, sums, distances, cosine);
         for (uint32_t i = 0; i < null->count; i++)
             null->limits[i] =
@@ -120,6 +138,7 @@ int centroid_null_build(struct centroid_null *null, const double *units, const d
                                            .euclidean = quantile(distances + (size_t)i * pairs, pairs)};
     }
     free(drawing.until);
+    free(drawing.guide);
     free(sums);
     free(distances);
     return rc;
