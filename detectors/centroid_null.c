@@ -48,13 +48,23 @@ static void prepare(struct drawing *drawing, const double *weight)
     }
 }
 
+/* Coordinate by coordinate, so the same bits however many go at once. */
+typedef double lanes __attribute__((vector_size(32), aligned(8), may_alias));
+enum { LANES = 4 };
+
+static void add_row(double *sum, const double *row, uint32_t d)
+{
+    uint32_t i = 0;
+    for (; i + LANES <= d; i += LANES)
+        *(lanes *)(void *)(sum + i) += *(const lanes *)(const void *)(row + i);
+    for (; i < d; i++)
+        sum[i] += row[i];
+}
+
 static void add_rows(struct drawing *drawing, double *sum, uint32_t count)
 {
-    while (count--) {
-        const double *row = draw(drawing);
-        for (uint32_t i = 0; i < drawing->d; i++)
-            sum[i] += row[i];
-    }
+    while (count--)
+        add_row(sum, draw(drawing), drawing->d);
 }
 
 /* Distances of the centroids of two blocks from their sums. */
