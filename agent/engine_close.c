@@ -191,7 +191,7 @@ static int add_to_windows(struct engine *engine, struct series *series, uint8_t 
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++)
         if (engine->config->windows[i].tier == tier)
-            code = pane_set_add(&series->windows[i].set, closed);
+            code = pane_set_add_tallies(&series->windows[i].set, closed);
     return code;
 }
 

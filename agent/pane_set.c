@@ -158,7 +158,7 @@ int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
     return code ? code : merge_distinct(set, cell->distinct);
 }
 
-int pane_set_add(struct pane_set *into, const struct pane_set *from)
+int pane_set_add_tallies(struct pane_set *into, const struct pane_set *from)
 {
     for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
         if (!from->parts[family])
@@ -170,7 +170,14 @@ int pane_set_add(struct pane_set *into, const struct pane_set *from)
     }
     if (from->parts[PANE_FEATURES])
         into->layout = from->layout;
-    int code = merge_names(into, from->names, from->basis[PANE_PART_NAMES]);
+    return 0;
+}
+
+int pane_set_add(struct pane_set *into, const struct pane_set *from)
+{
+    int code = pane_set_add_tallies(into, from);
+    if (code == 0)
+        code = merge_names(into, from->names, from->basis[PANE_PART_NAMES]);
     return code ? code : merge_distinct(into, from->distinct);
 }
 

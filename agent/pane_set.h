@@ -63,6 +63,8 @@ size_t pane_set_bytes(const struct pane_set *set);
 int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell) MUST_USE;
 /* Parts of two bases never add: a set that meets a new one starts that family anew. */
 int pane_set_add(struct pane_set *into, const struct pane_set *from) MUST_USE;
+/* The same without its unions, for windows. */
+int pane_set_add_tallies(struct pane_set *into, const struct pane_set *from) MUST_USE;
 
 /* One stored family of a pane. `layout` is that of the stored grid (NULL for families without). */
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,

@@ -59,12 +59,6 @@ size_t distinct_sketch_bytes(const struct distinct_sketch *sketch)
 
 /* ---- one feature ---- */
 
-static int compare_entries(const void *a, const void *b)
-{
-    const struct distinct_entry *x = a, *y = b;
-    return (x->hash > y->hash) - (x->hash < y->hash);
-}
-
 static struct distinct_entry *place_of(const struct group *group, uint64_t hash)
 {
     uint32_t at = (uint32_t)hash & (group->size - 1);
@@ -88,15 +82,40 @@ static int resize(struct group *group, uint32_t size)
     return 0;
 }
 
-/* All entries, ascending; `out` has room for ENTRIES_MAX. */
+static void insertion_sort(struct distinct_entry *entries, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct distinct_entry entry = entries[i];
+        uint32_t at = i;
+        for (; at > 0 && entries[at - 1].hash > entry.hash; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
+static uint32_t bucket_of(uint64_t hash, uint64_t step, uint32_t count)
+{
+    uint64_t bucket = hash / step;
+    return bucket < count ? (uint32_t)bucket : count - 1;
+}
+
+/* All entries, ascending; `out` has room for ENTRIES_MAX. Hashes are even, so each is put about where it
+ * belongs, and few are moved after that: O(entries). */
 static uint32_t sorted(const struct group *group, struct distinct_entry *out)
 {
-    uint32_t count = 0;
+    uint32_t start[ENTRIES_MAX + 1] = {0}, count = group->count;
+    if (count == 0)
+        return 0;
+    uint64_t step = group->limit / count + (count > 1);
     for (uint32_t i = 0; i < group->size; i++)
         if (group->table[i].times)
-            out[count++] = group->table[i];
-    if (count)
-        qsort(out, count, sizeof(*out), compare_entries);
+            start[bucket_of(group->table[i].hash, step, count) + 1]++;
+    for (uint32_t i = 0; i < count; i++)
+        start[i + 1] += start[i];
+    for (uint32_t i = 0; i < group->size; i++)
+        if (group->table[i].times)
+            out[start[bucket_of(group->table[i].hash, step, count)]++] = group->table[i];
+    insertion_sort(out, count);
     return count;
 }
 
