@@ -47,6 +47,7 @@ struct version {
     int capture; /* CAPTURE_* */
     int64_t capture_start_ms, capture_end_ms, capture_until_ms;
     uint64_t capture_events;
+    struct duplicate_counts capture_duplicates; /* of all events of its panes */
     struct sample *sample;
     bool sample_changed;
     /* outcomes (engine_outcomes.h) */

@@ -345,13 +345,15 @@ static int report_volume(struct engine *engine, const struct series *series,
                          const struct window_config *window, const struct pane_set *set, int64_t end_ms,
                          uint32_t revision)
 {
+    const struct known_reference *known = series->version->reference;
     const uint64_t *activity = set->parts[PANE_ACTIVITY]->counters;
     struct report_row rows[2];
     struct text names[2] = {text_of("@events"), text_of("@events")};
     uint32_t count = 1;
     throughput_report(activity, window->length_ms, &rows[0]);
     if (engine->config->dedup && !series->segment[0])
-        count += duplicates_report(activity, set->parts[PANE_COUNTS + COUNT_DUPLICATES], &rows[1]);
+        count += duplicates_report(activity, set->parts[PANE_COUNTS + COUNT_DUPLICATES],
+                                   known ? &known->reference->duplicates : NULL, &rows[1]);
     return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }
 

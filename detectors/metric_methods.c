@@ -30,6 +30,7 @@ static const struct metric_methods methods[] = {
     {"prediction_rate_delta", "Newcombe; two-proportion z"},
     {"prediction_rate", "Wilson"},
     {"duplicate_rate", "Wilson"},
+    {"duplicate_rate_change", "Newcombe; two-proportion z or Fisher"},
     {"distinct_values", "bottom-k, normal"},
     {"distinct_share", "bottom-k, normal"},
     {"distinct_*", "rarefaction, log ratio"},

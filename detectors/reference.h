@@ -20,6 +20,11 @@ struct reference_segment {
     struct tally *features; /* GRID_COARSE */
 };
 
+/* Events, and how many of them came again. */
+struct duplicate_counts {
+    uint64_t events, again; /* events 0: not known */
+};
+
 struct reference {
     char *name; /* unique in a store */
     char *model;
@@ -42,7 +47,8 @@ struct reference {
     struct labelled *labelled;         /* owned; NULL: it has no labels */
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
-    struct distinct_sketch *distinct;  /* distinct_sketch.h; owned; NULL: not wanted */
+    struct duplicate_counts duplicates;
+    struct distinct_sketch *distinct; /* distinct_sketch.h; owned; NULL: not wanted */
 };
 
 void reference_free(struct reference *reference);
@@ -66,11 +72,11 @@ struct reference_options {
     const struct grid *keep_grid;   /* count on this grid instead of building one; NULL: build */
     const char *const *categorical; /* NULL-terminated names forced to be categorical / numeric; NULL: none */
     const char *const *numeric;
-    const char *const *exclude;          /* globs of features to leave out */
-    const struct model_options *options; /* NULL: defaults */
-    bool multivariate;                   /* also when the options say off */
-    const char *const
-        *cardinality; /* features whose different values are counted; NULL: those of the options */
+    const char *const *exclude;                /* globs of features to leave out */
+    const struct model_options *options;       /* NULL: defaults */
+    bool multivariate;                         /* also when the options say off */
+    const struct duplicate_counts *duplicates; /* of its events before they were a sample; NULL: not known */
+    const char *const *cardinality;            /* names to count the values of; NULL: those of `options` */
 };
 
 /* What `options` points to must outlive the builder. */
