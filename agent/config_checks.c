@@ -8,6 +8,7 @@
 #include "agent/config_internal.h"
 #include "detectors/cardinality.h"
 #include "detectors/kpi.h"
+#include "detectors/kpi_tails.h"
 #include "detectors/report.h"
 
 enum { NAMES_MAX = 512 };
@@ -231,10 +232,14 @@ static void check_types(struct config_reader *reader, const struct model_config 
 static void check_kpis(struct config_reader *reader, const struct model_config *model, struct yaml_node *node)
 {
     struct yaml_node *kpis = yaml_get(node, "kpis");
+    uint32_t tails = 0;
     for (uint32_t i = 0; i < model->options.kpi_count; i++) {
         const struct kpi_scale *kpi = &model->options.kpis[i];
         if (kpi->low >= kpi->high)
             option_error(reader, yaml_item(kpis, i), "`low` of a KPI is not below its `high`");
+        if (kpi->winsorise && ++tails > KPI_TAILS_MAX)
+            option_error(reader, yaml_item(kpis, i), "more than %d KPIs of a model `winsorise`",
+                         KPI_TAILS_MAX);
         for (uint32_t k = 0; k < i; k++)
             if (kpi->name && model->options.kpis[k].name &&
                 strcmp(kpi->name, model->options.kpis[k].name) == 0)

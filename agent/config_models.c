@@ -151,6 +151,13 @@ static const struct config_option kpi_options[] = {
      OPTION_AT(struct kpi_scale, high),
      .minimum = -1e300,
      .help = "Higher values count as this, and as clipped."},
+    {.key = "winsorise",
+     .type = &option_bool,
+     OPTION_AT(struct kpi_scale, winsorise),
+     .initial = "false",
+     .help =
+         "Also means between the 0.1 % and 99.9 % quantiles of its first period, for heavy tails; at most "
+         "4 KPIs of a model."},
 };
 static const struct option_table kpi_table = {
     TABLE(kpi_options, struct kpi_scale),

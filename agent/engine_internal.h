@@ -120,6 +120,7 @@ struct series {
     struct volume *volume; /* of a whole model; NULL: nothing yet */
     struct outcome_panes outcomes;
     struct kpi_past *kpi_past; /* by slot; NULL: none */
+    struct tally *kpi_tails;   /* of kpi_tails.h: first periods; NULL: none */
     bool kpi_past_changed;
     int64_t incomplete_until_ms; /* windows that start before are incomplete */
 };

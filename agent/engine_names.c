@@ -323,6 +323,7 @@ static void series_free(struct series *series)
     volume_free(series->volume);
     outcome_panes_release(&series->outcomes);
     free(series->kpi_past);
+    tally_free(series->kpi_tails);
     free(series->segment);
     free(series);
 }

@@ -316,7 +316,8 @@ static int report_family(struct engine *engine, const struct series *series,
         (ops->of_reference && (!known || set->basis[PANE_COUNTS + family] != known->number)))
         return 0;
     struct kpi_view kpi;
-    if (family == COUNT_KPI && !engine_kpi_view(series, set, end_ms, revision, &kpi))
+    bool is_kpi = family == COUNT_KPI || family == COUNT_KPI_TAILS;
+    if (is_kpi && !engine_kpi_view(series, set, end_ms, revision, &kpi))
         return 0;
     const struct labelled *labelled =
         family == COUNT_SCORES ? engine_estimates_reference(
@@ -330,7 +331,7 @@ static int report_family(struct engine *engine, const struct series *series,
                                    .tools = &engine->tools,
                                    .activity = set->parts[PANE_ACTIVITY]->counters,
                                    .window_ms = window->length_ms,
-                                   .kpi = family == COUNT_KPI ? &kpi : NULL};
+                                   .kpi = is_kpi ? &kpi : NULL};
     int code = engine_prepare_rows(engine, ops->rows_max(report.reference));
     if (code != 0)
         return code;

@@ -126,9 +126,9 @@ static int add_counts(struct pane_set *set, const struct delta_cell *cell)
         const struct tally *counts = cell->counts[family];
         if (!counts || tally_is_zero(counts))
             continue;
-        uint32_t basis = family == COUNT_KPI                  ? cell->kpi_basis
-                         : family_table[family]->of_reference ? cell->profile->reference_number
-                                                              : 0;
+        uint32_t basis = family == COUNT_KPI || family == COUNT_KPI_TAILS ? cell->kpi_basis
+                         : family_table[family]->of_reference             ? cell->profile->reference_number
+                                                                          : 0;
         struct tally *part = part_of(set, PANE_COUNTS + family, basis, counts->size);
         if (!part)
             return ERR_NOMEM;

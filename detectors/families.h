@@ -52,6 +52,7 @@ struct model_options {
 struct family_tools {
     struct ddsketch_layout *latency; /* ms: 1 % from 1 µs to 1 h */
     struct ddsketch_layout *lag;     /* ms: 1 % from 1 ms to 30 days */
+    struct ddsketch_layout *kpi;     /* units: 1 % from 1e-4 to 1e6, of both signs */
     struct ranking_tables *ranking;
 };
 int family_tools_init(struct family_tools *tools) MUST_USE;
@@ -94,6 +95,7 @@ enum count_family {
     COUNT_RANKING,      /* ranking.h */
     COUNT_DUPLICATES,   /* duplicates.h */
     COUNT_LAG,          /* lag.h */
+    COUNT_KPI_TAILS,    /* kpi_tails.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

@@ -66,6 +66,7 @@ static const struct metric_methods methods[] = {
     {"clarify_*", "Newcombe; two-proportion z"},
     {"*_difference_shortfall", "Newcombe"},
     {"kpi_difference", "Welch"},
+    {"kpi_winsorised_difference", "Welch"},
     {"kpi_running_mean", "asymptotic confidence sequence"},
     {"equal_opportunity_difference", "Newcombe"},
     {"predictive_parity_difference", "Newcombe"},

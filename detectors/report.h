@@ -48,6 +48,7 @@ enum family {
     FAMILY_DUPLICATES,  /* "@events": how many came again */
     FAMILY_CARDINALITY, /* of a feature: how many different values it has */
     FAMILY_LAG,         /* "@lag_ms": how long after their time events were in the log */
+    FAMILY_KPI_TAILS,   /* of a business KPI whose tails are held */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
