@@ -10,6 +10,7 @@
 #include "agent/commands.h"
 #include "agent/reference_build.h"
 #include "agent/whole_file.h"
+#include "detectors/cardinality.h"
 
 static const char command[] = "reference build";
 
@@ -29,6 +30,7 @@ const char command_reference_help[] =
     "                          what these columns are; all others are features\n"
     "      --categorical A,B   --numeric A,B   --exclude GLOB,GLOB\n"
     "      --multivariate          also for features together and embeddings (`multivariate` of a model)\n"
+    "      --cardinality A,B   also how many different values these have (`cardinality` of a model)\n"
     "      --sample N          at most N events, a sample by hash (default 1,000,000)\n"
     "\n"
     "list, show: what a store has; show reads a file, too.\n"
@@ -48,7 +50,7 @@ struct build_options {
     struct reference_build build;
     const char *config, *input, *output;
     uint64_t sample;
-    struct list categorical, numeric, exclude;
+    struct list categorical, numeric, exclude, cardinality;
 };
 
 static int take_list(void *context, const char *text)
@@ -93,6 +95,7 @@ static int parse(int argc, char **argv, struct build_options *options)
         {.name = "categorical", .take = take_list, .context = &options->categorical},
         {.name = "numeric", .take = take_list, .context = &options->numeric},
         {.name = "exclude", .take = take_list, .context = &options->exclude},
+        {.name = "cardinality", .take = take_list, .context = &options->cardinality},
         {.name = "multivariate", .flag = &build->multivariate},
         {.name = "sample", .count = &options->sample, .least = 2, .most = 100000000},
     };
@@ -112,6 +115,14 @@ static int parse(int argc, char **argv, struct build_options *options)
     build->categorical = items_of(&options->categorical);
     build->numeric = items_of(&options->numeric);
     build->exclude = items_of(&options->exclude);
+    build->cardinality = items_of(&options->cardinality);
+    for (uint32_t i = 0; build->cardinality && build->cardinality[i]; i++) {
+        if (i == CARDINALITY_FEATURES_MAX)
+            return cli_usage(command, "more than %d names for --cardinality", CARDINALITY_FEATURES_MAX);
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(build->cardinality[i], build->cardinality[k]) == 0)
+                return cli_usage(command, "--cardinality names `%s` twice", build->cardinality[i]);
+    }
     for (uint32_t i = 0; i < operands.count; i++)
         build->csv |= cli_is_csv_name(operands.items[i]);
     return CLI_GO_ON;
@@ -171,6 +182,7 @@ static int build(int argc, char **argv)
     free(options.categorical.memory);
     free(options.numeric.memory);
     free(options.exclude.memory);
+    free(options.cardinality.memory);
     return status;
 }
 

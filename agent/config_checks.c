@@ -6,7 +6,9 @@
 #include "agent/base/text.h"
 #include "agent/base/timestamp.h"
 #include "agent/config_internal.h"
+#include "detectors/cardinality.h"
 #include "detectors/kpi.h"
+#include "detectors/kpi_tails.h"
 #include "detectors/report.h"
 
 enum { NAMES_MAX = 512 };
@@ -230,15 +232,30 @@ static void check_types(struct config_reader *reader, const struct model_config 
 static void check_kpis(struct config_reader *reader, const struct model_config *model, struct yaml_node *node)
 {
     struct yaml_node *kpis = yaml_get(node, "kpis");
+    uint32_t tails = 0;
     for (uint32_t i = 0; i < model->options.kpi_count; i++) {
         const struct kpi_scale *kpi = &model->options.kpis[i];
         if (kpi->low >= kpi->high)
             option_error(reader, yaml_item(kpis, i), "`low` of a KPI is not below its `high`");
+        if (kpi->winsorise && ++tails > KPI_TAILS_MAX)
+            option_error(reader, yaml_item(kpis, i), "more than %d KPIs of a model `winsorise`",
+                         KPI_TAILS_MAX);
         for (uint32_t k = 0; k < i; k++)
             if (kpi->name && model->options.kpis[k].name &&
                 strcmp(kpi->name, model->options.kpis[k].name) == 0)
                 option_error(reader, yaml_item(kpis, i), "the KPI `%.100s` is listed twice", kpi->name);
     }
+}
+
+static void check_cardinality(struct config_reader *reader, const struct model_config *model,
+                              struct yaml_node *node)
+{
+    struct yaml_node *names = yaml_get(node, "cardinality");
+    const char *const *features = model->options.cardinality;
+    for (uint32_t i = 0; features && features[i]; i++)
+        if (i == CARDINALITY_FEATURES_MAX)
+            option_error(reader, yaml_item(names, i), "`cardinality` lists more than %d features",
+                         CARDINALITY_FEATURES_MAX);
 }
 
 static void check_models(struct config_reader *reader, const struct config *config, struct yaml_node *root)
@@ -257,6 +274,7 @@ static void check_models(struct config_reader *reader, const struct config *conf
         check_versions(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_types(reader, model, yaml_item(yaml_get(root, "models"), i));
         check_kpis(reader, model, yaml_item(yaml_get(root, "models"), i));
+        check_cardinality(reader, model, yaml_item(yaml_get(root, "models"), i));
         config_check_past(reader, config, model, yaml_item(yaml_get(root, "models"), i));
         config_check_detectors(reader, model, yaml_item(yaml_get(root, "models"), i));
     }

@@ -151,6 +151,13 @@ static const struct config_option kpi_options[] = {
      OPTION_AT(struct kpi_scale, high),
      .minimum = -1e300,
      .help = "Higher values count as this, and as clipped."},
+    {.key = "winsorise",
+     .type = &option_bool,
+     OPTION_AT(struct kpi_scale, winsorise),
+     .initial = "false",
+     .help =
+         "Also means between the 0.1 % and 99.9 % quantiles of its first period, for heavy tails; at most "
+         "4 KPIs of a model."},
 };
 static const struct option_table kpi_table = {
     TABLE(kpi_options, struct kpi_scale),
@@ -338,6 +345,16 @@ static const struct config_option model_options[] = {
      .type = &option_strings,
      OPTION_AT(struct model_config, options.embeddings),
      .help = "Array-valued features to follow when `multivariate` is on; all, up to 16, when absent."},
+    {.key = "cardinality",
+     .type = &option_strings,
+     OPTION_AT(struct model_config, options.cardinality),
+     .help = "Features whose different values are counted, at most 16; none when absent. A reference from a "
+             "file must have been built with --cardinality."},
+    {.key = "record_lag",
+     .type = &option_bool,
+     OPTION_AT(struct model_config, options.record_lag),
+     .initial = "false",
+     .help = "How long after their time events were in Kafka, by the records' timestamps; files have none."},
     {.key = "past",
      .type = &option_section,
      .table = &config_past_table,

@@ -7,6 +7,7 @@
 #include "agent/base/intern.h"
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
+#include "detectors/cardinality.h"
 #include "detectors/unseen_names.h"
 
 enum { CLASS_NAMES_MAX = 65536, CLASS_MODELS_MAX = 65536, CLASS_BYTES_MAX = 2048 };
@@ -17,8 +18,9 @@ struct counting {
     uint32_t row_features;
     struct family_tools tools;
     struct combos *combos;
-    struct intern *classes;  /* "model", NUL, class */
-    struct members *members; /* of the event at hand */
+    struct intern *classes;                         /* "model", NUL, class */
+    struct members *members;                        /* of the event at hand */
+    uint32_t value_hints[CARDINALITY_FEATURES_MAX]; /* cardinality.h */
 };
 
 struct counting *counting_new(const struct pane_times *times)
@@ -102,11 +104,23 @@ static int count_names(struct counting *counting, struct delta_cell *cell)
     return unseen_names_add(cell->profile->layouts[GRID_FINE]->grid, counting->row, cell->names);
 }
 
+static int count_values(struct counting *counting, struct delta_cell *cell, const char *const *features,
+                        const struct event *ev)
+{
+    if (!cell->distinct && !cardinality_applies(features, counting->value_hints, ev))
+        return 0;
+    if (!cell->distinct && !(cell->distinct = distinct_sketch_new()))
+        return ERR_NOMEM;
+    return cardinality_add(cell->distinct, features, counting->value_hints, ev, 1);
+}
+
 static struct count_input family_input(const struct counting *counting, const struct version_state *state,
                                        const struct counted_event *counted)
 {
-    struct count_input input = {
-        .event = counted->event, .options = &state->config->options, .tools = &counting->tools};
+    struct count_input input = {.event = counted->event,
+                                .options = &state->config->options,
+                                .tools = &counting->tools,
+                                .record_ms = counted->record_ms};
     if (counted->binned) {
         input.reference = state->profile->reference;
         input.row = counting->row;
@@ -255,6 +269,8 @@ int counting_add(struct counting *counting, struct delta *delta, struct versions
         code = take_sample(cell, &state->config->options, ev);
     if (code == 0 && counted->binned)
         code = count_names(counting, cell);
+    if (code == 0 && state->config->options.cardinality && has_features(ev))
+        code = count_values(counting, cell, state->config->options.cardinality, ev);
     if (code == 0)
         code = families_add(cell->counts, &input, 1, false);
     for (uint32_t i = 0; code == 0 && i < ev->segments.count; i++) {

@@ -22,8 +22,9 @@ struct counted_event {
     uint32_t input;  /* whose decoder numbered its names */
     int64_t pane_ms; /* start of its finest pane */
     bool late;
-    bool binned;    /* counting_resolve was called for it */
-    bool unchecked; /* whether it is a duplicate is not known */
+    bool binned;       /* counting_resolve was called for it */
+    int64_t record_ms; /* timestamp of its record in the log; 0: it has none */
+    bool unchecked;    /* whether it is a duplicate is not known */
 };
 int counting_add(struct counting *counting, struct delta *delta, struct versions *versions,
                  struct version_state *state, const struct counted_event *counted) MUST_USE;

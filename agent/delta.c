@@ -74,6 +74,7 @@ static void cells_free(struct delta_cell *cell)
         feature_cell_free(cell->features);
         sample_free(cell->sample);
         name_sketch_free(cell->names);
+        distinct_sketch_free(cell->distinct);
         counts_free(cell);
         free(cell);
     }
@@ -123,6 +124,8 @@ static void cell_recycle(struct delta *delta, struct delta_cell *cell)
     cell->sample = NULL;
     name_sketch_free(cell->names);
     cell->names = NULL;
+    distinct_sketch_free(cell->distinct);
+    cell->distinct = NULL;
     cell->next = delta->reusable[cell->series];
     delta->reusable[cell->series] = cell;
 }
@@ -381,6 +384,7 @@ size_t delta_bytes(const struct delta *delta)
         bytes += sizeof(*cell) + counts_bytes(cell) +
                  (cell->features ? feature_cell_bytes(cell->features) : 0) +
                  (cell->names ? name_sketch_bytes(cell->names) : 0) +
+                 (cell->distinct ? distinct_sketch_bytes(cell->distinct) : 0) +
                  (cell->sample ? sample_bytes(cell->sample) : 0);
     return bytes;
 }

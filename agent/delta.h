@@ -13,6 +13,7 @@
 #include "agent/join.h"
 #include "agent/profile.h"
 #include "collectors/event.h"
+#include "detectors/distinct_sketch.h"
 #include "detectors/families.h"
 #include "detectors/name_sketch.h"
 #include "detectors/reference.h"
@@ -29,6 +30,7 @@ struct delta_cell {
     struct tally *counts[COUNT_FAMILY_COUNT]; /* detectors/families.h; NULL until an event applies */
     uint32_t kpi_basis;                       /* of counts[COUNT_KPI] */
     struct name_sketch *names;                /* what is unseen; NULL until something is */
+    struct distinct_sketch *distinct;         /* hashes of values; NULL: none are wanted */
     struct sample *sample;                    /* capture: NULL unless the profile wants one */
 };
 

@@ -16,6 +16,9 @@
 /* The number under which the sample so far is stored beside those of open panes. */
 #define CAPTURE_TOTAL INT64_MIN
 
+/* Before the sample, which begins with the number of its format: stores of before have no such counts. */
+enum { HAS_DUPLICATES = 0 };
+
 static int64_t round_up(const struct engine *engine, int64_t ts_ms)
 {
     int64_t start_ms = pane_start(&engine->times, 0, ts_ms);
@@ -65,6 +68,16 @@ static int start_capture(struct engine *engine, struct version *version, int64_t
     return version->sample ? announce_capture(engine, version) : ERR_NOMEM;
 }
 
+static void count_duplicates(struct duplicate_counts *into, const struct pane_set *set)
+{
+    const struct tally *again = set->parts[PANE_COUNTS + COUNT_DUPLICATES];
+    into->events += pane_set_events(set);
+    for (int kind = 0; again && kind < EVENT_KIND_COUNT; kind++) {
+        into->events += again->counters[kind];
+        into->again += again->counters[kind];
+    }
+}
+
 /* A pane of the whole model closes: its sample joins the capture. */
 int engine_capture_pane(struct engine *engine, struct series *series, struct open_pane *pane)
 {
@@ -83,6 +96,8 @@ int engine_capture_pane(struct engine *engine, struct series *series, struct ope
     const struct tally *activity = pane->set.parts[PANE_ACTIVITY];
     if (activity)
         version->capture_events += activity->counters[EVENT_PREDICTION] + activity->counters[EVENT_FEATURES];
+    if (engine->config->dedup)
+        count_duplicates(&version->capture_duplicates, &pane->set);
     version->sample_changed = true;
     return sample_merge(version->sample, pane->sample);
 }
@@ -140,6 +155,7 @@ static int freeze(struct engine *engine, struct version *version)
                                         .categorical = (const char *const *)version->config->categorical,
                                         .numeric = (const char *const *)version->config->numeric,
                                         .options = &version->config->options,
+                                        .duplicates = &version->capture_duplicates,
                                         .exclude = (const char *const *)version->config->exclude};
     struct reference *reference = NULL;
     struct err err = {0};
@@ -214,6 +230,9 @@ static void put_sample(struct engine *engine, uint32_t series, int64_t key_ms, c
         strbuf_add_svarint(&engine->scratch, header->capture_start_ms);
         strbuf_add_svarint(&engine->scratch, header->capture_end_ms);
         strbuf_add_varint(&engine->scratch, header->capture_events);
+        strbuf_addc(&engine->scratch, HAS_DUPLICATES);
+        strbuf_add_varint(&engine->scratch, header->capture_duplicates.events);
+        strbuf_add_varint(&engine->scratch, header->capture_duplicates.again);
     }
     sample_encode(sample, &engine->scratch);
     if (strbuf_failed(&engine->scratch))
@@ -261,6 +280,11 @@ static int restore_one(void *context, uint32_t number, int64_t pane_start_ms, co
     version->capture_start_ms = cursor_svarint(&cursor);
     version->capture_end_ms = cursor_svarint(&cursor);
     version->capture_events = cursor_varint(&cursor);
+    if (cursor.at < cursor.end && *cursor.at == HAS_DUPLICATES) {
+        cursor.at++;
+        version->capture_duplicates.events = cursor_varint(&cursor);
+        version->capture_duplicates.again = cursor_varint(&cursor);
+    }
     version->sample = sample_new(version->reference_config->sample);
     if (cursor.failed || !version->sample)
         return cursor.failed ? ERR_CORRUPT : ERR_NOMEM;

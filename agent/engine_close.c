@@ -178,9 +178,8 @@ static int write_pane(struct engine *engine, struct series *series, uint8_t tier
                                    .bytes = engine->scratch.bytes,
                                    .len = engine->scratch.len};
         store_put_pane(engine->batch, &pane);
-        int code = engine_group_put(engine, group, &pane);
-        if (code == 0 && part == PANE_PART_NAMES)
-            code = engine_names_keep(series, &pane);
+        int code = pane_part_is_union(part) ? engine_union_keep(series, &pane)
+                                            : engine_group_put(engine, group, &pane);
         if (code != 0)
             return code;
     }
@@ -193,7 +192,7 @@ static int add_to_windows(struct engine *engine, struct series *series, uint8_t 
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < engine->config->window_count; i++)
         if (engine->config->windows[i].tier == tier)
-            code = pane_set_add(&series->windows[i].set, closed);
+            code = pane_set_add_tallies(&series->windows[i].set, closed);
     return code;
 }
 
@@ -206,10 +205,10 @@ static int report_series(struct engine *engine, struct series *series)
         if (tier >= engine->step.tiers || pane_set_is_empty(set) ||
             (engine->endless && engine->step.end_ms > engine_final_end(engine, tier)))
             continue;
-        int code = engine_window_names(engine, series, i, engine->step.end_ms);
+        int code = engine_window_unions(engine, series, i, engine->step.end_ms);
         if (code == 0)
             code = engine_report(engine, series, i, set, engine->step.end_ms, 1);
-        pane_set_drop_names(set);
+        pane_set_drop_unions(set);
         if (code != 0)
             return code;
         engine->stats.windows_closed++;
@@ -278,8 +277,8 @@ static int finish_step(struct engine *engine)
             starts_drop_before(&engine->starts[tier], engine->step.end_ms);
     }
     for (uint32_t i = 0; i < engine->series_count; i++)
-        for (uint8_t tier = 0; engine->series[i]->names && tier < engine->step.tiers; tier++)
-            engine_names_trim(engine, engine->series[i], tier, engine->step.end_ms);
+        for (uint8_t tier = 0; engine->series[i]->unions && tier < engine->step.tiers; tier++)
+            engine_unions_trim(engine, engine->series[i], tier, engine->step.end_ms);
     engine->step.running = false;
     engine_groups_trim(engine);
     return code;

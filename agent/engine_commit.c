@@ -334,8 +334,8 @@ static int restore_windows(const struct tier_restore *restore, struct series *se
             continue;
         code = starts_add(&engine->starts[restore->tier], stored->start_ms);
         if (code == 0)
-            code = stored->family == PANE_NAMES
-                       ? engine_names_keep(series, stored)
+            code = pane_part_is_union(pane_part_of_number(stored->family))
+                       ? engine_union_keep(series, stored)
                        : restore_part(restore, series, stored, &series->windows[i].set);
     }
     return code;

@@ -47,6 +47,7 @@ struct version {
     int capture; /* CAPTURE_* */
     int64_t capture_start_ms, capture_end_ms, capture_until_ms;
     uint64_t capture_events;
+    struct duplicate_counts capture_duplicates; /* of all events of its panes */
     struct sample *sample;
     bool sample_changed;
     /* outcomes (engine_outcomes.h) */
@@ -94,10 +95,10 @@ struct late_pane { /* late counts of one closed pane, encoded */
     size_t len[PANE_PART_COUNT];
 };
 
-struct names_pane {          /* the names of a closed pane that windows may hold, encoded */
-    struct names_pane *next; /* oldest first */
+struct union_pane { /* a part of a closed pane that windows may hold and none can subtract, encoded */
+    struct union_pane *next; /* oldest first */
     int64_t start_ms;
-    uint8_t tier;
+    uint8_t tier, part;
     uint32_t basis; /* as pane_set.basis */
     size_t len;
     char bytes[];
@@ -116,10 +117,11 @@ struct series {
     struct window windows[WINDOW_MAX];
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
-    struct names_pane *names;
+    struct union_pane *unions;
     struct volume *volume; /* of a whole model; NULL: nothing yet */
     struct outcome_panes outcomes;
     struct kpi_past *kpi_past; /* by slot; NULL: none */
+    struct tally *kpi_tails;   /* of kpi_tails.h: first periods; NULL: none */
     bool kpi_past_changed;
     int64_t incomplete_until_ms; /* windows that start before are incomplete */
 };
@@ -356,14 +358,14 @@ int engine_late_add_to(const struct engine *engine, const struct series *series,
                        struct pane_set *set);
 void engine_late_free(struct series *series);
 
-/* engine_window_names.c */
-/* Remembers the names of a closed pane, once. */
-int engine_names_keep(struct series *series, const struct stored_pane *stored);
-/* Makes the names of a window from those of its panes, into its set. */
-int engine_window_names(const struct engine *engine, struct series *series, uint32_t window, int64_t end_ms);
+/* engine_unions.c */
+/* Remembers a part of a closed pane that is a union (pane_part_is_union), once. */
+int engine_union_keep(struct series *series, const struct stored_pane *stored);
+/* Makes the unions of a window from those of its panes, into its set. */
+int engine_window_unions(const struct engine *engine, struct series *series, uint32_t window, int64_t end_ms);
 /* Forgets panes of a tier that no window which ends later can hold. */
-void engine_names_trim(const struct engine *engine, struct series *series, uint8_t tier, int64_t end_ms);
-void engine_names_drop(struct series *series);
+void engine_unions_trim(const struct engine *engine, struct series *series, uint8_t tier, int64_t end_ms);
+void engine_unions_drop(struct series *series);
 
 /* engine_volume.c */
 enum { PANE_VOLUME = 21 }; /* in the store: counts of the second tier's panes in one of the coarsest */

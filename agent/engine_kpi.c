@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "agent/engine_internal.h"
+#include "detectors/kpi_tails.h"
 
 /* Keys among the captures, beside CAPTURE_TOTAL (INT64_MIN) and those of engine_labelled.h: of a (model,
  * version), and of a series. */
 #define KEY_NAMES (INT64_MIN + 3)
 #define KEY_PAST  (INT64_MIN + 4)
+#define KEY_TAILS (INT64_MIN + 5)
 
 /* ---- names ---- */
 
@@ -102,12 +104,33 @@ static const struct tally *kpis_of(const struct series *series, const struct pan
     return same && !tally_is_zero(tally) ? tally : NULL;
 }
 
+/* First periods of KPIs that are winsorised, as long as the KPI's own one goes on. */
+static int close_tails(struct series *series, const struct open_pane *pane)
+{
+    const struct model_config *config = series->version->config;
+    const struct tally *tally = pane->set.parts[PANE_COUNTS + COUNT_KPI_TAILS];
+    const struct kpi_scale *scale;
+    if (!tally || pane->set.basis[PANE_COUNTS + COUNT_KPI_TAILS] != kpi_basis(&config->options))
+        return 0;
+    if (!series->kpi_tails && !(series->kpi_tails = tally_new(tally->size)))
+        return ERR_NOMEM;
+    for (uint32_t n = 0; (scale = kpi_tails_scale(&config->options, n)); n++) {
+        uint32_t slot = intern_find(series->version->kpis, text_of(scale->name));
+        if (slot != INTERN_NONE &&
+            kpi_past_takes(&series->kpi_past[slot], pane->start_ms, config->kpi_baseline_ms))
+            kpi_tails_add(series->kpi_tails, tally, n);
+    }
+    return 0;
+}
+
 int engine_kpi_close(struct engine *engine, struct series *series, const struct open_pane *pane)
 {
     const struct tally *tally = kpis_of(series, &pane->set);
     if (!tally)
         return 0;
     if (!series->kpi_past && !(series->kpi_past = calloc(KPI_SLOTS_MAX, sizeof(*series->kpi_past))))
+        return ERR_NOMEM;
+    if (close_tails(series, pane) != 0)
         return ERR_NOMEM;
     kpi_past_add(series->kpi_past, tally, pane->start_ms, pane->start_ms + engine->times.tiers_ms[0],
                  series->version->config->kpi_baseline_ms);
@@ -118,7 +141,11 @@ int engine_kpi_close(struct engine *engine, struct series *series, const struct 
 bool engine_kpi_view(const struct series *series, const struct pane_set *set, int64_t end_ms,
                      uint32_t revision, struct kpi_view *out)
 {
-    *out = (struct kpi_view){series->version->kpis, series->kpi_past, end_ms, revision == 1};
+    *out = (struct kpi_view){.names = series->version->kpis,
+                             .past = series->kpi_past,
+                             .window_end_ms = end_ms,
+                             .tails = series->kpi_tails,
+                             .running = revision == 1};
     return kpis_of(series, set) != NULL;
 }
 
@@ -159,6 +186,12 @@ void engine_kpi_put(struct engine *engine)
         strbuf_add_varint(&engine->scratch, kpi_basis(&series->version->config->options));
         kpi_past_encode(series->kpi_past, &engine->scratch);
         put(engine, series, KEY_PAST);
+        if (series->kpi_tails) {
+            strbuf_reset(&engine->scratch);
+            strbuf_add_varint(&engine->scratch, kpi_basis(&series->version->config->options));
+            tally_encode(series->kpi_tails, &engine->scratch);
+            put(engine, series, KEY_TAILS);
+        }
         series->kpi_past_changed = false;
     }
 }
@@ -188,13 +221,25 @@ static int restore_past(struct series *series, struct cursor *in)
     return kpi_past_decode(in, series->kpi_past);
 }
 
+static int restore_tails(const struct engine *engine, struct series *series, struct cursor *in)
+{
+    if (cursor_varint(in) != kpi_basis(&series->version->config->options))
+        return 0;
+    tally_free(series->kpi_tails);
+    series->kpi_tails = tally_new(kpi_tails_family.size(&engine->tools, NULL));
+    return series->kpi_tails ? tally_decode_add(in->at, (size_t)(in->end - in->at), series->kpi_tails)
+                             : ERR_NOMEM;
+}
+
 static int restore_one(void *context, uint32_t number, int64_t key_ms, const void *bytes, size_t len)
 {
     const struct engine *engine = context;
     struct series *series = number < engine->by_number_capacity ? engine->by_number[number] : NULL;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
-    if (!series || (key_ms != KEY_NAMES && key_ms != KEY_PAST))
+    if (!series || (key_ms != KEY_NAMES && key_ms != KEY_PAST && key_ms != KEY_TAILS))
         return 0;
+    if (key_ms == KEY_TAILS)
+        return restore_tails(engine, series, &in);
     return key_ms == KEY_NAMES ? restore_names(series->version, &in) : restore_past(series, &in);
 }
 

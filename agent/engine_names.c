@@ -320,10 +320,11 @@ static void series_free(struct series *series)
     for (int window = 0; window < WINDOW_MAX; window++)
         pane_set_release(&series->windows[window].set);
     engine_late_free(series);
-    engine_names_drop(series);
+    engine_unions_drop(series);
     volume_free(series->volume);
     outcome_panes_release(&series->outcomes);
     free(series->kpi_past);
+    tally_free(series->kpi_tails);
     free(series->segment);
     free(series);
 }

@@ -7,6 +7,7 @@
 #include "agent/engine_internal.h"
 #include "agent/engine_past.h"
 #include "agent/base/json.h"
+#include "detectors/cardinality.h"
 #include "detectors/duplicates.h"
 #include "detectors/throughput.h"
 #include "detectors/quality_report.h"
@@ -315,7 +316,8 @@ static int report_family(struct engine *engine, const struct series *series,
         (ops->of_reference && (!known || set->basis[PANE_COUNTS + family] != known->number)))
         return 0;
     struct kpi_view kpi;
-    if (family == COUNT_KPI && !engine_kpi_view(series, set, end_ms, revision, &kpi))
+    bool is_kpi = family == COUNT_KPI || family == COUNT_KPI_TAILS;
+    if (is_kpi && !engine_kpi_view(series, set, end_ms, revision, &kpi))
         return 0;
     const struct labelled *labelled =
         family == COUNT_SCORES ? engine_estimates_reference(
@@ -329,7 +331,7 @@ static int report_family(struct engine *engine, const struct series *series,
                                    .tools = &engine->tools,
                                    .activity = set->parts[PANE_ACTIVITY]->counters,
                                    .window_ms = window->length_ms,
-                                   .kpi = family == COUNT_KPI ? &kpi : NULL};
+                                   .kpi = is_kpi ? &kpi : NULL};
     int code = engine_prepare_rows(engine, ops->rows_max(report.reference));
     if (code != 0)
         return code;
@@ -344,13 +346,30 @@ static int report_volume(struct engine *engine, const struct series *series,
                          const struct window_config *window, const struct pane_set *set, int64_t end_ms,
                          uint32_t revision)
 {
+    const struct known_reference *known = series->version->reference;
     const uint64_t *activity = set->parts[PANE_ACTIVITY]->counters;
     struct report_row rows[2];
     struct text names[2] = {text_of("@events"), text_of("@events")};
     uint32_t count = 1;
     throughput_report(activity, window->length_ms, &rows[0]);
     if (engine->config->dedup && !series->segment[0])
-        count += duplicates_report(activity, set->parts[PANE_COUNTS + COUNT_DUPLICATES], &rows[1]);
+        count += duplicates_report(activity, set->parts[PANE_COUNTS + COUNT_DUPLICATES],
+                                   known ? &known->reference->duplicates : NULL, &rows[1]);
+    return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
+}
+
+static int report_cardinality(struct engine *engine, const struct series *series,
+                              const struct window_config *window, const struct pane_set *set, int64_t end_ms,
+                              uint32_t revision)
+{
+    const struct known_reference *known = series->version->reference;
+    const struct model_options *options = &series->version->config->options;
+    if (!set->distinct || !options->cardinality)
+        return 0;
+    struct report_row rows[CARDINALITY_FEATURES_MAX];
+    struct text names[CARDINALITY_FEATURES_MAX];
+    uint32_t count = cardinality_report(set->distinct, known ? known->reference->distinct : NULL,
+                                        options->cardinality, options->n_min, rows, names);
     return engine_put_rows(engine, series, window, end_ms, revision, rows, names, count);
 }
 
@@ -369,6 +388,8 @@ int engine_report(struct engine *engine, struct series *series, uint32_t window,
         code = report_family(engine, series, config, set, family, end_ms, revision);
     if (code == 0)
         code = report_volume(engine, series, config, set, end_ms, revision);
+    if (code == 0)
+        code = report_cardinality(engine, series, config, set, end_ms, revision);
     return code;
 }
 

@@ -203,6 +203,21 @@ static int load_reference(struct engine *engine, const struct reference_config *
 
 /* What the configuration asks for and the reference cannot give is said once, not found out by its absence.
  */
+static void check_cardinality(const struct engine *engine, const struct model_config *model,
+                              const struct reference *reference)
+{
+    struct distinct_values values;
+    const char *const *names = model->options.cardinality;
+    while (names && *names && reference->distinct &&
+           distinct_sketch_values(reference->distinct, text_of(*names), &values))
+        names++;
+    if (names && *names)
+        log_write(engine->settings.log, LOG_WARNING, "reference",
+                  "model %s: `cardinality` names %s, but reference %s was built without counting its values: "
+                  "they are not compared; build it with --cardinality, or capture a new one",
+                  model->name ? model->name : "*", *names, reference->name);
+}
+
 static void check_multivariate(const struct engine *engine, const struct model_config *model,
                                const struct reference *reference)
 {
@@ -219,8 +234,10 @@ static int load_of_model(struct engine *engine, const struct model_config *model
 {
     int code = load_reference(engine, config, err);
     for (struct known_reference *known = engine->references; code == 0 && known; known = known->next)
-        if (known->owner == config)
+        if (known->owner == config) {
             check_multivariate(engine, model, known->reference);
+            check_cardinality(engine, model, known->reference);
+        }
     return code;
 }
 
@@ -264,6 +281,7 @@ static int make_book(struct engine *engine)
             strncmp(reference->source, "capture ", 8) != 0)
             continue;
         check_multivariate(engine, model, reference);
+        check_cardinality(engine, model, reference);
         int code = engine_book_add(engine, reference->model, reference->version, &known->profile);
         if (code != 0)
             return code;

@@ -320,6 +320,7 @@ static enum fate accept(struct ingest *ingest, struct partition *partition, stru
                                     .input = partition->origin.input,
                                     .pane_ms = pane_ms,
                                     .late = late,
+                                    .record_ms = ingest->files || record->ts_ms < 0 ? 0 : record->ts_ms,
                                     .binned = counting_is_binned(state, ev)};
     bool once = !late && partition->dedup && ev->id.ptr;
     uint64_t identity = once ? hash_text(ev->id, state->identity_seeds[ev->kind]) : 0;

@@ -6,7 +6,7 @@ void pane_set_release(struct pane_set *set)
 {
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         tally_free(set->parts[family]);
-    name_sketch_free(set->names);
+    pane_set_drop_unions(set);
     *set = (struct pane_set){0};
 }
 
@@ -15,13 +15,15 @@ void pane_set_reset(struct pane_set *set)
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         if (set->parts[family])
             tally_reset(set->parts[family]);
-    pane_set_drop_names(set);
+    pane_set_drop_unions(set);
 }
 
-void pane_set_drop_names(struct pane_set *set)
+void pane_set_drop_unions(struct pane_set *set)
 {
     name_sketch_free(set->names);
+    distinct_sketch_free(set->distinct);
     set->names = NULL;
+    set->distinct = NULL;
 }
 
 uint64_t pane_set_events(const struct pane_set *set)
@@ -44,7 +46,8 @@ size_t pane_set_bytes(const struct pane_set *set)
     for (int family = 0; family < PANE_FAMILY_COUNT; family++)
         if (set->parts[family])
             bytes += tally_bytes(set->parts[family]);
-    return bytes + (set->names ? name_sketch_bytes(set->names) : 0);
+    return bytes + (set->names ? name_sketch_bytes(set->names) : 0) +
+           (set->distinct ? distinct_sketch_bytes(set->distinct) : 0);
 }
 
 /* The part that counts by `basis`, made when it is new; counts by another basis are dropped. */
@@ -69,13 +72,15 @@ static struct tally *features_of(struct pane_set *set, uint32_t grid, const stru
     return part_of(set, PANE_FEATURES, grid, layout->size);
 }
 
-/* ---- names ---- */
+/* ---- names, hashes of values ---- */
 
 /* What another reference did not know is dropped. */
 static int names_of(struct pane_set *set, uint32_t basis)
 {
-    if (set->names && set->basis[PANE_PART_NAMES] != basis)
-        pane_set_drop_names(set);
+    if (set->names && set->basis[PANE_PART_NAMES] != basis) {
+        name_sketch_free(set->names);
+        set->names = NULL;
+    }
     set->basis[PANE_PART_NAMES] = basis;
     return set->names || (set->names = name_sketch_new()) ? 0 : ERR_NOMEM;
 }
@@ -88,10 +93,27 @@ static int merge_names(struct pane_set *into, const struct name_sketch *from, ui
     return code ? code : name_sketch_merge(into->names, from);
 }
 
-int pane_set_add_names(struct pane_set *into, uint32_t basis, const void *bytes, size_t len)
+/* Values are the same whatever they are compared with: no basis. */
+static int distinct_of(struct pane_set *set)
 {
-    int code = names_of(into, basis);
-    return code ? code : name_sketch_decode_merge(bytes, len, into->names);
+    return set->distinct || (set->distinct = distinct_sketch_new()) ? 0 : ERR_NOMEM;
+}
+
+static int merge_distinct(struct pane_set *into, const struct distinct_sketch *from)
+{
+    if (!from || distinct_sketch_is_empty(from))
+        return 0;
+    int code = distinct_of(into);
+    return code ? code : distinct_sketch_merge(into->distinct, from);
+}
+
+int pane_set_add_union(struct pane_set *into, int part, uint32_t basis, const void *bytes, size_t len)
+{
+    int code = part == PANE_PART_NAMES ? names_of(into, basis) : distinct_of(into);
+    if (code != 0)
+        return code;
+    return part == PANE_PART_NAMES ? name_sketch_decode_merge(bytes, len, into->names)
+                                   : distinct_sketch_decode_merge(bytes, len, into->distinct);
 }
 
 /* ---- adding ---- */
@@ -104,9 +126,9 @@ static int add_counts(struct pane_set *set, const struct delta_cell *cell)
         const struct tally *counts = cell->counts[family];
         if (!counts || tally_is_zero(counts))
             continue;
-        uint32_t basis = family == COUNT_KPI                  ? cell->kpi_basis
-                         : family_table[family]->of_reference ? cell->profile->reference_number
-                                                              : 0;
+        uint32_t basis = family == COUNT_KPI || family == COUNT_KPI_TAILS ? cell->kpi_basis
+                         : family_table[family]->of_reference             ? cell->profile->reference_number
+                                                                          : 0;
         struct tally *part = part_of(set, PANE_COUNTS + family, basis, counts->size);
         if (!part)
             return ERR_NOMEM;
@@ -131,10 +153,12 @@ int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell)
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++)
         activity->counters[kind] += cell->activity[kind];
     int code = add_counts(set, cell);
-    return code ? code : merge_names(set, cell->names, cell->profile->reference_number);
+    if (code == 0)
+        code = merge_names(set, cell->names, cell->profile->reference_number);
+    return code ? code : merge_distinct(set, cell->distinct);
 }
 
-int pane_set_add(struct pane_set *into, const struct pane_set *from)
+int pane_set_add_tallies(struct pane_set *into, const struct pane_set *from)
 {
     for (int family = 0; family < PANE_FAMILY_COUNT; family++) {
         if (!from->parts[family])
@@ -146,14 +170,23 @@ int pane_set_add(struct pane_set *into, const struct pane_set *from)
     }
     if (from->parts[PANE_FEATURES])
         into->layout = from->layout;
-    return merge_names(into, from->names, from->basis[PANE_PART_NAMES]);
+    return 0;
+}
+
+int pane_set_add(struct pane_set *into, const struct pane_set *from)
+{
+    int code = pane_set_add_tallies(into, from);
+    if (code == 0)
+        code = merge_names(into, from->names, from->basis[PANE_PART_NAMES]);
+    return code ? code : merge_distinct(into, from->distinct);
 }
 
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
                         const struct feature_layout *layout)
 {
-    if (stored->family == PANE_NAMES)
-        return pane_set_add_names(into, stored->grid, stored->bytes, stored->len);
+    int number = pane_part_of_number(stored->family);
+    if (pane_part_is_union(number))
+        return pane_set_add_union(into, number, stored->grid, stored->bytes, stored->len);
     if (stored->family >= PANE_FAMILY_COUNT)
         return 0; /* outcomes are no part of a set: engine_outcomes.h */
     if (stored->family == PANE_FEATURES && !layout)
@@ -187,6 +220,12 @@ bool pane_set_encode(const struct pane_set *set, int part, struct strbuf *out)
         if (!set->names || name_sketch_is_empty(set->names))
             return false;
         name_sketch_encode(set->names, out);
+        return true;
+    }
+    if (part == PANE_PART_DISTINCT) {
+        if (!set->distinct || distinct_sketch_is_empty(set->distinct))
+            return false;
+        distinct_sketch_encode(set->distinct, out);
         return true;
     }
     if (!set->parts[part] || tally_is_zero(set->parts[part]))

@@ -21,16 +21,27 @@ enum pane_family {
     PANE_FAMILY_COUNT = PANE_COUNTS + COUNT_FAMILY_COUNT
 }; /* numbers are stored: never change them; outcomes begin at 16 (engine_outcomes.h) */
 
-/* What a pane is stored as: its families, and behind them the names that nobody knows (name_sketch.h), which
- * are no tally: they can be added, not subtracted. */
-enum { PANE_NAMES = 20, PANE_PART_NAMES = PANE_FAMILY_COUNT, PANE_PART_COUNT };
+/* What a pane is stored as: its families, and behind them what is no tally and can be added, not subtracted:
+ * the names that nobody knows (name_sketch.h) and hashes of values (distinct_sketch.h). */
+enum { PANE_NAMES = 20, PANE_DISTINCT = 22 };
+enum { PANE_PART_NAMES = PANE_FAMILY_COUNT, PANE_PART_DISTINCT, PANE_PART_COUNT };
 static inline uint8_t pane_part_number(int part) /* of a part in the store */
 {
-    return (uint8_t)(part == PANE_PART_NAMES ? PANE_NAMES : part);
+    return (uint8_t)(part == PANE_PART_NAMES      ? PANE_NAMES
+                     : part == PANE_PART_DISTINCT ? PANE_DISTINCT
+                                                  : part);
 }
 static inline int pane_part_of_number(uint8_t number) /* −1: no part of a set */
 {
-    return number < PANE_FAMILY_COUNT ? number : number == PANE_NAMES ? PANE_PART_NAMES : -1;
+    return number < PANE_FAMILY_COUNT ? number
+           : number == PANE_NAMES     ? PANE_PART_NAMES
+           : number == PANE_DISTINCT  ? PANE_PART_DISTINCT
+                                      : -1;
+}
+/* Windows make these anew from the parts of their panes (engine_unions.c). */
+static inline bool pane_part_is_union(int part)
+{
+    return part >= PANE_FAMILY_COUNT;
 }
 
 struct pane_set {
@@ -39,7 +50,8 @@ struct pane_set {
      * of the reference, KPIs their kpi_basis, others 0. */
     uint32_t basis[PANE_PART_COUNT];
     const struct feature_layout *layout; /* of PANE_FEATURES, in the series' resolution */
-    struct name_sketch *names;           /* NULL: none. Of a window: what engine_window_names made */
+    struct name_sketch *names;           /* NULL: none. Of a window: what engine_window_unions made */
+    struct distinct_sketch *distinct;    /* the same */
 };
 
 void pane_set_release(struct pane_set *set); /* empty, memory freed */
@@ -51,6 +63,8 @@ size_t pane_set_bytes(const struct pane_set *set);
 int pane_set_add_cell(struct pane_set *set, const struct delta_cell *cell) MUST_USE;
 /* Parts of two bases never add: a set that meets a new one starts that family anew. */
 int pane_set_add(struct pane_set *into, const struct pane_set *from) MUST_USE;
+/* The same without its unions, for windows. */
+int pane_set_add_tallies(struct pane_set *into, const struct pane_set *from) MUST_USE;
 
 /* One stored family of a pane. `layout` is that of the stored grid (NULL for families without). */
 int pane_set_add_stored(struct pane_set *into, const struct stored_pane *stored,
@@ -60,8 +74,10 @@ int pane_set_subtract_stored(struct pane_set *from, const struct stored_pane *st
 
 /* Appends the bytes of one part; nothing when the set has none of it. */
 bool pane_set_encode(const struct pane_set *set, int part, struct strbuf *out);
-/* Adds the bytes of PANE_PART_NAMES; `basis` is the number of the reference that did not know them. */
-int pane_set_add_names(struct pane_set *into, uint32_t basis, const void *bytes, size_t len) MUST_USE;
-void pane_set_drop_names(struct pane_set *set);
+/* Adds the bytes of a part that is a union; of names, `basis` is the number of the reference that did not
+ * know them. */
+int pane_set_add_union(struct pane_set *into, int part, uint32_t basis, const void *bytes,
+                       size_t len) MUST_USE;
+void pane_set_drop_unions(struct pane_set *set);
 
 #endif

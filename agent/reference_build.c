@@ -207,7 +207,8 @@ int reference_build(const struct reference_build *build, struct reference **out,
                                         .categorical = build->categorical,
                                         .numeric = build->numeric,
                                         .exclude = build->exclude,
-                                        .multivariate = build->multivariate};
+                                        .multivariate = build->multivariate,
+                                        .cardinality = build->cardinality};
     int code = make_mapping(build, &mapping, err);
     if (code == 0 && decoder_new(&building.decoder, mapping, NULL) != 0)
         code = err_set(err, ERR_NOMEM, "no memory for a decoder");

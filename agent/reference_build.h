@@ -17,6 +17,7 @@ struct reference_build {
     bool csv;                           /* the files are CSV, whatever the mapping says */
     const char *time_column, *score_column, *prediction_column, *label_column, *id_column; /* NULL: none */
     const char *const *categorical, *const *numeric, *const *exclude; /* NULL-terminated or NULL */
+    const char *const *cardinality;                                   /* names, NULL-terminated; NULL: none */
     uint32_t sample_max;                                              /* 0: 1,000,000 */
     bool multivariate; /* learns what comparing features together and embeddings needs */
 };

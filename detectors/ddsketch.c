@@ -144,6 +144,15 @@ double ddsketch_value(const struct ddsketch_layout *layout, int32_t key)
     return 2 * power(layout->gamma, key) / (layout->gamma + 1);
 }
 
+double ddsketch_slot_value(const struct ddsketch_layout *layout, uint32_t slot)
+{
+    if (slot < DDSKETCH_FIRST)
+        return slot == DDSKETCH_ZERO ? 0 : (double)NAN;
+    uint32_t bucket = (slot - DDSKETCH_FIRST) % layout->buckets;
+    double value = ddsketch_value(layout, layout->first_key + (int32_t)bucket);
+    return slot - DDSKETCH_FIRST < layout->buckets ? value : -value;
+}
+
 uint32_t ddsketch_slot(const struct ddsketch_layout *layout, double x, bool *out_clipped)
 {
     *out_clipped = false;

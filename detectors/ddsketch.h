@@ -27,6 +27,8 @@ double ddsketch_gamma(const struct ddsketch_layout *layout);
 int32_t ddsketch_key(const struct ddsketch_layout *layout, double x, bool *out_clipped);
 /* What stands for a key: 2γ^key/(γ+1). */
 double ddsketch_value(const struct ddsketch_layout *layout, int32_t key);
+/* What stands for a counter; NaN for those that count no value of their own. */
+double ddsketch_slot_value(const struct ddsketch_layout *layout, uint32_t slot);
 /* The counter to increment for x; *out_clipped says that the clipped counter is to be incremented too. */
 uint32_t ddsketch_slot(const struct ddsketch_layout *layout, double x, bool *out_clipped);
 

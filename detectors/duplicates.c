@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "detectors/intervals.h"
+#include "detectors/quality.h"
+#include "detectors/reference.h"
 
 struct tally_size duplicates_size(void)
 {
@@ -50,7 +52,8 @@ const struct family_ops duplicates_family = {
     .report = report,
 };
 
-bool duplicates_report(const uint64_t *activity, const struct tally *duplicates, struct report_row *row)
+bool duplicates_report(const uint64_t *activity, const struct tally *duplicates,
+                       const struct duplicate_counts *usual, struct report_row *row)
 {
     uint64_t again = 0, n = 0;
     for (int kind = 0; kind < EVENT_KIND_COUNT; kind++) {
@@ -67,5 +70,13 @@ bool duplicates_report(const uint64_t *activity, const struct tally *duplicates,
     row->slots[DUPLICATES_RATE_LOW] = interval.low;
     row->slots[DUPLICATES_RATE_HIGH] = interval.high;
     row->slots[DUPLICATES_COUNT] = (double)again;
+    if (usual && usual->events) {
+        struct rate_change change = rate_change(again, n, usual->again, usual->events);
+        row->reference_n = usual->events;
+        row->slots[DUPLICATES_CHANGE] = change.difference;
+        row->slots[DUPLICATES_CHANGE_LOW] = change.interval.low;
+        row->slots[DUPLICATES_CHANGE_HIGH] = change.interval.high;
+        row->slots[DUPLICATES_CHANGE_P] = change.test.p;
+    }
     return true;
 }

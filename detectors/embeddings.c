@@ -118,19 +118,39 @@ static uint64_t total_of(const uint64_t *counters)
     return total;
 }
 
+/* The mean of the unit vectors. */
+static void centroid_of(struct view view, uint32_t d, double *out)
+{
+    for (uint32_t i = 0; i < d; i++)
+        out[i] = (double)view.sums[MEAN_FEATURES + i] / Z_UNIT / (double)view.counters[EMBEDDING_COUNTED];
+}
+
+static double square_of(const double *vector, uint32_t d)
+{
+    double square = 0;
+    for (uint32_t i = 0; i < d; i++)
+        square += vector[i] * vector[i];
+    return square;
+}
+
 static void report_centroids(const struct embedding *embedding, struct view now, struct view before,
                              double *slots)
 {
     uint32_t d = embedding->dimension;
-    double here[EMBEDDING_DIMENSION_MAX], there[EMBEDDING_DIMENSION_MAX];
-    for (uint32_t i = 0; i < d; i++) {
-        here[i] = (double)now.sums[MEAN_FEATURES + i] / Z_UNIT / (double)now.counters[EMBEDDING_COUNTED];
-        there[i] =
-            (double)before.sums[MEAN_FEATURES + i] / Z_UNIT / (double)before.counters[EMBEDDING_COUNTED];
-    }
+    double here[EMBEDDING_DIMENSION_MAX] = {0}, there[EMBEDDING_DIMENSION_MAX] = {0};
+    centroid_of(now, d, here);
+    centroid_of(before, d, there);
     struct centroid_distance distance = centroid_distance(there, here, d);
     slots[EMBEDDING_COSINE] = distance.cosine;
     slots[EMBEDDING_EUCLIDEAN] = distance.euclidean;
+    /* Blocks of n; of M where the reference is the smaller one, since then it is what varies most. */
+    uint64_t n = now.counters[EMBEDDING_COUNTED], m = before.counters[EMBEDDING_COUNTED];
+    struct centroid_distance limit =
+        centroid_null_limit(&embedding->null, (double)(n < m ? n : m), square_of(there, d));
+    slots[EMBEDDING_COSINE_LIMIT] = limit.cosine;
+    slots[EMBEDDING_COSINE_EXCESS] = distance.cosine / limit.cosine;
+    slots[EMBEDDING_EUCLIDEAN_LIMIT] = limit.euclidean;
+    slots[EMBEDDING_EUCLIDEAN_EXCESS] = distance.euclidean / limit.euclidean;
     struct mmd mmd = mean_embedding_compare(&embedding->mean, now.sums, now.counters[EMBEDDING_COUNTED],
                                             before.sums, before.counters[EMBEDDING_COUNTED]);
     slots[EMBEDDING_MMD2] = mmd.unbiased;

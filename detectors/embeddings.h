@@ -5,6 +5,7 @@
  * numbers are rounded to single precision and the vector scaled to length 1. Vectors of another dimension
  * than the reference's are invalid, vectors of length 0 have no direction; both are counted and nothing else.
  */
+#include "detectors/centroid_null.h"
 #include "detectors/families.h"
 #include "detectors/mean_embedding.h"
 
@@ -14,6 +15,7 @@ struct embedding {
     char *name; /* owned */
     uint32_t dimension;
     struct mean_embedding mean;
+    struct centroid_null null; /* of centroids of its rows */
 };
 
 struct embeddings {

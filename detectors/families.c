@@ -4,7 +4,9 @@
 #include "detectors/ddsketch.h"
 #include "detectors/duplicates.h"
 #include "detectors/kpi.h"
+#include "detectors/kpi_tails.h"
 #include "detectors/embeddings.h"
+#include "detectors/lag.h"
 #include "detectors/latency.h"
 #include "detectors/multivariate_family.h"
 #include "detectors/ranking.h"
@@ -24,13 +26,17 @@ const struct family_ops *const family_table[COUNT_FAMILY_COUNT] = {
     [COUNT_EMBEDDINGS] = &embeddings_family,
     [COUNT_RANKING] = &ranking_family,
     [COUNT_DUPLICATES] = &duplicates_family,
+    [COUNT_LAG] = &lag_family,
+    [COUNT_KPI_TAILS] = &kpi_tails_family,
 };
 
 int family_tools_init(struct family_tools *tools)
 {
     tools->latency = ddsketch_layout_new(0.01, 0.001, 3.6e6, false);
+    tools->lag = ddsketch_layout_new(0.01, 1, 30 * 86400e3, false);
+    tools->kpi = ddsketch_layout_new(0.01, 1e-4, 1e6, true);
     tools->ranking = ranking_tables_new();
-    return tools->latency && tools->ranking ? 0 : ERR_NOMEM;
+    return tools->latency && tools->lag && tools->kpi && tools->ranking ? 0 : ERR_NOMEM;
 }
 
 static unsigned bit_if(enum count_family family, bool wanted)
@@ -52,10 +58,11 @@ static unsigned candidates(const struct count_input *input)
            bit_if(COUNT_SCORES, prediction && input->options->task != TASK_NONE) |
            bit_if(COUNT_MULTIVARIATE, reference && reference->multivariate) |
            bit_if(COUNT_EMBEDDINGS, reference && reference->embeddings) |
-           bit_if(COUNT_RANKING, event->label.type == VALUE_VECTOR);
+           bit_if(COUNT_RANKING, event->label.type == VALUE_VECTOR) |
+           bit_if(COUNT_LAG, input->options->record_lag) | bit_if(COUNT_KPI_TAILS, event->kind == EVENT_KPI);
 }
 /* Duplicates are no event of theirs: families_add_duplicate. */
-_Static_assert(COUNT_FAMILY_COUNT == COUNT_DUPLICATES + 1, "a new family is named among the candidates");
+_Static_assert(COUNT_FAMILY_COUNT == COUNT_KPI_TAILS + 1, "a new family is named among the candidates");
 
 int families_add(struct tally **tallies, const struct count_input *input, uint64_t times, bool segment)
 {
@@ -98,6 +105,8 @@ uint32_t families_rows_max(const struct reference *reference)
 void family_tools_release(struct family_tools *tools)
 {
     ddsketch_layout_free(tools->latency);
+    ddsketch_layout_free(tools->lag);
+    ddsketch_layout_free(tools->kpi);
     ranking_tables_free(tools->ranking);
     *tools = (struct family_tools){0};
 }

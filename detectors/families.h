@@ -44,11 +44,15 @@ struct model_options {
     enum multivariate_mode multivariate; /* features together, and embeddings: which events are counted */
     char **multivariate_features;        /* globs; NULL: the first 64 of the grid that are no embeddings */
     char **embeddings;                   /* names; NULL: every array-valued feature of the reference */
+    const char *const *cardinality;      /* names of features (cardinality.h); NULL: none */
+    bool record_lag;                     /* event-time lag by the records' timestamps (lag.h) */
 };
 
 /* Tables that several families count and report with; immutable, one per thread that wants them. */
 struct family_tools {
     struct ddsketch_layout *latency; /* ms: 1 % from 1 µs to 1 h */
+    struct ddsketch_layout *lag;     /* ms: 1 % from 1 ms to 30 days */
+    struct ddsketch_layout *kpi;     /* units: 1 % from 1e-4 to 1e6, of both signs */
     struct ranking_tables *ranking;
 };
 int family_tools_init(struct family_tools *tools) MUST_USE;
@@ -63,6 +67,7 @@ struct count_input {
     const struct feature_row *row;         /* the event on the reference's grid; NULL without a reference */
     const struct feature_binding *binding; /* name ids of the event → features of the grid; NULL without */
     const struct kpi_target *kpis;         /* one per KPI of the event (kpi.h); NULL: it has none */
+    int64_t record_ms;                     /* timestamp of its record in the log; 0: it has none */
 };
 
 /* One window, as families report it. */
@@ -89,6 +94,8 @@ enum count_family {
     COUNT_EMBEDDINGS,   /* embeddings.h */
     COUNT_RANKING,      /* ranking.h */
     COUNT_DUPLICATES,   /* duplicates.h */
+    COUNT_LAG,          /* lag.h */
+    COUNT_KPI_TAILS,    /* kpi_tails.h */
     COUNT_FAMILY_COUNT
 }; /* numbers are stored: append, never renumber; at most 14 */
 

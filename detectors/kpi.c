@@ -15,7 +15,7 @@ enum { REFUSED, SLOTS_AT, COUNTERS = 2 /* of a slot */, N = 0, CLIPPED, SUMS = 2
 
 /* ---- scales ---- */
 
-static const struct kpi_scale plain_scale = {NULL, 1, (double)NAN, (double)NAN};
+static const struct kpi_scale plain_scale = {NULL, 1, (double)NAN, (double)NAN, false};
 
 const struct kpi_scale *kpi_scale_of(const struct model_options *options, struct text name)
 {
@@ -40,12 +40,13 @@ uint32_t kpi_basis(const struct model_options *options)
     uint64_t all = 0;
     for (uint32_t i = 0; i < options->kpi_count; i++) {
         const struct kpi_scale *scale = &options->kpis[i];
-        if (scale->unit == 1 && isnan(scale->low) && isnan(scale->high))
+        if (scale->unit == 1 && isnan(scale->low) && isnan(scale->high) && !scale->winsorise)
             continue; /* as if it were not listed */
         uint64_t one = hash_text(text_of(scale->name), 0);
         one = hash_double(scale->unit, one);
         one = hash_double(scale->low, one);
-        all ^= hash_double(scale->high, one); /* their order says nothing */
+        one = hash_double(scale->high, one);
+        all ^= scale->winsorise ? hash_mix(one + 1) : one; /* their order says nothing */
     }
     return (uint32_t)(all ^ all >> 32) & 0x7fffffff;
 }
@@ -135,6 +136,11 @@ static void sums_add(struct kpi_sums *into, const struct kpi_sums *what)
     into->squares += what->squares;
 }
 
+bool kpi_past_takes(const struct kpi_past *past, int64_t start_ms, int64_t length_ms)
+{
+    return past->total.n == 0 || start_ms - past->from_ms < length_ms || past->baseline.n < KPI_MINIMUM_N;
+}
+
 void kpi_past_add(struct kpi_past *past, const struct tally *pane, int64_t start_ms, int64_t end_ms,
                   int64_t length_ms)
 {
@@ -148,7 +154,7 @@ void kpi_past_add(struct kpi_past *past, const struct tally *pane, int64_t start
             one->until_ms = start_ms + length_ms;
         }
         sums_add(&one->total, &sums);
-        if (start_ms - one->from_ms >= length_ms && one->baseline.n >= KPI_MINIMUM_N)
+        if (!kpi_past_takes(one, start_ms, length_ms))
             continue;
         sums_add(&one->baseline, &sums);
         if (end_ms > one->until_ms)

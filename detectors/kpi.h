@@ -22,10 +22,11 @@ struct kpi_scale { /* what a user says of a KPI */
     char *name;
     double unit;      /* > 0 */
     double low, high; /* NaN: none */
+    bool winsorise;   /* kpi_tails.h */
 };
 
 struct kpi_target {
-    uint8_t slot; /* or KPI_NO_SLOT */
+    uint8_t slot; /* or KPI_NO_SLOT: then there may be no scale */
     const struct kpi_scale *scale;
 };
 
@@ -58,6 +59,8 @@ struct kpi_past {
  */
 void kpi_past_add(struct kpi_past *past, const struct tally *pane, int64_t start_ms, int64_t end_ms,
                   int64_t length_ms);
+/* Is a pane that starts then of the first period? Before it is added. */
+bool kpi_past_takes(const struct kpi_past *past, int64_t start_ms, int64_t length_ms);
 void kpi_past_encode(const struct kpi_past *past, struct strbuf *out);
 int kpi_past_decode(struct cursor *in, struct kpi_past *past) MUST_USE; /* ERR_CORRUPT */
 
@@ -66,7 +69,8 @@ struct kpi_view {
     const struct intern *names;  /* by slot */
     const struct kpi_past *past; /* NULL: none */
     int64_t window_end_ms;
-    bool running; /* `past` ends with the window: the running mean can be told */
+    const struct tally *tails; /* of kpi_tails.h: first periods; NULL: none */
+    bool running;              /* `past` ends with the window: the running mean can be told */
 };
 
 #endif

@@ -34,21 +34,15 @@ static uint32_t rows_max(const struct reference *reference)
 
 #define RANK_Z 3.29 /* standard deviations of a rank: 99.9 %, METHODS §11 */
 
-struct quantile {
-    double value, low, high; /* high is NaN where the sample is too small to have one */
-    double largest_high;     /* then its largest value */
-};
-
-/* A quantile and its limits by order statistics: ranks nq ± 3.29·√(nq(1−q)). */
-static struct quantile quantile_of(const struct ddsketch_layout *layout, const uint64_t *counters, double n,
-                                   double q)
+struct sketch_quantile sketch_quantile(const struct ddsketch_layout *layout, const uint64_t *counters,
+                                       double n, double q)
 {
     struct interval ranks = interval_order_ranks(n, q, RANK_Z);
     bool has_high = n * q + RANK_Z * sqrt(n * q * (1 - q)) <= n - 1;
     double high = ddsketch_at_rank(layout, counters, ranks.high);
-    return (struct quantile){ddsketch_quantile(layout, counters, q),
-                             ddsketch_at_rank(layout, counters, ranks.low), has_high ? high : (double)NAN,
-                             high};
+    return (struct sketch_quantile){ddsketch_quantile(layout, counters, q),
+                                    ddsketch_at_rank(layout, counters, ranks.low),
+                                    has_high ? high : (double)NAN, high};
 }
 
 static double ratio(double a, double b)
@@ -58,7 +52,7 @@ static double ratio(double a, double b)
 
 /* The ratio's limits pair the outermost of both. Its floor is where the two intervals part: the ratio is
  * above it when even the lower limit now is above the upper one of the reference. */
-static void compare(const struct quantile *now, const struct quantile *before, double *slots)
+static void compare(const struct sketch_quantile *now, const struct sketch_quantile *before, double *slots)
 {
     slots[LATENCY_P99_RATIO] = ratio(now->value, before->value);
     slots[LATENCY_P99_RATIO_LOW] = ratio(now->low, before->largest_high);
@@ -79,14 +73,15 @@ static uint32_t report(const struct family_report *in, struct report_row *rows, 
     report_row_undefine(row);
     row->slots[LATENCY_P50] = ddsketch_quantile(layout, counters, 0.50);
     row->slots[LATENCY_P95] = ddsketch_quantile(layout, counters, 0.95);
-    struct quantile p99 = quantile_of(layout, counters, (double)n, 0.99);
+    struct sketch_quantile p99 = sketch_quantile(layout, counters, (double)n, 0.99);
     row->slots[LATENCY_P99] = p99.value;
     row->slots[LATENCY_P99_LOW] = p99.low;
     row->slots[LATENCY_P99_HIGH] = p99.high;
     row->slots[LATENCY_CLIPPED] = (double)counters[DDSKETCH_CLIPPED] / (double)n;
     row->reference_n = in->baseline ? ddsketch_count(layout, in->baseline->counters) : 0;
     if (row->reference_n) {
-        struct quantile before = quantile_of(layout, in->baseline->counters, (double)row->reference_n, 0.99);
+        struct sketch_quantile before =
+            sketch_quantile(layout, in->baseline->counters, (double)row->reference_n, 0.99);
         compare(&p99, &before, row->slots);
     }
     if (n < in->options->n_min || (in->baseline && row->reference_n < in->options->n_min))

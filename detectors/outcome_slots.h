@@ -253,6 +253,7 @@ enum facet_slot { /* of one disadvantaged group against the advantaged, by the n
                   FACET_DPPL_P,
                   FACET_RD_P,
                   FACET_DI_SHORTFALL,
+                  FACET_DI_EXCESS,
                   FACET_SLOT_COUNT
 };
 

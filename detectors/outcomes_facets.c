@@ -52,6 +52,7 @@ static void put_selection(struct report_row *row, const struct confusion *a, con
     slots[FACET_DI_LOW] = or_undefined(ratio.low);
     slots[FACET_DI_HIGH] = or_undefined(ratio.high);
     slots[FACET_DI_SHORTFALL] = or_undefined(1 - m.DI);
+    slots[FACET_DI_EXCESS] = or_undefined(m.DI - 1);
     slots[FACET_DPPL_P] = fmin(1, two_proportion_z(of_a.k, of_a.n, of_d.k, of_d.n).p * facets);
 }
 

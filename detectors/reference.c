@@ -75,6 +75,7 @@ void reference_free(struct reference *reference)
     labelled_free(reference->labelled);
     multivariate_free(reference->multivariate);
     embeddings_free(reference->embeddings);
+    distinct_sketch_free(reference->distinct);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -667,6 +668,10 @@ static int build_reference(struct study *study, struct reference **out, struct e
         rc = reference_build_multivariate(reference, study->sample, options);
     if (rc == 0 && wants_multivariate(options))
         rc = reference_build_embeddings(reference, study->sample, options);
+    if (options->duplicates)
+        reference->duplicates = *options->duplicates;
+    if (rc == 0)
+        rc = reference_count_values(reference, study->sample, options);
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
@@ -699,6 +704,7 @@ int reference_from_sample(const struct sample *sample, const struct reference_op
 struct reference_builder {
     struct reference_options options; /* what it points to stays the caller's */
     struct sample *sample;
+    struct distinct_sketch *ids; /* of its events, as if they were one feature */
 };
 
 struct reference_builder *reference_builder_new(const struct reference_options *options)
@@ -708,7 +714,8 @@ struct reference_builder *reference_builder_new(const struct reference_options *
         return NULL;
     builder->options = *options;
     builder->sample = sample_new(options->sample_max);
-    if (!builder->sample) {
+    builder->ids = distinct_sketch_new();
+    if (!builder->sample || !builder->ids) {
         reference_builder_free(builder);
         return NULL;
     }
@@ -722,16 +729,31 @@ void reference_builder_free(struct reference_builder *builder)
     if (!builder)
         return;
     sample_free(builder->sample);
+    distinct_sketch_free(builder->ids);
     free(builder);
 }
 
 int reference_builder_add(struct reference_builder *builder, const struct event *ev)
 {
     builder->options.total_events += ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
-    return sample_add(builder->sample, ev);
+    int rc = 0;
+    if (ev->id.ptr && ev->kind != EVENT_LABEL)
+        rc = distinct_sketch_add(builder->ids, (struct text){"", 0},
+                                 hash_text(ev->id, hash_text(ev->version, (uint64_t)ev->kind)), 1);
+    return rc ? rc : sample_add(builder->sample, ev);
 }
 
 int reference_builder_finish(struct reference_builder *builder, struct reference **out, struct err *err)
 {
-    return reference_from_sample(builder->sample, &builder->options, out, err);
+    struct distinct_values ids;
+    struct duplicate_counts duplicates = {0, 0};
+    if (distinct_sketch_values(builder->ids, (struct text){"", 0}, &ids))
+        for (uint32_t i = 0; i < ids.count; i++) {
+            duplicates.events += ids.entries[i].times;
+            duplicates.again += ids.entries[i].times - 1;
+        }
+    struct reference_options options = builder->options;
+    if (duplicates.events)
+        options.duplicates = &duplicates;
+    return reference_from_sample(builder->sample, &options, out, err);
 }

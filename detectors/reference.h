@@ -10,6 +10,7 @@
 #include "agent/base/strbuf.h"
 #include "collectors/event.h"
 #include "detectors/dispersion.h"
+#include "detectors/distinct_sketch.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
 #include "detectors/labelled.h"
@@ -18,6 +19,11 @@
 struct reference_segment {
     char *name;             /* "key=value" */
     struct tally *features; /* GRID_COARSE */
+};
+
+/* Events, and how many of them came again. */
+struct duplicate_counts {
+    uint64_t events, again; /* events 0: not known */
 };
 
 struct reference {
@@ -43,6 +49,8 @@ struct reference {
     struct labelled *labelled;         /* owned; NULL: it has no labels */
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
+    struct duplicate_counts duplicates;
+    struct distinct_sketch *distinct; /* distinct_sketch.h; owned; NULL: not wanted */
 };
 
 void reference_free(struct reference *reference);
@@ -66,10 +74,12 @@ struct reference_options {
     const struct grid *keep_grid;   /* count on this grid instead of building one; NULL: build */
     const char *const *categorical; /* NULL-terminated names forced to be categorical / numeric; NULL: none */
     const char *const *numeric;
-    const char *const *exclude;          /* globs of features to leave out */
-    const struct model_options *options; /* NULL: defaults */
-    bool multivariate;                   /* also when the options say off */
-    uint64_t total_events;               /* of which the sample is one; 0: it is all of them */
+    uint64_t total_events;                     /* of which the sample is one; 0: it is all of them */
+    const char *const *exclude;                /* globs of features to leave out */
+    const struct model_options *options;       /* NULL: defaults */
+    bool multivariate;                         /* also when the options say off */
+    const struct duplicate_counts *duplicates; /* of its events before they were a sample; NULL: not known */
+    const char *const *cardinality;            /* names to count the values of; NULL: those of `options` */
 };
 
 /* What `options` points to must outlive the builder. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/hash.h"
+
 /*
  * The model of embeddings: which features are vectors, of which dimension, and the kernel of each. Names that
  * the grid has are scalars most of the time and no embeddings unless asked for.
@@ -124,6 +126,10 @@ static int build_kernel(struct search *search, struct embedding *embedding)
     }
     if (rc == 0)
         rc = mean_embedding_build(&embedding->mean, units, weight, n, d);
+    if (rc == 0) /* the seed is what the rows say: the reference's hash is not known before this */
+        rc = centroid_null_build(
+            &embedding->null, units, weight, n, d,
+            hash64(units, (size_t)n * d * sizeof *units, hash_text(text_of(embedding->name), 0)));
     free(units);
     free(weight);
     return rc;

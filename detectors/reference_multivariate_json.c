@@ -36,6 +36,19 @@ static void write_mean(struct json *json, const struct mean_embedding *mean)
     write_number(json, "trace2", mean->trace2);
 }
 
+/* Sizes of blocks, and the two limits of each; nothing when they are not known. */
+static void write_null(struct json *json, const struct centroid_null *null)
+{
+    double numbers[3 * CENTROID_BLOCKS];
+    for (uint32_t i = 0; i < null->count; i++) {
+        numbers[3 * i] = null->rows[i];
+        numbers[3 * i + 1] = null->limits[i].cosine;
+        numbers[3 * i + 2] = null->limits[i].euclidean;
+    }
+    if (null->count)
+        write_numbers(json, "centroid_limits", numbers, 3 * (size_t)null->count);
+}
+
 static void write_pca(struct json *json, const struct multivariate *multivariate)
 {
     const struct pca *pca = multivariate->pca;
@@ -83,6 +96,7 @@ void reference_write_multivariate(struct json *json, const struct reference *ref
             json_key(json, "dimension");
             json_unsigned(json, embeddings->items[i].dimension);
             write_mean(json, &embeddings->items[i].mean);
+            write_null(json, &embeddings->items[i].null);
             json_object_end(json);
         }
         json_object_end(json);
@@ -259,6 +273,28 @@ int reference_read_multivariate(const cJSON *root, struct reference *reference, 
     return rc ? rc : read_pca(object, multivariate, what);
 }
 
+static bool read_null(const cJSON *object, struct centroid_null *null)
+{
+    const cJSON *array = member_of(object, "centroid_limits");
+    double numbers[3 * CENTROID_BLOCKS];
+    if (!array)
+        return true;
+    size_t count = cJSON_IsArray(array) ? (size_t)cJSON_GetArraySize(array) : 0;
+    if (count == 0 || count > ARRAY_LEN(numbers) || count % 3 != 0 ||
+        !read_numbers(object, "centroid_limits", numbers, count))
+        return false;
+    for (uint32_t i = 0; i < count / 3; i++) {
+        const double *at = numbers + 3 * (size_t)i;
+        if (!(at[0] >= 1 && at[0] <= 1e9) || at[0] != floor(at[0]) || (i && at[0] <= at[-3]) ||
+            !(at[1] >= 0 && at[1] <= 2) || !(at[2] >= 0 && at[2] <= 2))
+            return false;
+        null->rows[i] = (uint32_t)at[0];
+        null->limits[i] = (struct centroid_distance){.cosine = at[1], .euclidean = at[2]};
+    }
+    null->count = (uint32_t)(count / 3);
+    return true;
+}
+
 int reference_read_embeddings(const cJSON *root, struct reference *reference, const char **what)
 {
     const cJSON *object = member_of(root, "embeddings"), *item;
@@ -283,6 +319,10 @@ int reference_read_embeddings(const cJSON *root, struct reference *reference, co
             return ERR_NOMEM;
         embeddings->count++;
         const char *inner;
+        if (!read_null(item, &embedding->null)) {
+            *what = "`centroid_limits` are not ascending sizes of blocks with two distances up to 2 each";
+            return ERR_INVALID;
+        }
         int rc = read_mean(item, &embedding->mean, embedding->dimension, &inner);
         if (rc != 0)
             return rc;

@@ -29,6 +29,14 @@ int reference_count_segments(struct reference *reference, const struct sample *s
 /* A zeroed segment at the end; names must come in order. NULL: no memory, no order, or too many. */
 struct reference_segment *reference_add_segment(struct reference *reference, struct text name);
 void reference_free_segments(struct reference *reference);
+/* Different values of the features that want it (reference_cardinality.c). */
+struct json;
+struct cJSON;
+int reference_count_values(struct reference *reference, const struct sample *sample,
+                           const struct reference_options *options) MUST_USE;
+void reference_write_values(struct json *json, const struct reference *reference);
+/* ERR_INVALID: `what` says why. */
+int reference_read_values(const struct cJSON *root, struct reference *reference, const char **what) MUST_USE;
 /* Computes the hash. */
 int reference_seal(struct reference *reference) MUST_USE;
 

@@ -582,7 +582,25 @@ static int read_models(const struct reader *reader, const cJSON *root, struct re
         return wrong(reader, "embeddings", what);
     if (rc == 0)
         rc = reference_read_dispersion(root, reference, &what);
-    return rc == ERR_INVALID ? wrong(reader, "dispersion", what) : rc;
+    if (rc == ERR_INVALID)
+        return wrong(reader, "dispersion", what);
+    if (rc == 0)
+        rc = reference_read_values(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "distinct", what) : rc;
+}
+
+static int read_duplicates(const struct reader *reader, const cJSON *root, struct reference *reference)
+{
+    struct duplicate_counts *duplicates = &reference->duplicates;
+    const cJSON *object = member_of(root, "duplicates");
+    if (!object)
+        return 0;
+    int rc = read_count(reader, object, "events", &duplicates->events);
+    if (rc == 0)
+        rc = read_count(reader, object, "again", &duplicates->again);
+    if (rc == 0 && (duplicates->events == 0 || duplicates->again > duplicates->events))
+        rc = wrong(reader, "duplicates", "does not have `again` of at least one of `events`");
+    return rc;
 }
 
 static int read_root(struct reader *reader, const cJSON *root, struct reference **out)
@@ -625,6 +643,8 @@ static int read_root(struct reader *reader, const cJSON *root, struct reference 
     }
     if (rc == 0)
         rc = read_labelled(reader, root, reference);
+    if (rc == 0)
+        rc = read_duplicates(reader, root, reference);
     reader->feature = NULL;
     if (rc == 0)
         rc = read_models(reader, root, reference);

@@ -235,6 +235,17 @@ static void write_families(struct json *json, const struct reference *reference)
         json_object_end(json);
 }
 
+static void write_duplicates(struct json *json, const struct duplicate_counts *duplicates)
+{
+    if (duplicates->events == 0)
+        return;
+    json_key(json, "duplicates");
+    json_object_begin(json);
+    write_unsigned(json, "events", duplicates->events);
+    write_unsigned(json, "again", duplicates->again);
+    json_object_end(json);
+}
+
 static void write_document(const struct reference *reference, bool with_hash, struct strbuf *out)
 {
     struct json json;
@@ -268,6 +279,8 @@ static void write_document(const struct reference *reference, bool with_hash, st
     write_labelled(&json, reference->labelled);
     reference_write_multivariate(&json, reference);
     reference_write_dispersion(&json, reference);
+    reference_write_values(&json, reference);
+    write_duplicates(&json, &reference->duplicates);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "detectors/attribution_slots.h"
+#include "detectors/cardinality.h"
 #include "detectors/duplicates.h"
 #include "detectors/evidence_slots.h"
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
+#include "detectors/kpi_tails.h"
+#include "detectors/lag.h"
 #include "detectors/latency_slots.h"
 #include "detectors/multivariate_slots.h"
 #include "detectors/outcome_slots.h"
@@ -54,6 +57,9 @@ static_assert((int)PARITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short f
 static_assert((int)FACET_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for facets");
 static_assert((int)MULTICLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for several classes");
 static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for a class");
+static_assert((int)KPI_TAILS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for winsorised KPIs");
+static_assert((int)LAG_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for lag");
+static_assert((int)CARDINALITY_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for cardinality");
 static_assert((int)DUPLICATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for duplicates");
 static_assert((int)LABEL_DRIFT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the drift of labels");
 static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
@@ -141,6 +147,9 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/label_drift.def"
 #include "detectors/metrics/duplicates.def"
 #include "detectors/metrics/evidence.def"
+#include "detectors/metrics/cardinality.def"
+#include "detectors/metrics/lag.def"
+#include "detectors/metrics/kpi_tails.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -194,6 +203,9 @@ const char *family_monitor(enum family family)
         [FAMILY_DUPLICATES] = "quality",
         [FAMILY_EVIDENCE] = "evidence",
         [FAMILY_EVIDENCE_FIXED] = "evidence",
+        [FAMILY_CARDINALITY] = "quality",
+        [FAMILY_LAG] = "quality",
+        [FAMILY_KPI_TAILS] = "kpi",
     };
     return names[family];
 }

@@ -48,6 +48,9 @@ enum family {
     FAMILY_DUPLICATES,  /* "@events": how many came again */
     FAMILY_EVIDENCE,    /* of a feature, or of a score of all features: the e-detector */
     FAMILY_EVIDENCE_FIXED, /* the same with a wider tolerance, where the model looks at its past too */
+    FAMILY_CARDINALITY,    /* of a feature: how many different values it has */
+    FAMILY_LAG,            /* "@lag_ms": how long after their time events were in the log */
+    FAMILY_KPI_TAILS,      /* of a business KPI whose tails are held */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

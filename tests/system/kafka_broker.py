@@ -390,14 +390,14 @@ class KafkaBroker:
             self._producer_errors.append(str(error))
 
     def produce(self, topic, values, partition=None, keys=None, headers=None, timestamp=0, timeout=60):
-        """Appends and waits until all are on the broker. `keys`: as many as values, or None."""
+        """Appends and waits until all are on the broker. `keys`: as many as values, or None. `timestamp`: one for all, or a list."""
         producer = self._producer()
         options = {} if partition is None else {"partition": partition}
         for index, value in enumerate(values):
             while True:
                 try:
                     producer.produce(topic, value, key=keys[index] if keys else None, headers=headers,
-                                     timestamp=timestamp, on_delivery=self._delivered, **options)
+                                     timestamp=timestamp[index] if isinstance(timestamp, list) else timestamp, on_delivery=self._delivered, **options)
                     break
                 except BufferError:
                     producer.poll(0.1)

@@ -1,6 +1,7 @@
 """How many events came again: exact per window, whatever the workers and kills."""
 
 import json
+import math
 import random
 import time
 
@@ -86,6 +87,68 @@ def test_same_with_kills_and_workers(stream, tmp_path):
     driftd.run("replay", "-q", "-c", config, path)
     assert kills >= 3
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
+
+
+REFERENCE = "models: [{name: m, segments: [side], reference: %s}]"
+
+
+def changes(store):
+    return {row[:2]: row[2:] for row in driftd.query(
+        store, "SELECT version, window_end_s, value, ci_low, ci_high, p_value, reference_n, state FROM v1_results WHERE metric = 'duplicate_rate_change'")}
+
+
+def test_change_against_a_captured_reference(stream, tmp_path):
+    """The first hour holds 4 % as the others do; from the last half hour on a fifth comes again."""
+    _, path, again = stream
+    lines = path.read_text().splitlines()
+    more = [line for line in lines if json.loads(line)["ts"] >= (START + 2.5 * HOUR) * 1000]
+    rng = random.Random(8)
+    late = [line for line in more for _ in range(1 + (rng.random() < 0.2))]
+    events = tmp_path / "events.ndjson"
+    events.write_text("".join(line + "\n" for line in lines[:len(lines) - len(more)] + late))
+    config = config_of(tmp_path / "driftd.yaml", tmp_path / "driftd.db")
+    config.write_text(config.read_text().replace("models: [{name: m, segments: [side]}]", REFERENCE % "{capture: {duration: 1h}}"))
+    with driftd.Process("replay", "-q", "-c", config, events, log=tmp_path / "log") as process:  # counts of a capture survive
+        time.sleep(0.05)
+        process.kill()
+    driftd.run("replay", "-q", "-c", config, events)
+    rows = changes(tmp_path / "driftd.db")
+    counted = dict(driftd.query(tmp_path / "driftd.db", "SELECT name, json FROM reference"))
+    first = {name.split("/")[1][0]: json.loads(text)["duplicates"] for name, text in counted.items()}
+    k = sum(again.get(pane, 0) for pane in range(6))
+    assert first["1"]["again"] == k and first["2"]["again"] == 0 and first["1"]["events"] == k + sum(i % 3 > 0 for i in range(30000 // HOURS))
+    rates = {row[:2]: row[2:] for row in driftd.query(
+        tmp_path / "driftd.db", "SELECT version, window_end_s, value, n FROM v1_results WHERE metric = 'duplicate_rate'")}
+    seen = 0
+    for (version, end), (value, low, high, p, reference_n, state) in rows.items():
+        if value is None:
+            continue
+        rate, n = rates[version, end]
+        usual, m = first[version]["again"] / first[version]["events"], first[version]["events"]
+        assert value == pytest.approx(rate - usual, abs=1e-12) and low <= value <= high and reference_n == m
+        pooled = (rate * n + usual * m) / (n + m)
+        if 0 < pooled and min(pooled * n, pooled * m) >= 5:
+            z = (rate - usual) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+            assert p == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-6, abs=1e-300)
+            seen += 1
+    assert seen > 10
+    last = max(end for _, end in rows)
+    assert rows["1", last][5] in ("warning", "critical") and rows["1", START + 2 * HOUR][5] == "ok"
+
+
+def test_change_against_a_reference_from_a_file(stream, tmp_path):
+    _, path, again = stream
+    out = tmp_path / "r.json"
+    first = [line for line in path.read_text().splitlines() if '"version": "1"' in line]
+    (tmp_path / "one.ndjson").write_text("".join(line + "\n" for line in first))
+    driftd.run("reference", "build", "-o", out, "-m", "m", tmp_path / "one.ndjson")
+    kept = json.loads(out.read_text())["duplicates"]
+    share = sum(again.values()) / len(first)
+    assert kept["again"] / kept["events"] == pytest.approx(share, abs=0.02) and kept["events"] - kept["again"] == 1024
+    config = config_of(tmp_path / "driftd.yaml", tmp_path / "driftd.db")
+    config.write_text(config.read_text().replace("models: [{name: m, segments: [side]}]", REFERENCE % f'{{file: "{out}"}}'))
+    driftd.run("replay", "-q", "-c", config, path)
+    assert {state for (version, _), (*_, state) in changes(tmp_path / "driftd.db").items() if version == "1"} <= {"ok"}
 
 
 def test_without_dedup_nothing_is_said(stream, tmp_path):

@@ -14,7 +14,7 @@ from streams import HOUR, MINUTE, START
 
 BODY = """time: {tiers: [10m, 1h], lateness: 10m, idle_timeout: 2s}
 windows: [{length: 1h, slide: 10m}, {length: 3h, slide: 1h}]
-models: [{name: shop, reference: none, kpi_baseline: 2h, kpis: [{name: basket, unit: 50, low: 0, high: 400}]}]
+models: [{name: shop, reference: none, kpi_baseline: 2h, kpis: [{name: basket, unit: 50, low: 0, high: 400}, {name: margin, unit: 0.1, winsorise: true}]}]
 """
 HOURS, PER_HOUR = 6, 300  # hours 0 and 1 are the first period; baskets change in hour 4
 
@@ -104,6 +104,38 @@ def test_running_mean(found):
         assert row["high"] - row["value"] == pytest.approx(half, rel=1e-6)
 
 
+def test_winsorised(found):
+    """Between the quantiles of the first period, rounded to buckets of 1 % before: the window's own values may be far out."""
+    gamma = 1.01 / 0.99
+
+    def rounded(x):
+        u = numpy.abs(x) / 0.1
+        return 0.1 * numpy.sign(x) * 2 * gamma ** numpy.ceil(numpy.log(u) / math.log(gamma) - 1e-9) / (gamma + 1)
+
+    before = numpy.sort(rounded(values("margin", START, START + 2 * HOUR)))
+    low, high = (before[int(q * (len(before) - 1))] for q in (0.001, 0.999))
+    seen = 0
+    for hours, end in ENDS:
+        end_ms = START + end * HOUR
+        key = hours * 3600, end_ms // 1000, "", "margin"
+        if end <= 2:
+            assert key + ("kpi_winsorised_mean",) not in found
+            continue
+        raw = values("margin", end_ms - hours * HOUR, end_ms)
+        now, first = (rounded(x).clip(low, high) for x in (raw, before))
+        welch = scipy.stats.ttest_ind(now, first, equal_var=False)
+        mean, difference = found[key + ("kpi_winsorised_mean",)], found[key + ("kpi_winsorised_difference",)]
+        assert mean["n"] == len(raw) and mean["reference_n"] == len(before)
+        assert mean["value"] == pytest.approx(now.mean(), rel=1e-9) == pytest.approx(raw.clip(low, high).mean(), rel=0.01)
+        assert found[key + ("kpi_winsorised_low",)]["value"] == pytest.approx(low, rel=1e-9)
+        assert found[key + ("kpi_winsorised_high",)]["value"] == pytest.approx(high, rel=1e-9)
+        assert found[key + ("kpi_winsorised_rate",)]["value"] == pytest.approx(((rounded(raw) < low * (1 - 1e-9)) | (rounded(raw) > high * (1 + 1e-9))).mean())
+        assert difference["value"] == pytest.approx(now.mean() - first.mean(), rel=1e-6, abs=1e-12)
+        assert difference["p"] == pytest.approx(welch.pvalue, rel=1e-5)
+        seen += 1
+    assert seen == 8 and not any(name == "basket" and metric.startswith("kpi_winsorised") for _, _, _, name, metric in found)
+
+
 def test_what_changed_is_seen(found):
     def p(end, name):
         return found[3600, (START + end * HOUR) // 1000, "", name, "kpi_difference"]["p"]
@@ -163,11 +195,11 @@ def test_late_values_revise(tmp_path):
 
 
 def test_more_names_than_slots(tmp_path):
-    body = BODY + "limits: {kpis: 3}\n"
+    body = BODY + "limits: {kpis: 4}\n"
     rows = [{"type": "kpi", "model": "shop", "ts": START + i * MINUTE, "id": f"{i}", "kpis": {f"k{j}": 1.0 for j in range(6)}} for i in range(60)]
     store = streams.replay(tmp_path, "s", body, [streams.write(tmp_path / "k.ndjson", rows)])
     names = driftd.query(store, "SELECT DISTINCT feature, capped FROM v1_results WHERE monitor = 'kpi'")
-    assert sorted(names) == [("k0", 1), ("k1", 1)]  # `basket` of the configuration has the first slot
+    assert sorted(names) == [("k0", 1), ("k1", 1)]  # `basket` and `margin` of the configuration have the first slots
     assert streams.fates(store) == {("applied", ""): 60}
 
 

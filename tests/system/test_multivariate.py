@@ -406,6 +406,15 @@ def test_embeddings_are_numpys(tmp_path):
         a, b = before.mean(0), now.mean(0)
         assert row["centroid_cosine"][0] == pytest.approx(1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-10)
         assert row["centroid_euclidean"][0] == pytest.approx(np.linalg.norm(a - b), abs=1e-10)
+        # Limits: 99.9 % of the distances of random blocks of 400 rows of the reference, drawn here with another generator.
+        draws = [np.stack([before[rng.integers(0, len(before), 400)].mean(0) for _ in range(4000)]) for _ in range(2)]
+        apart = np.quantile(np.linalg.norm(draws[0] - draws[1], axis=1), 0.999)
+        turned = np.quantile(1 - (draws[0] * draws[1]).sum(1) / np.linalg.norm(draws[0], axis=1) / np.linalg.norm(draws[1], axis=1), 0.999)
+        assert row["centroid_euclidean_limit"][0] == pytest.approx(apart, rel=0.06)
+        assert row["centroid_cosine_limit"][0] == pytest.approx(turned, rel=0.15)
+        for name in ("centroid_euclidean", "centroid_cosine"):
+            assert row[name + "_excess"][0] == pytest.approx(row[name][0] / row[name + "_limit"][0], rel=1e-12)
+            assert (row[name + "_excess"][0] > 1) == (row is rows[1])
     assert rows[0]["embedding_mmd2"][1] > 1e-3 and rows[1]["embedding_mmd2"][1] < 1e-6
     assert rows[0]["embedding_invalid_rate"][0] == pytest.approx(4 / 406)
     assert rows[0]["embedding_missing_rate"][0] == pytest.approx(1 / 406)

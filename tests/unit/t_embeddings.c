@@ -110,6 +110,14 @@ static void found_in_the_reference(void **state)
     assert_string_equal(back->hash, r->hash);
     assert_memory_equal(back->embeddings->items[0].mean.rff->turns, r->embeddings->items[0].mean.rff->turns,
                         sizeof(double) * 4 * MEAN_FREQUENCIES);
+    assert_memory_equal(&back->embeddings->items[0].null, &r->embeddings->items[0].null,
+                        sizeof(struct centroid_null));
+    char *limits = strstr(out.bytes, "\"centroid_limits\": [");
+    assert_non_null(limits);
+    limits[strlen("\"centroid_limits\": [")] = '-'; /* −2 rows */
+    struct reference *changed = NULL;
+    assert_int_not_equal(reference_read(out.bytes, out.len, &changed, &err), 0);
+    assert_non_null(strstr(err.message, "centroid_limits"));
     strbuf_release(&out);
     reference_free(back);
     reference_free(again);
@@ -151,11 +159,15 @@ static void windows(void **state)
         assert_true(shifted ? rows[0].slots[EMBEDDING_COSINE] > 0.05
                             : fabs(rows[0].slots[EMBEDDING_COSINE]) < 0.02);
         assert_true(rows[1].slots[EMBEDDING_MMD_P] > 1e-3);
+        assert_true((rows[0].slots[EMBEDDING_EUCLIDEAN_EXCESS] > 1) == shifted);
+        assert_true((rows[0].slots[EMBEDDING_COSINE_EXCESS] > 1) == shifted);
+        assert_true(rows[1].slots[EMBEDDING_EUCLIDEAN_EXCESS] < 1);
         assert_near(rows[1].slots[EMBEDDING_INVALID_RATE], 0.2, 1e-12);
         assert_near(rows[1].slots[EMBEDDING_INVALID_DELTA], 0, 1e-12);
         in.baseline = NULL;
         assert_int_equal(embeddings_family.report(&in, rows, names), 2);
         assert_nan(rows[0].slots[EMBEDDING_COSINE]);
+        assert_nan(rows[0].slots[EMBEDDING_COSINE_LIMIT]);
         assert_true(rows[0].flags & REPORT_INSUFFICIENT);
         in.baseline = r->counts[COUNT_EMBEDDINGS];
         tally_free(tally);

@@ -21,7 +21,7 @@
 enum { FEATURES = 6, EVENTS = 600, REFERENCE_EVENTS = 1500, CELLS = 5, ROUNDS = 4 };
 
 static const struct model_options options = {
-    .n_min = 50, .threshold = 0.5, .unit = 1, .multivariate = MULTIVARIATE_ALL};
+    .n_min = 50, .threshold = 0.5, .unit = 1, .multivariate = MULTIVARIATE_ALL, .record_lag = true};
 
 static double unit_of(uint64_t seed)
 {
@@ -165,7 +165,8 @@ static void count(struct world *world, struct tally **tallies, uint32_t i, enum 
                                 .tools = &world->tools,
                                 .reference = world->reference,
                                 .row = world->row,
-                                .binding = world->binding};
+                                .binding = world->binding,
+                                .record_ms = made.ev.ts_ms + (int64_t)(i % 5000) - 9};
     assert_int_equal(families_add(tallies, &input, times, false), 0);
 }
 

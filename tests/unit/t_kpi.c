@@ -11,7 +11,8 @@
 enum { N = 400, HOUR = 3600000 };
 
 static char amount[] = "amount", margin[] = "margin", balance[] = "balance", letter[] = "a";
-static struct kpi_scale scales[] = {{amount, 1000, 0, 50000}, {margin, 1, NAN, NAN}, {balance, 100, -5, NAN}};
+static struct kpi_scale scales[] = {
+    {amount, 1000, 0, 50000, false}, {margin, 1, NAN, NAN, false}, {balance, 100, -5, NAN, false}};
 static const struct model_options options = {
     .n_min = 200, .threshold = 0.5, .unit = 1, .kpis = scales, .kpi_count = 3};
 
@@ -48,7 +49,7 @@ static struct intern *names_of(const char *const *names)
 static uint32_t report(const struct tally *tally, const struct intern *names, const struct kpi_past *past,
                        int64_t end_ms, bool running, struct report_row *rows, struct text *subjects)
 {
-    struct kpi_view view = {names, past, end_ms, running};
+    struct kpi_view view = {names, past, end_ms, NULL, running};
     struct family_report in = {
         .current = tally, .options = &options, .window_ms = HOUR, .kpi = &view, .baseline = NULL};
     return kpi_family.report(&in, rows, subjects);
@@ -243,15 +244,17 @@ static void first_period(void **state)
 static void bases(void **state)
 {
     (void)state;
-    static struct kpi_scale plain[] = {{letter, 1, NAN, NAN}}, one[] = {{letter, 2, NAN, NAN}},
-                            other[] = {{letter, 2, 0, NAN}};
+    static struct kpi_scale plain[] = {{letter, 1, NAN, NAN, false}}, one[] = {{letter, 2, NAN, NAN, false}},
+                            other[] = {{letter, 2, 0, NAN, false}}, held[] = {{letter, 1, NAN, NAN, true}};
     struct kpi_scale turned[] = {scales[2], scales[0], scales[1]};
     struct model_options none = {0}, a = {.kpis = plain, .kpi_count = 1}, b = {.kpis = one, .kpi_count = 1},
-                         c = {.kpis = other, .kpi_count = 1}, d = {.kpis = turned, .kpi_count = 3};
+                         c = {.kpis = other, .kpi_count = 1}, e = {.kpis = held, .kpi_count = 1},
+                         d = {.kpis = turned, .kpi_count = 3};
     assert_int_equal(kpi_basis(&none), 0);
     assert_int_equal(kpi_basis(&a), 0);
     assert_true(kpi_basis(&b) != 0 && kpi_basis(&b) != kpi_basis(&c));
     assert_int_equal(kpi_basis(&d), kpi_basis(&options));
+    assert_true(kpi_basis(&e) != 0);
 }
 
 int main(void)

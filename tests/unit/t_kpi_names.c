@@ -5,7 +5,7 @@
 #include "agent/kpi_names.h"
 
 static char amount[] = "amount", visits[] = "visits";
-static struct kpi_scale scales[] = {{amount, 1000, 0, 5e4}, {visits, 1, NAN, NAN}};
+static struct kpi_scale scales[] = {{amount, 1000, 0, 5e4, false}, {visits, 1, NAN, NAN, false}};
 static const struct model_options options = {.unit = 1, .kpis = scales, .kpi_count = 2};
 
 static const struct kpi_target *resolve(struct kpi_names *names, struct delta *delta, const char *const *kpis,

@@ -77,6 +77,7 @@ static void test_advantaged(void **state)
     assert_near(metric(row, "clarify_kl"), m.KL, 1e-15);
     assert_near(metric(row, "clarify_di"), m.DI, 1e-15);
     assert_near(metric(row, "disparate_impact_shortfall"), 1 - m.DI, 1e-15);
+    assert_near(metric(row, "disparate_impact_excess"), m.DI - 1, 1e-15);
     assert_near(metric(row, "clarify_dca"), m.DCA, 1e-15);
     assert_near(metric(row, "clarify_dcr"), m.DCR, 1e-15);
     assert_near(metric(row, "clarify_te"), m.TE, 1e-15);

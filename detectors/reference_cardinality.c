@@ -1,0 +1,155 @@
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/digest.h"
+#include "agent/base/json.h"
+#include "detectors/cardinality.h"
+#include "detectors/reference_private.h"
+#include "detectors/sample.h"
+
+/* What a reference knows of different values (cardinality.h): counted from its sample; in JSON the hashes in
+ * hexadecimal, since numbers end at 2^53. */
+
+enum { HASH_HEX = 16 };
+
+int reference_count_values(struct reference *reference, const struct sample *sample,
+                           const struct reference_options *options)
+{
+    const char *const *features = options->cardinality ? options->cardinality
+                                  : options->options   ? options->options->cardinality
+                                                       : NULL;
+    if (!features)
+        return 0;
+    uint32_t hints[CARDINALITY_FEATURES_MAX] = {0};
+    struct sample_reader reader;
+    int rc = sample_reader_init(&reader);
+    if (rc == 0 && !(reference->distinct = distinct_sketch_new()))
+        rc = ERR_NOMEM;
+    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(sample, i, &reader, &ev, &times);
+        if (rc == 0)
+            rc = cardinality_add(reference->distinct, features, hints, &ev, times);
+    }
+    sample_reader_release(&reader);
+    if (rc == 0 && distinct_sketch_is_empty(reference->distinct)) {
+        distinct_sketch_free(reference->distinct);
+        reference->distinct = NULL;
+    }
+    return rc;
+}
+
+/* ---- JSON ---- */
+
+static void begin_row(struct json *json, const char *key)
+{
+    json_key(json, key);
+    json->pretty = false;
+    json_array_begin(json);
+}
+
+static void end_row(struct json *json)
+{
+    json_array_end(json);
+    json->pretty = true;
+}
+
+static void write_values(struct json *json, const struct distinct_values *values)
+{
+    json_key_text(json, values->feature);
+    json_object_begin(json);
+    json_key(json, "n");
+    json_unsigned(json, values->n);
+    begin_row(json, "hashes");
+    for (uint32_t i = 0; i < values->count; i++) {
+        unsigned char bytes[HASH_HEX / 2];
+        char hex[HASH_HEX + 1];
+        for (unsigned k = 0; k < sizeof(bytes); k++)
+            bytes[k] = (unsigned char)(values->entries[i].hash >> (56 - 8 * k));
+        json_string(json, hex_encode(bytes, sizeof(bytes), hex));
+    }
+    end_row(json);
+    begin_row(json, "times");
+    for (uint32_t i = 0; i < values->count; i++)
+        json_unsigned(json, values->entries[i].times);
+    end_row(json);
+    json_object_end(json);
+}
+
+void reference_write_values(struct json *json, const struct reference *reference)
+{
+    struct distinct_values values;
+    if (!reference->distinct)
+        return;
+    json_key(json, "distinct");
+    json_object_begin(json);
+    for (uint32_t i = 0; distinct_sketch_nth(reference->distinct, i, &values); i++)
+        write_values(json, &values);
+    json_object_end(json);
+}
+
+static bool as_count(const cJSON *item, uint64_t *out)
+{
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= 9007199254740992.0) ||
+        item->valuedouble != floor(item->valuedouble))
+        return false;
+    *out = (uint64_t)item->valuedouble;
+    return true;
+}
+
+static bool as_hash(const cJSON *item, uint64_t *out)
+{
+    const char *hex = cJSON_GetStringValue(item);
+    if (!hex || strlen(hex) != HASH_HEX || strspn(hex, "0123456789abcdef") != HASH_HEX)
+        return false;
+    *out = strtoull(hex, NULL, 16);
+    return true;
+}
+
+static bool read_values(const cJSON *object, struct distinct_values *out)
+{
+    const cJSON *hashes = cJSON_GetObjectItemCaseSensitive(object, "hashes"), *hash;
+    const cJSON *times = cJSON_GetObjectItemCaseSensitive(object, "times");
+    *out = (struct distinct_values){.feature = text_of(object->string)};
+    if (!cJSON_IsArray(hashes) || !cJSON_IsArray(times) || out->feature.len > DISTINCT_NAME_BYTES_MAX ||
+        !as_count(cJSON_GetObjectItemCaseSensitive(object, "n"), &out->n))
+        return false;
+    const cJSON *time = times->child;
+    cJSON_ArrayForEach(hash, hashes)
+    {
+        if (out->count == DISTINCT_K || !time || !as_hash(hash, &out->entries[out->count].hash) ||
+            !as_count(time, &out->entries[out->count].times))
+            return false;
+        out->count++;
+        time = time->next;
+    }
+    return !time;
+}
+
+int reference_read_values(const cJSON *root, struct reference *reference, const char **what)
+{
+    const cJSON *object = cJSON_GetObjectItemCaseSensitive(root, "distinct"), *item;
+    uint32_t count = 0;
+    if (!object)
+        return 0;
+    *what = "is not an object of at most 32 features with `n`, ascending `hashes` (16 digits) and as many "
+            "`times`";
+    if (!cJSON_IsObject(object))
+        return ERR_INVALID;
+    if (!(reference->distinct = distinct_sketch_new()))
+        return ERR_NOMEM;
+    cJSON_ArrayForEach(item, object)
+    {
+        struct distinct_values values, before;
+        if (count++ == DISTINCT_FEATURES || !read_values(item, &values) ||
+            distinct_sketch_values(reference->distinct, values.feature, &before))
+            return ERR_INVALID;
+        int rc = distinct_sketch_add_values(reference->distinct, &values);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
