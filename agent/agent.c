@@ -29,6 +29,7 @@ enum {
 };
 
 enum phase {
+    PHASE_RESTORING, /* workers read already, what has closed is loaded, nothing is merged */
     PHASE_RUNNING,
     PHASE_STOPPING,  /* workers were asked to stop; their last deltas are merged */
     PHASE_FINISHING, /* the input is at its end; last commits and deliveries */
@@ -169,6 +170,8 @@ static void on_advance(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct agent *agent = context;
+    if (agent->phase == PHASE_RESTORING)
+        return;
     bool merged = merge_some(agent);
     tell_limits(agent);
     enum engine_progress progress = engine_advance(agent->engine, SLICE_US);
@@ -381,6 +384,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct agent *agent = context;
+    if (agent->phase == PHASE_RESTORING)
+        return;
     watch_store(agent);
     watch_inputs(agent);
     for (uint32_t i = 0; i < agent->worker_count; i++)
@@ -431,13 +436,24 @@ static int make_alerting(struct agent *agent, struct err *err)
     return code;
 }
 
+/* What could not be restored may be a damaged file's fault. */
+static int blame_store(const struct agent *agent, int code, struct err *err)
+{
+    struct err damage = {0, ""};
+    if (store_settle(agent->store, &damage) == 0)
+        return code;
+    *err = damage;
+    return damage.code;
+}
+
 static int make_engine(struct agent *agent, struct err *err)
 {
     const struct config *config = agent->config;
     struct store_settings store = {.path = config->store_path,
                                    .full_sync = config->full_sync,
                                    .pipeline = config->pipeline,
-                                   .log = agent->settings.log};
+                                   .log = agent->settings.log,
+                                   .check_aside = true};
     int code = store_open(&agent->store, &store, err);
     if (code != 0)
         return code;
@@ -451,7 +467,10 @@ static int make_engine(struct agent *agent, struct err *err)
                                      .dormant_changed = on_dormant,
                                      .context = agent};
     code = engine_new(&agent->engine, &engine, err);
-    return code ? code : engine_restore(agent->engine, err);
+    if (code != 0)
+        return code;
+    code = engine_restore(agent->engine, err);
+    return code ? blame_store(agent, code, err) : 0;
 }
 
 static int make_webhook(struct agent *agent, struct err *err)
@@ -521,8 +540,36 @@ static int start_workers(struct agent *agent, struct err *err)
         if (code != 0)
             return code;
     }
-    engine_each_dormant(agent->engine, on_dormant, agent); /* before they are given anything to read */
     return 0;
+}
+
+/* Partitions are found and given to workers, signals are heard. */
+static int while_restoring(void *context)
+{
+    struct agent *agent = context;
+    (void)event_base_loop(agent->base, EVLOOP_NONBLOCK);
+    if (agent->result == 0 && agent->phase == PHASE_RESTORING)
+        return 0;
+    return agent->result ? agent->result : ERR_TEMPORARY; /* told to stop */
+}
+
+/* Workers start before what has closed is loaded: the brokers' first answers take as long as that. */
+static int start(struct agent *agent, struct err *err)
+{
+    int code = start_workers(agent, err);
+    if (code == 0)
+        code = inputs_start(agent->inputs, err);
+    if (code != 0)
+        return code;
+    code = engine_restore_closed(agent->engine, while_restoring, err);
+    if (agent->result != 0)
+        return err_set(err, agent->result, "%s", agent->failure.message);
+    if (agent->phase != PHASE_RESTORING)
+        return 0;
+    if (code != 0)
+        return blame_store(agent, code, err);
+    agent->phase = PHASE_RUNNING;
+    return store_start(agent->store, err);
 }
 
 static int compile_mappings(struct agent *agent, struct err *err)
@@ -578,13 +625,8 @@ int agent_new(struct agent **out, const struct agent_settings *settings, struct 
 
 int agent_run(struct agent *agent, struct err *err)
 {
-    int code = store_start(agent->store, err);
-    if (code != 0)
-        return code;
-    code = start_workers(agent, err);
-    if (code == 0)
-        code = inputs_start(agent->inputs, err);
-    if (code != 0)
+    int code = start(agent, err);
+    if (code != 0 || agent->phase != PHASE_RUNNING)
         return code;
     on_inputs(-1, 0, agent);
     if (agent->result != 0) /* to break a loop that has not begun has no effect */
