@@ -24,7 +24,7 @@ enum {
     COMMIT_EVERY_MS = 5000,
     SKIP_SAID_EVERY_MS = 60000,
     CLOSE_MS = 2000,
-    CLOSE_COMMIT_MS = 500,
+    CLOSE_COMMIT_MS = 1000, /* the library looks for a coordinator every 500 ms */
     DETAIL_BYTES = 768,
     REASON_BYTES = 256
 };
