@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "agent/base/resident.h"
 #include "agent/inputs.h"
 #include "alerting/alerting.h"
 #include "alerting/webhook.h"
@@ -25,7 +26,8 @@ enum {
     SLICE_US = 2000,
     STOP_DEADLINE_MS = 4500,
     DRAIN_DEADLINE_MS = 15000,
-    OUTBOX_PAGE = 10000
+    OUTBOX_PAGE = 10000,
+    TRIM_AFTER_MS = 2000
 };
 
 enum phase {
@@ -57,6 +59,7 @@ struct agent {
     int stop_signals;
     bool was_failing, was_missing;
     bool limits_owed; /* a worker's ring was full */
+    bool trimmed;
     int result;
     struct err failure;
 };
@@ -379,6 +382,16 @@ static void drive_finish(struct agent *agent)
         event_base_loopbreak(agent->base);
 }
 
+/* What only the start needed; a run of files ends soon. */
+static void trim_once(struct agent *agent)
+{
+    if (agent->trimmed || agent->settings.until_end || agent->phase != PHASE_RUNNING ||
+        now_ms(agent) - agent->phase_since_ms < TRIM_AFTER_MS)
+        return;
+    agent->trimmed = true;
+    resident_trim();
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -388,6 +401,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         return;
     watch_store(agent);
     watch_inputs(agent);
+    trim_once(agent);
     for (uint32_t i = 0; i < agent->worker_count; i++)
         if (worker_failure(agent->workers[i]) && agent->phase == PHASE_RUNNING) {
             agent->result = err_set(&agent->failure, ERR_TEMPORARY, "%s", worker_failure(agent->workers[i]));
@@ -511,13 +525,15 @@ static int make_events(struct agent *agent, struct err *err)
     return 0;
 }
 
+static uint32_t workers_wanted(const struct config *config)
+{
+    long cores = config->workers ? (long)config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (uint32_t)cores : 1;
+}
+
 static int start_workers(struct agent *agent, struct err *err)
 {
-    uint32_t count = agent->config->workers;
-    if (count == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        count = cores > 0 ? (uint32_t)cores : 1;
-    }
+    uint32_t count = workers_wanted(agent->config);
     agent->workers = calloc(count, sizeof(struct worker *));
     if (!agent->workers)
         return err_set(err, ERR_NOMEM, "no memory for workers");
@@ -568,7 +584,7 @@ static int start(struct agent *agent, struct err *err)
         return 0;
     if (code != 0)
         return blame_store(agent, code, err);
-    agent->phase = PHASE_RUNNING;
+    enter(agent, PHASE_RUNNING);
     return store_start(agent->store, err);
 }
 
@@ -592,6 +608,7 @@ int agent_new(struct agent **out, const struct agent_settings *settings, struct 
      * again. */
     (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    resident_limit_heaps((int)workers_wanted(settings->config));
     (void)signal(SIGPIPE, SIG_IGN);
     struct agent *agent = calloc(1, sizeof(*agent));
     if (!agent)
