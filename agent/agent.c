@@ -27,7 +27,7 @@ enum {
     STOP_DEADLINE_MS = 4500,
     DRAIN_DEADLINE_MS = 15000,
     OUTBOX_PAGE = 10000,
-    TRIM_AFTER_MS = 2000
+    TRIM_AFTER_MS = 500
 };
 
 enum phase {
