@@ -213,10 +213,11 @@ static enum reject decode_json(struct decoder *decoder, const struct record *rec
 
 static enum reject decode(struct decoder *decoder, const struct record *record, struct event *ev, bool slowly)
 {
-    decoder_begin(decoder);
-    enum reject reject = check_size(decoder, record->payload);
     if (decoder->mapping->format == INPUT_CSV)
         decoder_reset(decoder);
+    else
+        decoder_begin(decoder);
+    enum reject reject = check_size(decoder, record->payload);
     if (reject == REJECT_NONE)
         reject = decoder->mapping->format == INPUT_CSV ? csv_reader_run(decoder, record)
                                                        : decode_json(decoder, record, slowly);
