@@ -117,7 +117,7 @@ check-unit: $(UNIT_BINS)
 	$(Q)tests/checks/unit $(BUILD)/unit $(T)
 
 # What has threads of ours, under ThreadSanitizer (librdkafka is not instrumented: its threads would only make noise).
-THREAD_TESTS := $(foreach t,ring log store_thread worker kafka_slot,$(wildcard tests/unit/t_$(t).c))
+THREAD_TESTS := $(foreach t,ring log store_check store_thread worker kafka_slot,$(wildcard tests/unit/t_$(t).c))
 .PHONY: check-threads
 check-threads: $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(THREAD_TESTS))
 	$(Q)tests/checks/unit $(BUILD)/unit

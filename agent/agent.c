@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "agent/base/resident.h"
 #include "agent/inputs.h"
 #include "alerting/alerting.h"
 #include "alerting/webhook.h"
@@ -25,10 +26,12 @@ enum {
     SLICE_US = 2000,
     STOP_DEADLINE_MS = 4500,
     DRAIN_DEADLINE_MS = 15000,
-    OUTBOX_PAGE = 10000
+    OUTBOX_PAGE = 10000,
+    TRIM_AFTER_MS = 500
 };
 
 enum phase {
+    PHASE_RESTORING, /* workers read already, what has closed is loaded, nothing is merged */
     PHASE_RUNNING,
     PHASE_STOPPING,  /* workers were asked to stop; their last deltas are merged */
     PHASE_FINISHING, /* the input is at its end; last commits and deliveries */
@@ -56,6 +59,7 @@ struct agent {
     int stop_signals;
     bool was_failing, was_missing;
     bool limits_owed; /* a worker's ring was full */
+    bool trimmed;
     int result;
     struct err failure;
 };
@@ -169,6 +173,8 @@ static void on_advance(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct agent *agent = context;
+    if (agent->phase == PHASE_RESTORING)
+        return;
     bool merged = merge_some(agent);
     tell_limits(agent);
     enum engine_progress progress = engine_advance(agent->engine, SLICE_US);
@@ -376,13 +382,26 @@ static void drive_finish(struct agent *agent)
         event_base_loopbreak(agent->base);
 }
 
+/* What only the start needed; a run of files ends soon. */
+static void trim_once(struct agent *agent)
+{
+    if (agent->trimmed || agent->settings.until_end || agent->phase != PHASE_RUNNING ||
+        now_ms(agent) - agent->phase_since_ms < TRIM_AFTER_MS)
+        return;
+    agent->trimmed = true;
+    resident_trim();
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct agent *agent = context;
+    if (agent->phase == PHASE_RESTORING)
+        return;
     watch_store(agent);
     watch_inputs(agent);
+    trim_once(agent);
     for (uint32_t i = 0; i < agent->worker_count; i++)
         if (worker_failure(agent->workers[i]) && agent->phase == PHASE_RUNNING) {
             agent->result = err_set(&agent->failure, ERR_TEMPORARY, "%s", worker_failure(agent->workers[i]));
@@ -431,13 +450,24 @@ static int make_alerting(struct agent *agent, struct err *err)
     return code;
 }
 
+/* What could not be restored may be a damaged file's fault. */
+static int blame_store(const struct agent *agent, int code, struct err *err)
+{
+    struct err damage = {0, ""};
+    if (store_settle(agent->store, &damage) == 0)
+        return code;
+    *err = damage;
+    return damage.code;
+}
+
 static int make_engine(struct agent *agent, struct err *err)
 {
     const struct config *config = agent->config;
     struct store_settings store = {.path = config->store_path,
                                    .full_sync = config->full_sync,
                                    .pipeline = config->pipeline,
-                                   .log = agent->settings.log};
+                                   .log = agent->settings.log,
+                                   .check_aside = true};
     int code = store_open(&agent->store, &store, err);
     if (code != 0)
         return code;
@@ -451,7 +481,10 @@ static int make_engine(struct agent *agent, struct err *err)
                                      .dormant_changed = on_dormant,
                                      .context = agent};
     code = engine_new(&agent->engine, &engine, err);
-    return code ? code : engine_restore(agent->engine, err);
+    if (code != 0)
+        return code;
+    code = engine_restore(agent->engine, err);
+    return code ? blame_store(agent, code, err) : 0;
 }
 
 static int make_webhook(struct agent *agent, struct err *err)
@@ -492,13 +525,15 @@ static int make_events(struct agent *agent, struct err *err)
     return 0;
 }
 
+static uint32_t workers_wanted(const struct config *config)
+{
+    long cores = config->workers ? (long)config->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (uint32_t)cores : 1;
+}
+
 static int start_workers(struct agent *agent, struct err *err)
 {
-    uint32_t count = agent->config->workers;
-    if (count == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        count = cores > 0 ? (uint32_t)cores : 1;
-    }
+    uint32_t count = workers_wanted(agent->config);
     agent->workers = calloc(count, sizeof(struct worker *));
     if (!agent->workers)
         return err_set(err, ERR_NOMEM, "no memory for workers");
@@ -521,8 +556,36 @@ static int start_workers(struct agent *agent, struct err *err)
         if (code != 0)
             return code;
     }
-    engine_each_dormant(agent->engine, on_dormant, agent); /* before they are given anything to read */
     return 0;
+}
+
+/* Partitions are found and given to workers, signals are heard. */
+static int while_restoring(void *context)
+{
+    struct agent *agent = context;
+    (void)event_base_loop(agent->base, EVLOOP_NONBLOCK);
+    if (agent->result == 0 && agent->phase == PHASE_RESTORING)
+        return 0;
+    return agent->result ? agent->result : ERR_TEMPORARY; /* told to stop */
+}
+
+/* Workers start before what has closed is loaded: the brokers' first answers take as long as that. */
+static int start(struct agent *agent, struct err *err)
+{
+    int code = start_workers(agent, err);
+    if (code == 0)
+        code = inputs_start(agent->inputs, err);
+    if (code != 0)
+        return code;
+    code = engine_restore_closed(agent->engine, while_restoring, err);
+    if (agent->result != 0)
+        return err_set(err, agent->result, "%s", agent->failure.message);
+    if (agent->phase != PHASE_RESTORING)
+        return 0;
+    if (code != 0)
+        return blame_store(agent, code, err);
+    enter(agent, PHASE_RUNNING);
+    return store_start(agent->store, err);
 }
 
 static int compile_mappings(struct agent *agent, struct err *err)
@@ -545,6 +608,7 @@ int agent_new(struct agent **out, const struct agent_settings *settings, struct 
      * again. */
     (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
+    resident_limit_heaps((int)workers_wanted(settings->config));
     (void)signal(SIGPIPE, SIG_IGN);
     struct agent *agent = calloc(1, sizeof(*agent));
     if (!agent)
@@ -578,13 +642,8 @@ int agent_new(struct agent **out, const struct agent_settings *settings, struct 
 
 int agent_run(struct agent *agent, struct err *err)
 {
-    int code = store_start(agent->store, err);
-    if (code != 0)
-        return code;
-    code = start_workers(agent, err);
-    if (code == 0)
-        code = inputs_start(agent->inputs, err);
-    if (code != 0)
+    int code = start(agent, err);
+    if (code != 0 || agent->phase != PHASE_RUNNING)
         return code;
     on_inputs(-1, 0, agent);
     if (agent->result != 0) /* to break a loop that has not begun has no effect */

@@ -117,7 +117,7 @@ struct limits_config {
     uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */
-    uint64_t dedup_bytes;      /* 16 MiB per worker */
+    uint64_t dedup_bytes;      /* 32 MiB per worker */
     uint64_t pane_cache_bytes; /* 4 MiB */
     struct decode_limits decode;
 };

@@ -1,17 +1,35 @@
 #include "agent/dedup.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "agent/base/pages.h"
+/*
+ * An id is 46 bits of its hash: the upper 6 say which of 64 shelves, the lower 40 are kept there, in 5 bytes
+ * each. Shelves use open addressing and double, but their sizes are no powers of two and each begins with
+ * another one: at no time are all of them half empty, and what is copied at once is small. 0 marks a free
+ * place, so the 40 bits 0 are kept as 1.
+ */
+enum {
+    SHELVES = 64,
+    SHELF_SHIFT = 58,
+    ID_BITS = 40,
+    PLACE_BYTES = 5,
+    LOADED_BYTES = 8,
+    SIZE_MAX_IDS = 1 << 23
+};
+static const uint64_t id_mask = (UINT64_C(1) << ID_BITS) - 1;
 
-/* Open addressing on the hash itself, load ≤ 7/8; the value 0 stands for a free place, so hash 0 is kept
- * as 1. */
+struct shelf {
+    unsigned char *places;
+    uint32_t size, count;
+};
+
 struct id_set {
     struct id_set *next;
     int64_t pane_start_ms, first_offset;
-    uint64_t *places;
-    uint64_t mask, count;
     bool full;
+    struct shelf shelves[SHELVES];
 };
 
 struct dedup {
@@ -27,15 +45,24 @@ struct dedup *dedup_new(size_t *budget_bytes)
     return dedup;
 }
 
-static size_t places_bytes(const struct id_set *set)
+/* A place is read as 8 bytes, so 3 more follow the last. */
+static size_t shelf_bytes(uint32_t size)
 {
-    return set->places ? (size_t)(set->mask + 1) * sizeof(*set->places) : 0;
+    return size ? (size_t)size * PLACE_BYTES + LOADED_BYTES - PLACE_BYTES : 0;
+}
+
+static void shelves_free(struct dedup *dedup, struct id_set *set)
+{
+    for (int i = 0; i < SHELVES; i++) {
+        *dedup->budget_bytes += shelf_bytes(set->shelves[i].size);
+        free(set->shelves[i].places);
+        set->shelves[i] = (struct shelf){0};
+    }
 }
 
 static void set_free(struct dedup *dedup, struct id_set *set)
 {
-    *dedup->budget_bytes += places_bytes(set);
-    pages_free(set->places, places_bytes(set));
+    shelves_free(dedup, set);
     free(set);
 }
 
@@ -65,87 +92,106 @@ static struct id_set *set_of(struct dedup *dedup, int64_t pane_start_ms, int64_t
     return set;
 }
 
-static uint64_t *place_of(const struct id_set *set, uint64_t hash)
+/* ---- one shelf ---- */
+
+static uint64_t id_of(uint64_t hash)
 {
-    uint64_t at = hash & set->mask;
-    while (set->places[at] && set->places[at] != hash)
-        at = (at + 1) & set->mask;
-    return &set->places[at];
+    uint64_t id = hash & id_mask;
+    return id ? id : 1;
 }
 
-/* Twice the table in its old place: what stands in the first `size` places moves to where it now belongs.
- * From behind a free place on, so that nothing an id has to pass is taken away after it was placed; what runs
- * over the end of the table lands among places that are still to come, and moves once more. */
-static void spread(struct id_set *set, uint64_t size)
+static uint64_t place_read(const unsigned char *place)
 {
-    uint64_t first = 0;
-    while (set->places[first])
-        first++;
-    for (uint64_t i = 1; i < 2 * size; i++) {
-        uint64_t at = (first + i) & (size - 1), hash = set->places[at];
-        if (!hash && i >= size)
-            return; /* what ran over has been met again */
-        if (!hash)
-            continue;
-        set->places[at] = 0;
-        *place_of(set, hash) = hash;
+    uint64_t loaded;
+    memcpy(&loaded, place, sizeof(loaded));
+    return le64toh(loaded) & id_mask;
+}
+
+static void place_write(unsigned char *place, uint64_t id)
+{
+    uint64_t stored = htole64(id);
+    memcpy(place, &stored, PLACE_BYTES);
+}
+
+/* Where an id's search begins: the upper bits decide, whatever the size. */
+static uint32_t home_of(const struct shelf *shelf, uint64_t id)
+{
+    return (uint32_t)(id * shelf->size >> ID_BITS);
+}
+
+/* The id's place, or the free one where it belongs: there always is a free one. */
+static unsigned char *place_of(const struct shelf *shelf, uint64_t id)
+{
+    uint32_t at = home_of(shelf, id);
+    for (;;) {
+        unsigned char *place = shelf->places + (size_t)at * PLACE_BYTES;
+        uint64_t there = place_read(place);
+        if (there == id || there == 0)
+            return place;
+        at = at + 1 < shelf->size ? at + 1 : 0;
     }
 }
 
-static bool grow(struct dedup *dedup, struct id_set *set)
+static bool grow(struct dedup *dedup, struct shelf *shelf, uint32_t number)
 {
-    uint64_t old_size = set->places ? set->mask + 1 : 0, size = old_size ? old_size * 2 : 256;
-    size_t bytes = (size_t)size * sizeof(*set->places);
-    if (bytes > *dedup->budget_bytes + places_bytes(set))
+    struct shelf grown = {.size = shelf->size ? 2 * shelf->size : 16 + number / 4, .count = shelf->count};
+    size_t bytes = shelf_bytes(grown.size), old_bytes = shelf_bytes(shelf->size);
+    if (grown.size > SIZE_MAX_IDS || bytes > *dedup->budget_bytes + old_bytes)
         return false;
-    uint64_t *places = pages_grow(set->places, places_bytes(set), bytes);
-    if (!places)
+    grown.places = calloc(1, bytes);
+    if (!grown.places)
         return false;
-    *dedup->budget_bytes += (size_t)old_size * sizeof(*places);
+    for (uint32_t i = 0; i < shelf->size; i++) {
+        uint64_t id = place_read(shelf->places + (size_t)i * PLACE_BYTES);
+        if (id)
+            place_write(place_of(&grown, id), id);
+    }
+    free(shelf->places);
+    *shelf = grown;
+    *dedup->budget_bytes += old_bytes;
     *dedup->budget_bytes -= bytes;
-    set->places = places;
-    set->mask = size - 1;
-    if (old_size)
-        spread(set, old_size);
     return true;
 }
 
-/* Gives the memory back and stays closed until its pane closes. */
-static void set_close(struct dedup *dedup, struct id_set *set)
+/* At most 7 of 8 places are taken. */
+static bool has_room(const struct shelf *shelf)
 {
-    *dedup->budget_bytes += places_bytes(set);
-    pages_free(set->places, places_bytes(set));
-    set->places = NULL;
-    set->count = 0;
-    set->full = true;
+    return shelf->count < shelf->size - shelf->size / 8;
 }
+
+/* ---- the face ---- */
 
 enum dedup_verdict dedup_check(struct dedup *dedup, int64_t pane_start_ms, uint64_t hash, int64_t offset)
 {
     struct id_set *set = set_of(dedup, pane_start_ms, offset);
     if (!set || set->full)
         return DEDUP_OFF;
-    if (hash == 0)
-        hash = 1;
-    if ((!set->places || set->count * 8 >= (set->mask + 1) * 7) && !grow(dedup, set)) {
-        set_close(dedup, set);
+    uint32_t number = (uint32_t)(hash >> SHELF_SHIFT);
+    struct shelf *shelf = &set->shelves[number];
+    if (!has_room(shelf) && !grow(dedup, shelf, number)) {
+        /* The memory is given back, and the set stays closed until its pane closes. */
+        shelves_free(dedup, set);
+        set->full = true;
         return DEDUP_OFF;
     }
-    uint64_t *place = place_of(set, hash);
-    if (*place == hash)
+    uint64_t id = id_of(hash);
+    unsigned char *place = place_of(shelf, id);
+    if (place_read(place) == id)
         return DEDUP_DUPLICATE;
-    *place = hash;
-    set->count++;
+    place_write(place, id);
+    shelf->count++;
     return DEDUP_NEW;
 }
 
 void dedup_prefetch(const struct dedup *dedup, int64_t pane_start_ms, uint64_t hash)
 {
-    for (const struct id_set *set = dedup->sets; set; set = set->next)
-        if (set->pane_start_ms == pane_start_ms && set->places) {
-            __builtin_prefetch(&set->places[hash & set->mask], 1);
+    for (const struct id_set *set = dedup->sets; set; set = set->next) {
+        const struct shelf *shelf = &set->shelves[hash >> SHELF_SHIFT];
+        if (set->pane_start_ms == pane_start_ms && shelf->places) {
+            __builtin_prefetch(shelf->places + (size_t)home_of(shelf, id_of(hash)) * PLACE_BYTES, 1);
             return;
         }
+    }
 }
 
 void dedup_close_before(struct dedup *dedup, int64_t pane_start_ms)

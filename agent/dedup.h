@@ -4,6 +4,9 @@
  * Which ids a partition has seen in its open finest panes (DESIGN §5: duplicates). One set per pane, dropped
  * when the pane closes for that partition. Bounded in bytes; when an insertion would pass the bound the set
  * is closed for good (`full`) and nothing is a duplicate any more in that pane. Worker thread only.
+ *
+ * What is kept of an id are 46 bits of its hash in 5 bytes; with the free places an id takes 8 to 9. Two of a
+ * million ids of one set are taken for each other once in 140 sets, two of 100,000 once in 14,000.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -35,15 +35,19 @@ struct engine_settings {
 int engine_new(struct engine **out, const struct engine_settings *settings, struct err *err) MUST_USE;
 void engine_free(struct engine *engine);
 
-/* Loads everything from the store and the references that the configuration names. ERR_CONFIG with a sentence
- * when a reference is unusable. */
+/* Loads from the store what workers begin with: offsets, open panes, captures, and the references that the
+ * configuration names. ERR_CONFIG with a sentence when a reference is unusable. */
 int engine_restore(struct engine *engine, struct err *err) MUST_USE;
+/*
+ * Loads the rest: what has closed and what waits for labels, needed before the first merge and not before
+ * workers read. Models that slept are told (dormant_changed) before the first call of `meanwhile`, which
+ * comes about once a millisecond with the settings' context; of the engine it may only use
+ * engine_add_partition and engine_set_assignment. What it returns, when not 0, ends the loading and is
+ * returned: such an engine can only be freed.
+ */
+int engine_restore_closed(struct engine *engine, int (*meanwhile)(void *context), struct err *err) MUST_USE;
 /* For workers; valid as long as the engine. */
 const struct profile_book *engine_profile_book(const struct engine *engine);
-
-/* Models that slept when the agent stopped: workers must know before they read. */
-void engine_each_dormant(const struct engine *engine,
-                         void (*fn)(void *context, const char *model, bool dormant), void *context);
 
 /* ---- partitions ---- */
 

@@ -301,27 +301,43 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 
 static const uint32_t pane_outcome_families = ((1U << OUTCOME_TALLIES) - 1) << PANE_OUTCOMES;
 
-/* What panes of one tier go into; all but the open panes end where `until_ms` is reached. */
+/* What closed panes of one tier go into. */
 struct tier_restore {
     struct engine *engine;
     uint8_t tier;
-    int64_t end_ms;         /* of what has closed */
     int64_t coarse_from_ms; /* from here on the open pane of the next coarser tier holds them */
 };
 
-static int restore_part(const struct tier_restore *restore, struct series *series,
-                        const struct stored_pane *stored, struct pane_set *into)
+/* Between two rows: lets the caller of engine_restore_closed do what does not wait. */
+static int pause_between(struct engine *engine)
 {
-    int code = pane_set_add_stored(into, stored,
-                                   engine_layout(restore->engine, series, stored->family, stored->grid));
+    int64_t now_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
+    if (!engine->meanwhile || now_ms == engine->paused_at_ms)
+        return 0;
+    engine->paused_at_ms = now_ms;
+    return engine->meanwhile(engine->settings.context);
+}
+
+static struct series *series_of(const struct engine *engine, const struct stored_pane *stored)
+{
+    return stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
+}
+
+static int restore_part(const struct engine *engine, struct series *series, const struct stored_pane *stored,
+                        struct pane_set *into)
+{
+    int code = pane_set_add_stored(into, stored, engine_layout(engine, series, stored->family, stored->grid));
     return code == ERR_NOT_FOUND ? 0 : code;
 }
 
-static int restore_open(const struct tier_restore *restore, struct series *series,
-                        const struct stored_pane *stored)
+static int restore_open(void *context, const struct stored_pane *stored)
 {
-    struct open_pane *pane = engine_open_pane(restore->engine, series, stored->start_ms);
-    return pane ? restore_part(restore, series, stored, &pane->set) : ERR_NOMEM;
+    struct engine *engine = context;
+    struct series *series = series_of(engine, stored);
+    if (!series)
+        return 0;
+    struct open_pane *pane = engine_open_pane(engine, series, stored->start_ms);
+    return pane ? restore_part(engine, series, stored, &pane->set) : ERR_NOMEM;
 }
 
 static int restore_windows(const struct tier_restore *restore, struct series *series,
@@ -336,46 +352,49 @@ static int restore_windows(const struct tier_restore *restore, struct series *se
         if (code == 0)
             code = pane_part_is_union(pane_part_of_number(stored->family))
                        ? engine_union_keep(series, stored)
-                       : restore_part(restore, series, stored, &series->windows[i].set);
+                       : restore_part(engine, series, stored, &series->windows[i].set);
     }
     return code;
 }
 
-static int restore_pane(void *context, const struct stored_pane *stored)
+static int restore_closed(void *context, const struct stored_pane *stored)
 {
     const struct tier_restore *restore = context;
     struct engine *engine = restore->engine;
-    struct series *series =
-        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    if (!series)
-        return 0;
-    if (stored->start_ms >= restore->end_ms)
-        return restore_open(restore, series, stored);
-    int code = restore_windows(restore, series, stored);
+    struct series *series = series_of(engine, stored);
+    int code = pause_between(engine);
+    if (code != 0 || !series)
+        return code;
+    code = restore_windows(restore, series, stored);
     if (code == 0 && stored->start_ms >= restore->coarse_from_ms)
-        code = restore_part(restore, series, stored, &series->coarse[restore->tier + 1]);
+        code = restore_part(engine, series, stored, &series->coarse[restore->tier + 1]);
     return code;
+}
+
+static const struct pane_filter counted_on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
+
+/* Open panes are those of the finest tier; coarser ones are made of it. */
+static int restore_open_panes(struct engine *engine, struct err *err)
+{
+    int64_t until_ms = engine->closed_until_ms;
+    int64_t from_ms = until_ms == INT64_MIN ? INT64_MIN : pane_start(&engine->times, 0, until_ms);
+    return store_load_some_panes(engine->settings.store, 0, from_ms, INT64_MAX, &counted_on_time,
+                                 restore_open, engine, err);
 }
 
 /* Each pane is read once, whatever it goes into. */
 static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
 {
-    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
-    int64_t until_ms = engine->closed_until_ms;
-    bool nothing_closed = until_ms == INT64_MIN, has_coarser = tier + 1u < engine->times.tier_count;
-    struct tier_restore restore = {engine, tier, until_ms, INT64_MAX};
-    int64_t low_ms = until_ms;
-    if (!nothing_closed) {
-        restore.end_ms = low_ms = pane_start(&engine->times, tier, until_ms);
-        if (has_coarser)
-            low_ms = restore.coarse_from_ms = pane_start(&engine->times, tier + 1u, until_ms);
-        for (uint32_t i = 0; i < engine->config->window_count; i++)
-            if (engine->config->windows[i].tier == tier && engine->window_low_ms[i] < low_ms)
-                low_ms = engine->window_low_ms[i];
-    }
-    /* Open panes are those of the finest tier; coarser ones are made of it. */
-    return store_load_some_panes(engine->settings.store, tier, low_ms, tier ? restore.end_ms : INT64_MAX,
-                                 &on_time, restore_pane, &restore, err);
+    int64_t until_ms = engine->closed_until_ms, end_ms = pane_start(&engine->times, tier, until_ms);
+    struct tier_restore restore = {engine, tier, INT64_MAX};
+    int64_t low_ms = end_ms;
+    if (tier + 1u < engine->times.tier_count)
+        low_ms = restore.coarse_from_ms = pane_start(&engine->times, tier + 1u, until_ms);
+    for (uint32_t i = 0; i < engine->config->window_count; i++)
+        if (engine->config->windows[i].tier == tier && engine->window_low_ms[i] < low_ms)
+            low_ms = engine->window_low_ms[i];
+    return store_load_some_panes(engine->settings.store, tier, low_ms, end_ms, &counted_on_time,
+                                 restore_closed, &restore, err);
 }
 
 struct late_restore {
@@ -386,18 +405,20 @@ struct late_restore {
 static int restore_late(void *context, const struct stored_pane *stored)
 {
     const struct late_restore *restore = context;
-    return stored->part == PANE_LATE ? engine_late_restore(restore->engine, stored, restore->revisions_owed)
-                                     : 0;
+    int code = pause_between(restore->engine);
+    if (code == 0 && stored->part == PANE_LATE)
+        code = engine_late_restore(restore->engine, stored, restore->revisions_owed);
+    return code;
 }
 
-/* Panes, windows and what is late, as they were when closed_until was committed. */
-static int restore_panes(struct engine *engine, struct err *err)
+/* Windows and what is late, as they were when closed_until was committed. */
+static int restore_closed_panes(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
     int64_t until_ms = engine->closed_until_ms;
     const struct pane_filter late = {1U << PANE_LATE, ~pane_outcome_families};
     if (until_ms == INT64_MIN)
-        return restore_tier(engine, 0, err);
+        return 0;
     for (uint32_t i = 0; i < engine->config->window_count; i++) {
         const struct window_config *window = &engine->config->windows[i];
         engine->window_low_ms[i] = pane_start(&engine->times, window->tier, until_ms) - window->length_ms;
@@ -434,7 +455,20 @@ int engine_restore_state(struct engine *engine, struct err *err)
     if (code == 0)
         code = store_load_counts(store, restore_count, engine, err);
     if (code == 0)
-        code = restore_panes(engine, err);
+        code = restore_open_panes(engine, err);
+    if (code == 0)
+        code = engine_capture_restore(engine, err);
+    return code;
+}
+
+int engine_restore_closed(struct engine *engine, int (*meanwhile)(void *context), struct err *err)
+{
+    int code = engine_outcomes_restore(engine, err);
+    if (code == 0 && engine->settings.dormant_changed)
+        engine_each_dormant(engine, engine->settings.dormant_changed, engine->settings.context);
+    engine->meanwhile = meanwhile;
+    if (code == 0)
+        code = restore_closed_panes(engine, err);
     if (code == 0)
         code = engine_volume_restore(engine, err);
     if (code == 0)
@@ -444,15 +478,12 @@ int engine_restore_state(struct engine *engine, struct err *err)
     if (code == 0)
         code = engine_evidence_restore(engine, err);
     if (code == 0)
-        code = engine_outcomes_restore(engine, err);
-    if (code == 0)
-        code = engine_capture_restore(engine, err);
-    if (code == 0)
         code = engine_labelled_restore(engine, err);
     if (code == 0)
         code = engine_kpi_restore(engine, err);
     if (code == 0)
-        code = store_load_alerts(store, restore_alert, engine, err);
+        code = store_load_alerts(engine->settings.store, restore_alert, engine, err);
+    engine->meanwhile = NULL;
     return code;
 }
 

@@ -181,6 +181,8 @@ struct engine {
     struct stored_offset *stored_offsets; /* of earlier runs, until their partition is registered */
     uint32_t stored_offset_count;
     bool assignment_complete, input_missing;
+    int (*meanwhile)(void *context); /* while engine_restore_closed runs */
+    int64_t paused_at_ms;            /* monotonic: its last call */
 
     /* names */
     struct intern *subjects; /* id + 1 is the number in the store */
@@ -300,6 +302,8 @@ const struct profile *engine_profile_by_configuration(const void *engine, struct
 int engine_restore_subjects(struct engine *engine, struct err *err);
 int engine_put_reference(struct engine *engine, const struct known_reference *known, const char *action);
 int engine_restore_state(struct engine *engine, struct err *err);
+void engine_each_dormant(const struct engine *engine,
+                         void (*fn)(void *context, const char *model, bool dormant), void *context);
 
 /* engine_watermark.c */
 void engine_update_watermark(struct engine *engine);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/base/resident.h"
 #include "agent/base/text.h"
 #include "agent/cli_options.h"
 #include "agent/commands.h"
@@ -79,6 +80,7 @@ int main(int argc, char **argv)
     char version[] = "version", help[] = "--help";
     /* Numbers are read and written in the C locale, whatever the environment says. */
     (void)setlocale(LC_ALL, "C");
+    resident_limit_heaps(1); /* a check of the configuration already starts and ends threads */
     if (argc < 2)
         return usage(stderr, EXIT_USAGE);
     char *name = argv[1];

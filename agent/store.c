@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUICK_CHECK_MS = 100, STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
+enum { STORE_MODE = 0640, PATH_BYTES = 4096, LOCK_ATTEMPTS = 5 };
 
 /* ---- the lock ---- */
 
@@ -93,13 +93,6 @@ static int refuse_foreign(const struct store *store, struct err *err)
     return err_set(err, ERR_CONFIG, "%s is not a store of driftd; give another path", store->path);
 }
 
-static int refuse_damaged(const struct store *store, const char *detail, struct err *err)
-{
-    return err_set(err, ERR_CONFIG,
-                   "the store %s is damaged (%s); restore a backup, or move it aside to start a new one",
-                   store->path, detail);
-}
-
 /* The first page as it is on disk: enough to refuse without letting SQLite near the file. Makes the file when
  * there is none; *out_empty: SQLite has never written to it. */
 static int look_at_header(struct store *store, bool *out_empty, struct err *err)
@@ -164,7 +157,7 @@ static int look_inside(struct store *store, struct err *err)
     int code = 0;
     char name[256] = "";
     if (rc != SQLITE_OK)
-        code = refuse_damaged(store, sqlite3_errmsg(db), err);
+        code = store_refuse_damaged(store, sqlite3_errmsg(db), err);
     else if (application != STORE_APPLICATION_ID &&
              (application != 0 || version != 0 || identity.objects != 0))
         code = refuse_foreign(store, err);
@@ -178,38 +171,45 @@ static int look_inside(struct store *store, struct err *err)
     return code;
 }
 
-static int check_file(struct store *store, struct err *err)
-{
-    char message[256];
-    bool complete;
-    int rc = store_quick_check(store->db, QUICK_CHECK_MS, &complete, message, sizeof(message));
-    if (rc != 0)
-        return refuse_damaged(store, message, err);
-    if (!complete)
-        log_write(store->log, LOG_INFO, "store",
-                  "the check of %s was cut short after %d ms; `driftd store verify` does all of it",
-                  store->path, QUICK_CHECK_MS);
-    return 0;
-}
-
 /* ---- open, close ---- */
 
-static int settle(struct store *store, struct err *err)
+/* What may have to be written before the store is used: nothing of it before the check has ended. */
+int store_settle(struct store *store, struct err *err)
 {
-    char commits[32];
-    int rc = store_migrate_current(store, err);
-    if (rc == 0)
+    int rc = store->settled ? 0 : store_check_end(store, err);
+    if (rc == 0 && !store->settled)
         rc = store_refresh_contract(store, err);
     if (rc != 0)
         return rc;
-    if (store_read_meta(store->db, "commits", commits, sizeof(commits)) == 0)
-        store->commits = strtoull(commits, NULL, 10);
+    store->settled = true;
     store_checkpoint(store, false);
     store_update_size(store);
     return 0;
 }
 
-static int open_all(struct store *store, struct err *err)
+static void read_commits(struct store *store)
+{
+    char commits[32];
+    if (store_read_meta(store->db, "commits", commits, sizeof(commits)) == 0)
+        store->commits = strtoull(commits, NULL, 10);
+}
+
+/* Only a file that needs no migration can be read while it is checked. */
+static int check_and_migrate(struct store *store, bool empty, bool check_aside, struct err *err)
+{
+    int64_t version = 0;
+    bool aside = check_aside && !empty &&
+                 store_query_integer(store->db, "PRAGMA user_version", &version) == SQLITE_OK &&
+                 version == STORE_SCHEMA_VERSION;
+    int rc = empty ? 0 : aside ? store_check_begin(store, err) : store_check_here(store, err);
+    if (rc == 0)
+        rc = aside ? 0 : store_migrate_current(store, err);
+    if (rc == 0)
+        read_commits(store);
+    return rc == 0 && !aside ? store_settle(store, err) : rc;
+}
+
+static int open_all(struct store *store, bool check_aside, struct err *err)
 {
     bool empty = true;
     int rc = take_lock(store, err);
@@ -219,10 +219,8 @@ static int open_all(struct store *store, struct err *err)
         rc = look_inside(store, err);
     if (rc == 0)
         rc = store_connect(store, err);
-    if (rc == 0 && !empty)
-        rc = check_file(store, err);
     if (rc == 0)
-        rc = settle(store, err);
+        rc = check_and_migrate(store, empty, check_aside, err);
     return rc;
 }
 
@@ -267,7 +265,7 @@ int store_open(struct store **out, const struct store_settings *settings, struct
     if (!store)
         return err_set(err, ERR_NOMEM, "out of memory while opening the store %s", settings->path);
     struct err reason = {0, ""};
-    int rc = open_all(store, &reason);
+    int rc = open_all(store, settings->check_aside, &reason);
     if (rc != 0) {
         store_close(store);
         return err_set(err, rc == ERR_CORRUPT || rc == ERR_IO ? ERR_CONFIG : rc, "%s", reason.message);
@@ -281,11 +279,13 @@ void store_close(struct store *store)
     if (!store)
         return;
     store_stop(store);
+    store_check_drop(store);
     store_drop_requests(store);
     struct store_listener nobody = {NULL, NULL, NULL};
     store_completions(store, &nobody);
     if (store->db) {
-        store_checkpoint(store, true);
+        if (store->settled)
+            store_checkpoint(store, true);
         store_disconnect(store);
     }
     if (store->event_fd >= 0)

@@ -33,6 +33,7 @@ struct store_settings {
     bool full_sync;       /* synchronous=FULL instead of NORMAL */
     const char *pipeline; /* recorded in a new store; a store of another pipeline is refused */
     struct log *log;
+    bool check_aside; /* look for damage on a thread of its own: store_settle has the verdict */
 };
 
 /*
@@ -41,6 +42,9 @@ struct store_settings {
  * a store that another process holds (flock on <path>.lock; says its pid).
  */
 int store_open(struct store **out, const struct store_settings *settings, struct err *err) MUST_USE;
+/* With `check_aside`: waits for the check, which takes at most 100 ms from store_open on; ERR_CONFIG when the
+ * file is damaged. Until then nothing is written. store_start does it too. */
+int store_settle(struct store *store, struct err *err) MUST_USE;
 int store_start(struct store *store, struct err *err) MUST_USE;
 /* Waits until everything submitted is committed (or failed), stops the thread. */
 void store_stop(struct store *store);

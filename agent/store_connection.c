@@ -60,9 +60,12 @@ static int note_wal_pages(void *context, sqlite3 *db, const char *name, int page
 static int configure(struct store *store)
 {
     sqlite3 *db = store->db;
+    int64_t pages = 0;
     int rc = store_harden(db);
-    /* Only a file without pages takes these two. */
     if (rc == SQLITE_OK)
+        rc = store_query_integer(db, "PRAGMA page_count", &pages);
+    /* Only a file without pages takes these two; any other would be written to. */
+    if (rc == SQLITE_OK && pages == 0)
         rc = store_exec(db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL");
     if (rc == SQLITE_OK)
         rc = store_exec(db, "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864");

@@ -142,6 +142,8 @@ struct store {
     bool full_sync;
     struct log *log;
     int lock_fd;
+    struct store_check *check; /* under way; opening thread */
+    bool settled;              /* checked, and its views are ours */
 
     /* writer */
     sqlite3 *db;
@@ -215,6 +217,18 @@ int store_quick_check(sqlite3 *db, int64_t limit_ms, bool *out_complete, char *m
                       size_t message_size) MUST_USE;
 /* The value of a meta key, ERR_NOT_FOUND, or another ERR_*. Any connection. */
 int store_read_meta(sqlite3 *db, const char *key, char *out, size_t out_size) MUST_USE;
+
+/* ---- store_check.c ---- */
+
+/* ERR_CONFIG with the sentence about a damaged file. */
+int store_refuse_damaged(const struct store *store, const char *detail, struct err *err);
+/* Checks through the store's own connection. ERR_CONFIG: damaged. */
+int store_check_here(struct store *store, struct err *err) MUST_USE;
+/* The same on a thread of its own, until store_check_end, which does nothing when none is under way. */
+int store_check_begin(struct store *store, struct err *err) MUST_USE;
+int store_check_end(struct store *store, struct err *err) MUST_USE;
+/* Waits and forgets. */
+void store_check_drop(struct store *store);
 
 /* ---- store_apply.c: SQLITE_OK or an extended code, nothing is rolled back ---- */
 

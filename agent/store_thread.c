@@ -422,6 +422,9 @@ static void *store_thread(void *context)
 int store_start(struct store *store, struct err *err)
 {
     BUG_ON(store->thread_runs);
+    int code = store_settle(store, err);
+    if (code != 0)
+        return code;
     store->stopping = false;
     /* Signals belong to the loop. */
     sigset_t all, before;

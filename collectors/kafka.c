@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/clock.h"
+#include "collectors/kafka_commit.h"
 #include "collectors/kafka_record.h"
 #include "collectors/kafka_slot.h"
 #include "collectors/kafka_wake.h"
@@ -19,10 +20,11 @@ enum {
     RETRY_MS = 500,
     RETRY_MAX_MS = 10000,
     EARLY_ENDS_MAX = 3,
+    LEADER_WAIT_MS = 100,
     COMMIT_EVERY_MS = 5000,
     SKIP_SAID_EVERY_MS = 60000,
     CLOSE_MS = 2000,
-    CLOSE_COMMIT_MS = 500,
+    CLOSE_COMMIT_MS = 1000, /* the library looks for a coordinator every 500 ms */
     DETAIL_BYTES = 768,
     REASON_BYTES = 256
 };
@@ -35,11 +37,10 @@ struct kafka_source {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     enum offset_gap_policy policy;
-    bool has_group;
+    struct kafka_commit commit;
     uint32_t headers_max; /* 0: nobody reads them */
-    bool commit_in_flight;
-    bool attention; /* some slot may need attend() */
-    int64_t now_ms; /* monotonic, of this poll */
+    bool attention;       /* some slot may need attend() */
+    int64_t now_ms;       /* monotonic, of this poll */
     int64_t housekeeping_ms;
     struct kafka_topic **topics;
     uint32_t topic_count;
@@ -531,6 +532,9 @@ static void start_if_due(struct kafka_source *kafka, struct kafka_slot *slot, co
         finish(slot, sink);
         return;
     }
+    /* The library asks for a logical offset at once, and again after 500 ms when it knows no leader yet. */
+    if (slot->position < 0)
+        kafka_topic_find_leaders(slot->topic, LEADER_WAIT_MS);
     if (kafka_slot_start(slot, kafka->queue, &err) < 0)
         fail(slot, sink, err.message);
 }
@@ -575,40 +579,27 @@ static uint32_t attend(struct kafka_source *kafka, uint32_t max_records, const s
     return delivered;
 }
 
-/* ---- commits to the group: information for lag tools -----------------------------------------------------
+/* ---- commits to the group -------------------------------------------------------------------------------
  */
 
-static void on_committed(void *context, rd_kafka_resp_err_t code)
+static void warn_of_commit(struct kafka_source *kafka, rd_kafka_resp_err_t code)
 {
-    struct kafka_source *kafka = context;
-    kafka->commit_in_flight = false;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET)
-        return;
-    for (uint32_t i = 0; i < kafka->slot_count; i++)
-        kafka->slots[i]->committed = OFFSET_UNKNOWN; /* all again the next time */
     kafka_handle_warn(kafka->handle, code,
                       "offsets could not be committed to the group; driftd's own are safe", NULL);
 }
 
+static void on_committed(void *context, rd_kafka_resp_err_t code)
+{
+    struct kafka_source *kafka = context;
+    if (!kafka_commit_answered(&kafka->commit, kafka->slots, kafka->slot_count, code))
+        warn_of_commit(kafka, code);
+}
+
 static void commit(struct kafka_source *kafka)
 {
-    if (!kafka->has_group || kafka->commit_in_flight)
-        return;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
-    for (uint32_t i = 0; i < kafka->slot_count; i++) {
-        struct kafka_slot *slot = kafka->slots[i];
-        if (slot->durable == OFFSET_UNKNOWN || slot->durable == slot->committed)
-            continue;
-        rd_kafka_topic_partition_list_add(list, slot->topic->name, slot->partition)->offset = slot->durable;
-        slot->committed = slot->durable;
-    }
-    if (list->cnt > 0) {
-        rd_kafka_resp_err_t code = rd_kafka_commit(kafka->rk, list, 1);
-        kafka->commit_in_flight = code == RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-            on_committed(kafka, code);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_resp_err_t code;
+    if (!kafka_commit_send(&kafka->commit, kafka->slots, kafka->slot_count, &code))
+        warn_of_commit(kafka, code);
 }
 
 static void kafka_durable(struct source *source, uint32_t number, int64_t next_offset)
@@ -713,24 +704,6 @@ static int64_t kafka_end_offset(struct source *source, uint32_t number)
     return high >= 0 ? high : -1;
 }
 
-static void wait_for_commit(struct kafka_source *kafka, int64_t until_ms)
-{
-    while (kafka->commit_in_flight && kafka->now_ms < until_ms) {
-        kafka_handle_serve(kafka->handle, WAIT_SLICE_MS);
-        refresh_now(kafka);
-    }
-}
-
-/* The last offsets for the group, if a broker takes them soon. */
-static void commit_last(struct kafka_source *kafka)
-{
-    int64_t until_ms = kafka->now_ms + CLOSE_COMMIT_MS;
-
-    wait_for_commit(kafka, until_ms); /* one that is under way may not be the last */
-    commit(kafka);
-    wait_for_commit(kafka, until_ms);
-}
-
 static void kafka_free(struct source *source)
 {
     struct kafka_source *kafka = self(source);
@@ -738,7 +711,7 @@ static void kafka_free(struct source *source)
     refresh_now(kafka);
     int64_t begin_ms = kafka->now_ms;
     if (kafka->handle && !kafka_handle_is_lost(kafka->handle, NULL))
-        commit_last(kafka);
+        kafka_commit_last(&kafka->commit, kafka->handle, kafka->slots, kafka->slot_count, CLOSE_COMMIT_MS);
     for (uint32_t i = 0; i < kafka->slot_count; i++) {
         kafka_slot_stop(kafka->slots[i]);
         kafka_slot_free(kafka->slots[i]);
@@ -773,11 +746,9 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
 
     if (!kafka)
         return err_set(err, ERR_NOMEM, "out of memory setting up Kafka");
-    const char *group = kafka_property(settings, "group.id");
     struct kafka_handle_calls calls = {.error = on_error, .committed = on_committed, .context = kafka};
     kafka->source.ops = &kafka_ops;
     kafka->policy = settings->on_offset_gap;
-    kafka->has_group = group && *group;
     kafka->headers_max = settings->without_headers ? 0 : HEADERS_MAX;
     int rc = kafka_handle_new(&kafka->handle, settings, KAFKA_CONSUMER, COMPONENT, &calls, log, err);
     if (rc < 0) {
@@ -785,6 +756,7 @@ int kafka_source_new(struct source **out, const struct kafka_settings *settings,
         return rc;
     }
     kafka->rk = kafka_handle_rk(kafka->handle);
+    kafka_commit_init(&kafka->commit, kafka->rk, kafka_property(settings, "group.id"));
     kafka->queue = rd_kafka_queue_new(kafka->rk);
     kafka->waker = kafka_waker_new(kafka->rk, settings);
     if (!kafka->waker) {

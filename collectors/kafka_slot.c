@@ -41,6 +41,18 @@ void kafka_topic_free(struct kafka_topic *topic)
     free(topic);
 }
 
+void kafka_topic_find_leaders(struct kafka_topic *topic, int timeout_ms)
+{
+    const struct rd_kafka_metadata *answer = NULL;
+
+    if (topic->leaders_asked)
+        return;
+    topic->leaders_asked = true;
+    /* What matters is that the library has seen the answer; without one it finds out by itself. */
+    if (rd_kafka_metadata(topic->rk, 0, topic->rkt, &answer, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(answer);
+}
+
 int kafka_topic_put(struct kafka_topic *topic, struct kafka_slot *slot)
 {
     if (slot->partition < 0 || slot->partition >= PARTITION_MAX)

@@ -18,6 +18,7 @@ struct kafka_topic {
     rd_kafka_topic_t *rkt;
     struct kafka_slot **slots; /* by partition; NULL where none is read */
     int32_t capacity;
+    bool leaders_asked;
 };
 
 enum kafka_slot_state {
@@ -61,6 +62,8 @@ struct kafka_slot {
 /* All topics share the handle's properties. ERR_NOMEM, ERR_INVALID. */
 int kafka_topic_new(struct kafka_topic **out, rd_kafka_t *rk, const char *name, struct err *err) MUST_USE;
 void kafka_topic_free(struct kafka_topic *topic);
+/* The first time: waits until the handle has heard who leads the topic's partitions. */
+void kafka_topic_find_leaders(struct kafka_topic *topic, int timeout_ms);
 int kafka_topic_put(struct kafka_topic *topic, struct kafka_slot *slot) MUST_USE;
 
 static inline struct kafka_slot *kafka_topic_slot(const struct kafka_topic *topic, int32_t partition)

@@ -178,7 +178,7 @@ int main(int argc, char **argv)
     int64_t hours = argc > 2 ? atoi(argv[2]) : 24,
             keep_ms = (argc > 3 ? atoi(argv[3]) : 25) * INT64_C(3600000);
     struct err err = {0, ""};
-    struct store_settings settings = {argv[1], false, "bench", NULL};
+    struct store_settings settings = {.path = argv[1], .pipeline = "bench"};
     struct store *store;
     if (store_open(&store, &settings, &err) != 0 || store_start(store, &err) != 0) {
         (void)fprintf(stderr, "%s\n", err.message);

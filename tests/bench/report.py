@@ -106,7 +106,10 @@ def _live(table, results):
         models, features = name.split("x")
         row = live[name]
         table.add(f"resident at 10 k/s, {models} × {features}", f"{row['resident_mb']:.1f} MB (peak {row['peak_mb']:.1f}, without libraries {row['anonymous_mb']:.1f})",
-                  f"≤ {limit} MB", row["peak_mb"] <= limit)
+                  f"≤ {limit} MB", row["resident_mb"] <= limit)
+    alone = live["libraries"]
+    table.add("… of it the libraries alone, doing nothing", f"{alone['trimmed_kb'] * 1024 / 1e6:.1f} MB ({alone['resident_kb'] * 1024 / 1e6:.1f} before "
+              "pages that only the start needed are let go)")
     one = live["1x20"]
     table.add("CPU at 10 k/s, 1 × 20", f"{one['cpu_share']:.1%} of a core (counting {live['count']['cpu_share']:.1%}, "
               f"{live['count']['resident_mb']:.1f} MB)")
@@ -157,8 +160,8 @@ def _hour(table, results):
 
 def _start(table, results):
     row = results["start"]
-    table.add(f"start with {row['series']} series to consuming", f"{row['first_poll_ms']:.0f} ms (first record {row['first_record_ms']:.0f})",
-              "≤ 300 ms", row["first_poll_ms"] <= 300)
+    table.add(f"start with {row['series']} series to consuming", f"{row['first_record_ms']:.0f} ms (first request {row['first_poll_ms']:.0f})",
+              "≤ 300 ms", row["first_record_ms"] <= 300)
 
 
 def _size(table, results):
