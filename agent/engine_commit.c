@@ -297,8 +297,6 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 
 /* ---- panes and windows ---- */
 
-static const uint32_t pane_outcome_families = ((1U << OUTCOME_TALLIES) - 1) << PANE_OUTCOMES;
-
 /* What panes of one tier go into; all but the open panes end where `until_ms` is reached. */
 struct tier_restore {
     struct engine *engine;
@@ -358,7 +356,7 @@ static int restore_pane(void *context, const struct stored_pane *stored)
 /* Each pane is read once, whatever it goes into. */
 static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
 {
-    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
+    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~outcome_families()};
     int64_t until_ms = engine->closed_until_ms;
     bool nothing_closed = until_ms == INT64_MIN, has_coarser = tier + 1u < engine->times.tier_count;
     struct tier_restore restore = {engine, tier, until_ms, INT64_MAX};
@@ -393,7 +391,7 @@ static int restore_panes(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
     int64_t until_ms = engine->closed_until_ms;
-    const struct pane_filter late = {1U << PANE_LATE, ~pane_outcome_families};
+    const struct pane_filter late = {1U << PANE_LATE, ~outcome_families()};
     if (until_ms == INT64_MIN)
         return restore_tier(engine, 0, err);
     for (uint32_t i = 0; i < engine->config->window_count; i++) {

@@ -128,7 +128,7 @@ static int put_part(struct engine *engine, const struct series *series, const st
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(PANE_OUTCOMES + i),
+                                         .family = outcome_family(i),
                                          .part = (uint8_t)which,
                                          .bytes = part->bytes[i],
                                          .len = part->len[i]};

@@ -319,7 +319,7 @@ def multiclass_items(n=3000, apart=True, seed=4):
         event = {"type": "prediction", "model": "m", "id": str(i), "ts": at, "scores": scores, "segments": {"side": "lr"[i % 2]}}
         if i % 3:
             event["prediction"] = predicted
-        rows.append((predicted, label, scores[predicted], "lr"[i % 2]))
+        rows.append((predicted, label, scores[predicted], "lr"[i % 2], scores))
         if apart:
             items += [event, {"type": "label", "model": "m", "id": str(i), "ts": at + 500, "label": label}]
         else:
@@ -349,6 +349,44 @@ def check_multiclass(values, rows):
     assert values["@model", "top_label_brier"][0] == pytest.approx(((score - hit) ** 2).mean(), abs=1e-9)
 
 
+def ece_of(score, hit):
+    bins = numpy.minimum((score * 10).astype(int), 9)
+    return sum(abs(score[bins == b].sum() - hit[bins == b].sum()) for b in range(10)) / len(score)
+
+
+def check_class_scores(values, truth, scores, names, tolerance=1e-5):
+    """Every class against the rest, from dicts of scores: what a code of 16 bits rounds is all that may differ."""
+    table = numpy.array([[each.get(name, 0.0) for name in names] for each in scores])
+    hits = numpy.array([[label == name for name in names] for label in truth], dtype=float)
+    n = len(truth)
+    of_truth = numpy.clip((table * hits).sum(axis=1), 1e-15, 1 - 1e-15)
+    known = [i for i, label in enumerate(truth) if label in scores[i]]
+    assert metrics.log_loss([truth[i] for i in known], table[known] / table[known].sum(axis=1)[:, None], labels=names) == pytest.approx(-numpy.log(of_truth[known]).mean(), abs=1e-4)
+    square = ((table - hits) ** 2).sum(axis=1)
+    for name, each, error in (("multiclass_log_loss", -numpy.log(of_truth), 2e-4), ("multiclass_brier", square, tolerance)):
+        half = 1.959963984540054 * each.std(ddof=1) / math.sqrt(n)
+        assert values["@model", name][:3] == pytest.approx([each.mean(), max(each.mean() - half, 0), each.mean() + half], abs=error), name
+    eces, aucs = [], []
+    for k, name in enumerate(names):
+        eces.append(ece_of(table[:, k], hits[:, k]))
+        assert values[f"class={name}", "class_ece"][0] == pytest.approx(eces[-1], abs=tolerance), name
+        assert values[f"class={name}", "class_brier"][0] == pytest.approx(((table[:, k] - hits[:, k]) ** 2).mean(), abs=tolerance)
+        assert values[f"class={name}", "class_mean_score"][0] == pytest.approx(table[:, k].mean(), abs=tolerance)
+        assert values[f"class={name}", "class_calibration_gap"][0] == pytest.approx(hits[:, k].mean() - table[:, k].mean(), abs=tolerance)
+        if 0 < hits[:, k].sum() < n:
+            aucs.append(metrics.roc_auc_score(hits[:, k], table[:, k]))
+            value, low, high = values[f"class={name}", "class_auc"][:3]
+            assert abs(value - aucs[-1]) <= values[f"class={name}", "class_auc_error"][0] + tolerance, name
+            assert low is None or low <= value <= high
+        else:
+            assert values[f"class={name}", "class_auc"][0] is None
+    assert values["@model", "classwise_ece"][0] == pytest.approx(numpy.mean(eces), abs=tolerance)
+    assert values["@model", "classwise_ece_worst"][0] == pytest.approx(max(eces), abs=tolerance)
+    assert abs(values["@model", "macro_auc"][0] - numpy.mean(aucs)) <= values["@model", "macro_auc_error"][0] + tolerance
+    assert values["@model", "macro_auc_error"][0] < 0.01
+    assert values["@model", "class_scores_coverage"][0] == 1
+
+
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("task", ["auto", "multiclass"])
 def test_multiclass(tmp_path, apart, task):
@@ -356,6 +394,9 @@ def test_multiclass(tmp_path, apart, task):
     store = replay(tmp_path, items, f"task: {task}", delay="1h")
     check_multiclass(rows_of(store), rows)
     check_multiclass(rows_of(store, "side=l"), [row for row in rows if row[3] == "l"])
+    check_class_scores(rows_of(store), [row[1] for row in rows], [row[4] for row in rows], CLASSES + ["gnu"])
+    left = [row for row in rows if row[3] == "l"]
+    check_class_scores(rows_of(store, "side=l"), [row[1] for row in left], [row[4] for row in left], CLASSES + ["gnu"])
     assert values_of(store)["@model", "class_coverage"] == 1
     assert ("@model", "accuracy") not in values_of(store)
 

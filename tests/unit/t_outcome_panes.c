@@ -46,6 +46,7 @@ static void assert_same(const struct tally *a, const struct tally *b)
 static void free_part(struct outcome_part *part)
 {
     free(part->items);
+    free(part->codes);
     for (int i = 0; i < OUTCOME_TALLIES; i++)
         free(part->bytes[i]);
 }
@@ -65,7 +66,7 @@ static void test_parts_add_up(void **state)
     for (int i = 0; i < ITEMS; i++) {
         items[i] = random_item(&random);
         direct(wanted, &items[i]);
-        assert_int_equal(outcome_part_add(&part, &items[i], &scratch, 1, true), 0);
+        assert_int_equal(outcome_part_add(&part, &items[i], NULL, &scratch, 1, true), 0);
         assert_true(part.changed && !outcome_part_is_empty(&part));
         if (i % 997)
             continue;
@@ -78,7 +79,7 @@ static void test_parts_add_up(void **state)
     }
     for (int i = ITEMS - 1; i >= 0; i--) {
         items[i].sign = -1;
-        assert_int_equal(outcome_part_add(&part, &items[i], &scratch, 1, true), 0);
+        assert_int_equal(outcome_part_add(&part, &items[i], NULL, &scratch, 1, true), 0);
     }
     assert_int_equal(outcome_part_fold(&part, &scratch, 1, true), 0);
     assert_true(outcome_part_is_empty(&part));
@@ -100,7 +101,7 @@ static void test_bytes(void **state)
     for (int i = 0; i < 10; i++) {
         struct outcome_item item = random_item(&random);
         item.labelled = true;
-        assert_int_equal(outcome_part_add(&fine, &item, &scratch, 1, false), 0);
+        assert_int_equal(outcome_part_add(&fine, &item, NULL, &scratch, 1, false), 0);
     }
     assert_int_equal(outcome_part_fold(&fine, &scratch, 1, false), 0);
     assert_true(fine.bytes[0] && !fine.bytes[1]);
