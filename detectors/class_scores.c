@@ -21,24 +21,23 @@ bool class_score_is_valid(double score)
     return score >= 0 && score <= 1 + ABOVE_ONE;
 }
 
-/* Exponent and mantissa as one number, nearest; UINT32_MAX: too large for it. */
+/* Exponent and mantissa as one number: the nearest there is. */
 static uint32_t small_index(double score)
 {
     uint64_t bits;
     memcpy(&bits, &score, sizeof(bits));
     int64_t index = (int64_t)((bits + (UINT64_C(1) << (BITS_DROPPED - 1))) >> BITS_DROPPED) -
                     ((int64_t)LOWEST_EXPONENT << MANTISSA_BITS);
-    return index < 0 ? 0 : index < SMALL_CODES ? (uint32_t)index : UINT32_MAX;
+    return index < 0 ? 0 : index < SMALL_CODES ? (uint32_t)index : SMALL_CODES - 1;
 }
 
 /* The nearest step; not up into the next bin of a histogram, so that bins hold what they would without codes.
  */
 static uint16_t step_of(double score)
 {
-    double exact = score * CLASS_SCORE_STEPS, step = rint(exact);
-    if (step > exact && step < CLASS_SCORE_STEPS && (uint32_t)step % CLASS_SCORE_BIN_STEPS == 0)
-        step--;
-    return (uint16_t)step;
+    uint16_t step = (uint16_t)rint(score * CLASS_SCORE_STEPS);
+    bool is_edge = step < CLASS_SCORE_STEPS && step % CLASS_SCORE_BIN_STEPS == 0;
+    return is_edge && class_score_decode(step) > score ? step - 1 : step;
 }
 
 uint16_t class_score_encode(double score)
@@ -47,10 +46,7 @@ uint16_t class_score_encode(double score)
     if (!(kept > 0))
         return 0;
     uint16_t step = step_of(kept);
-    uint32_t index = small_index(kept);
-    if (index == UINT32_MAX)
-        return step;
-    uint16_t small = (uint16_t)(SMALL_FIRST + index);
+    uint16_t small = (uint16_t)(SMALL_FIRST + small_index(kept));
     bool nearer = fabs(class_score_decode(small) - kept) < fabs(class_score_decode(step) - kept);
     return nearer || step == 0 ? small : step;
 }

@@ -5,7 +5,7 @@
  * class. Codes up to 50,000 are steps of 1/50,000, so scores with three decimals are exact; the others are
  * floating point with 9 bits of mantissa for scores below 1/128, whose logarithms matter. The nearer of the
  * two is taken: off by at most 1e-5 (2e-5 just below a multiple of 1/200, which is not crossed), and by at
- * most 0.1 % of itself from 7.3e-12 up to 1/128. Codes ascend with scores. Basic operations only, so that
+ * most 0.13 % of itself from 7.3e-12 up to 1/128. Codes ascend with scores. Basic operations only, so that
  * codes are the same everywhere.
  */
 #include <stdbool.h>
