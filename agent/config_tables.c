@@ -372,7 +372,8 @@ static const struct config_option limits_options[] = {
     COUNT("categories", limits.categories, "64", 2, 200, "Categories of a feature; the others are one."),
     COUNT("kpis", limits.kpis, "64", 0, 64, "KPIs of a version."),
     COUNT("waiting", limits.waiting, "1000000", 0, 1e9,
-          "Predictions that wait for labels, and as many labels; 40 to 100 bytes each."),
+          "Predictions that wait for labels, and as many labels; 40 to 100 bytes each, "
+          "those with scores of several classes up to 170."),
     BYTES("open_pane_bytes", limits.open_pane_bytes, "64MiB", 1 * MIB, 64 * GIB,
           "Panes not yet closed: partitions that run ahead are held back."),
     BYTES("delta_bytes", limits.delta_bytes, "8MiB", 64 * KIB, 1 * GIB,
