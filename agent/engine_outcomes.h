@@ -132,8 +132,9 @@ int engine_outcomes_report(struct engine *engine, struct series *series, uint32_
 int64_t engine_outcomes_final_ms(const struct engine *engine);
 /* From its start, a pane is needed until panes have matured for so long after. */
 int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
-/* Before panes leave memory: rewrites those stale windows that nothing can change any more. */
-int engine_outcomes_settle(struct engine *engine, struct series *series) MUST_USE;
+/* Before panes of a version leave memory: rewrites those stale windows of its model that nothing can change
+ * any more. Of all versions, since they are compared. */
+int engine_outcomes_settle(struct engine *engine, const struct version *version) MUST_USE;
 /* The sweep, when it is due; true when there is more to do now. */
 bool engine_outcomes_revise(struct engine *engine, int64_t deadline_us);
 bool engine_outcomes_is_stale(const struct engine *engine);

@@ -196,13 +196,12 @@ static int mature(struct engine *engine, struct version *version, int64_t end_ms
     version->matured_until_ms = end_ms;
     version->matured_changed = true;
     engine->dirty = true;
-    int code = 0;
+    int code = engine_outcomes_settle(engine, version);
     for (uint32_t i = 0; code == 0 && i < engine->series_count; i++) {
         struct series *series = engine->series[i];
         if (series->version != version || series->outcomes.count == 0)
             continue;
-        code = engine_outcomes_settle(engine, series);
-        if (code == 0 && reports)
+        if (reports)
             code = mature_series(engine, series, end_ms);
         for (uint8_t tier = 0; tier < engine->times.tier_count; tier++)
             outcome_panes_drop(&series->outcomes, tier,
