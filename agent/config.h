@@ -94,6 +94,7 @@ struct model_config {
     char **numeric;
     char **exclude;         /* globs of features to leave out */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
+    bool provisional;       /* rows of labels before they are final */
     bool last_label;        /* of several labels of an id the last one counts in the end, not the first */
     double label_sample;    /* (0, 1]: the share of ids whose predictions wait for labels */
     struct model_options options;

@@ -28,6 +28,7 @@ int engine_outcomes_new(struct engine *engine)
     state->blob_expire_ms = state->swept_stored_ms = INT64_MIN;
     state->combo_names = intern_new(COMBOS_MAX);
     state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
+    state->provisional = (struct provisional){.before_ms = INT64_MIN, .swept_at_ms = state->revised_at_ms};
     struct join_settings join = {.entries_max = engine->config->limits.waiting,
                                  .horizon_ms = engine->config->horizon_ms,
                                  .late_ms = engine->config->horizon_ms + engine->times.tiers_ms[0],

@@ -71,6 +71,16 @@ struct outcome_combo {
     uint32_t slot_count;
 };
 
+struct provisional { /* the sweep of engine_outcomes_provisional.c */
+    bool written;    /* the store may hold such rows */
+    bool running;
+    int64_t until_ms;        /* what had closed when it began */
+    int64_t before_ms;       /* when the one before began; INT64_MIN: none */
+    int64_t swept_at_ms;     /* monotonic */
+    uint32_t series, window; /* where it goes on */
+    uint64_t age;            /* of the next window, in slides */
+};
+
 struct outcome_state {
     struct join *join;
     struct intern *combo_names; /* canonical bytes; id is the number */
@@ -97,6 +107,7 @@ struct outcome_state {
     int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */
     bool sweeping;
     int64_t revised_at_ms;
+    struct provisional provisional;
 };
 
 /* engine_outcomes.c */
@@ -126,6 +137,20 @@ int engine_outcomes_sum(struct engine *engine, struct series *series, const stru
 /* Writes the rows of a window. */
 int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
                            uint32_t revision, bool *out_late) MUST_USE;
+
+/* The rows of a window whose panes are summed in the scratch tallies, and how they compare. */
+int engine_outcomes_write_rows(struct engine *engine, struct series *series,
+                               const struct window_config *window, int64_t end_ms,
+                               uint32_t revision) MUST_USE;
+
+/* engine_outcomes_provisional.c */
+/* The sweep, when it is due; true when there is more to do now. */
+bool engine_outcomes_provisional(struct engine *engine, int64_t deadline_us);
+/* Is a window of this age (in slides) written, so many slides after the last sweep? */
+bool engine_provisional_is_due(uint64_t age, uint64_t step);
+/* Rows that were not replaced, of windows that end in (from, until]. */
+void engine_provisional_drop(struct engine *engine, const struct series *series, int64_t from_ms,
+                             int64_t until_ms);
 
 /* engine_outcomes_revise.c */
 /* No outcome can be added any more to a window when panes have matured for so long after its end. */

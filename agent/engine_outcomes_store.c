@@ -540,6 +540,7 @@ int engine_outcomes_restore(struct engine *engine, struct err *err)
     char swept[32];
     if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
         state->swept_stored_ms = strtoll(swept, NULL, 10);
+    state->provisional.written = engine->series_count > 0;
     int code = restore_matured(engine, &lowest_ms);
     const struct pane_filter ours = {.parts = 1u << PANE_ON_TIME | 1u << PANE_LATE,
                                      .families = outcome_families()};

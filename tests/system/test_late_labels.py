@@ -103,3 +103,106 @@ def test_kills(revised, tmp_path):
     driftd.run("replay", "-q", "-c", config, *paths)
     assert kills >= 2
     assert driftd.difference(driftd.canonical(store), driftd.canonical(tmp_path / "driftd.db")) == ""
+
+
+# ---- rows before labels are final ----
+
+
+def open_ended(directory, provisional=True, delay="6h"):
+    config = configure(directory, more=", revise_every: 1s")
+    config.write_text(config.read_text().replace("idle_timeout: 2s", "idle_timeout: 1h").replace("label_delay: 30m", f"label_delay: {delay}, provisional: {str(provisional).lower()}")
+                      + "rules: [{name: any, metric: brier, warning: 0.01}]\n")
+    return config, directory / "driftd.db"
+
+
+class Feed:
+    """driftd reading from a pipe that stays open: time stands where the last event was."""
+
+    def __init__(self, config, log):
+        self.log = open(log, "wb")
+        self.process = subprocess.Popen([driftd.BINARY, "replay", "-q", "-c", config, "-"], stdin=subprocess.PIPE, stderr=self.log, text=True)
+
+    def say(self, events):
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+        return len(text)
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(60) == 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+ROWS = "SELECT version, window_s, window_end_s, metric, value, n, revision, status, state FROM v1_results WHERE monitor = 'performance'"
+
+
+def test_rows_before_labels_are_final(tmp_path):
+    events, truth = world()
+    config, store = open_ended(tmp_path / "one")
+    feed = Feed(config, tmp_path / "log")
+    half = len(events) // 2
+    feed.say(events[:half])
+    known = {event["id"] for event in events[:half] if event["type"] == "label"}
+    now = events[half - 1]["ts"]
+    end_s = (now - 600_000) // HOUR * 3600  # the last whole hour that has closed
+    driftd.wait_for(lambda: store.exists() and driftd.query(store, ROWS + " AND window_end_s = ? AND metric = 'accuracy'", end_s), what="a provisional row")
+    try:
+        rows = driftd.query(store, ROWS)
+        assert rows and {row[6] for row in rows} == {0} and {(row[7], row[8]) for row in rows} == {("provisional", None)}
+        assert not driftd.query(store, "SELECT 1 FROM v1_latest WHERE monitor = 'performance'")
+        assert not driftd.query(store, "SELECT 1 FROM v1_alerts")
+        values = {row[:4]: row[4:6] for row in rows}
+        assert {key[1] for key in values} == {3600, 10800}
+        checked = 0
+        for (version, window, end, metric), (value, n) in values.items():
+            if metric not in ("accuracy", "coverage"):
+                continue
+            seen = {i: one for i, one in truth.items() if (end - window) * 1000 <= one[0] < end * 1000}
+            inside = [one for i, one in seen.items() if str(i) in known]
+            assert n == len(inside), (version, window, end)
+            wanted = numpy.mean([(scores[version] >= 0.5) == label for _, label, scores in inside]) if metric == "accuracy" else len(inside) / len(seen)
+            assert value == pytest.approx(wanted, abs=1e-12)
+            checked += 1
+        assert checked > 8
+        feed.say(events[half:])
+        feed.end()
+    finally:
+        feed.kill()
+    assert not driftd.query(store, "SELECT 1 FROM v1_results WHERE revision = 0")
+    assert driftd.query(store, "SELECT 1 FROM v1_alerts")
+    config, plain = open_ended(tmp_path / "plain", provisional=False)
+    driftd.run("replay", "-q", "-c", config, *write(tmp_path, events))
+    assert driftd.difference(driftd.canonical(plain), driftd.canonical(store)) == ""
+
+
+def test_provisional_rows_and_kills(tmp_path):
+    """Stopped by force while there are such rows: nothing of them is left in the end."""
+    events, _ = world(seed=4)
+    config, plain = open_ended(tmp_path / "plain", provisional=False)
+    driftd.run("replay", "-q", "-c", config, *write(tmp_path, events))
+    config, store = open_ended(tmp_path / "one")
+    third = len(events) // 3
+    for part in range(2):  # standard input is not read again: what is killed has committed all that it was told
+        feed = Feed(config, tmp_path / "log")
+        try:
+            told = feed.say(events[part * third : (part + 1) * third])
+            driftd.wait_for(lambda: store.exists() and driftd.query(store, "SELECT 1 FROM v1_lag WHERE next_offset = ?", told)
+                            and driftd.query(store, ROWS + " AND revision = 0"), what="a provisional row")
+        finally:
+            feed.kill()
+    feed = Feed(config, tmp_path / "log")
+    try:
+        feed.say(events[2 * third :])
+        feed.end()
+    finally:
+        feed.kill()
+    # A pipe that ended and came back is an input that was missing: rows say `incomplete`, all else is equal.
+    columns = ("SELECT model, version, segment, feature, metric, window_s, window_end_s, value, p_value, ci_low, ci_high, n, revision, status, state"
+               " FROM v1_results ORDER BY 1, 2, 3, 4, 5, 6, 7")
+    assert driftd.query(store, columns) == driftd.query(plain, columns)
+    alerts = "SELECT key, window_end_s, from_state, to_state, value FROM v1_alert_events ORDER BY 1, 2, 3, 4"
+    assert driftd.query(store, alerts) == driftd.query(plain, alerts) != []
