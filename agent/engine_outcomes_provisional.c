@@ -83,9 +83,20 @@ static uint32_t floor_log2(uint64_t value)
 
 bool engine_provisional_is_due(uint64_t age, uint64_t step)
 {
-    if (age < step)
-        return age < NEW_MAX;
-    return age == step ? age > 0 : age - step > 0 && floor_log2(age) != floor_log2(age - step);
+    if (age < step || (age == step && age > 0))
+        return true; /* it is new, or had just ended */
+    return step > 0 && floor_log2(age) != floor_log2(age - step);
+}
+
+/* How many slides ago the last sweep was; after a longer while the windows between are left out. */
+static uint64_t step_of(const struct engine *engine, const struct window_config *window, int64_t newest_ms)
+{
+    const struct provisional *sweep = &engine->outcomes->provisional;
+    if (sweep->before_ms == INT64_MIN)
+        return NEW_MAX;
+    int64_t before_ms = pane_start(&engine->times, window->tier, sweep->before_ms);
+    uint64_t step = (uint64_t)((newest_ms - before_ms) / window->slide_ms);
+    return step < NEW_MAX ? step : NEW_MAX;
 }
 
 /* The oldest end that is worth a look: after what has matured, and with outcomes in the window. */
@@ -102,9 +113,7 @@ static bool sweep_window(struct engine *engine, struct series *series, uint32_t 
     struct provisional *sweep = &engine->outcomes->provisional;
     const struct window_config *config = &engine->config->windows[window];
     int64_t newest_ms = pane_start(&engine->times, config->tier, sweep->until_ms);
-    int64_t before_ms = pane_start(&engine->times, config->tier, sweep->before_ms);
-    uint64_t step =
-        sweep->before_ms == INT64_MIN ? 1 : (uint64_t)((newest_ms - before_ms) / config->slide_ms);
+    uint64_t step = step_of(engine, config, newest_ms);
     for (;; sweep->age++) {
         int64_t end_ms = newest_ms - (int64_t)sweep->age * config->slide_ms;
         if (end_ms < lowest_end(series, config))

@@ -145,37 +145,41 @@ def test_rows_before_labels_are_final(tmp_path):
     config, store = open_ended(tmp_path / "one")
     feed = Feed(config, tmp_path / "log")
     half = len(events) // 2
-    feed.say(events[:half])
-    known = {event["id"] for event in events[:half] if event["type"] == "label"}
     now = events[half - 1]["ts"]
-    end_s = (now - 600_000) // HOUR * 3600  # the last whole hour that has closed
-    driftd.wait_for(lambda: store.exists() and driftd.query(store, ROWS + " AND window_end_s = ? AND metric = 'accuracy'", end_s), what="a provisional row")
+    # One event that closes an hour's panes after all else has been read: what is written then knows every label.
+    tick = {"type": "features", "model": "clock", "ts": now + HOUR, "features": {"x": 1}}
+    said = events[:half] + [tick]
+    rest = [event for event in events[half:] if event["ts"] >= tick["ts"]]
+    known = {event["id"] for event in said if event["type"] == "label"}
+    closed_s = (now // 1000 - 600) // 600 * 600
+    newest_s = (now // 1000 + 3600 - 600) // 600 * 600
     try:
+        feed.say(said)
+        new = ROWS + " AND window_end_s BETWEEN ? AND ? AND metric IN ('accuracy', 'label_coverage')"
+        driftd.wait_for(lambda: store.exists() and len(driftd.query(store, new, closed_s + 1, newest_s)) >= 24, what="six windows of two versions")
         rows = driftd.query(store, ROWS)
-        assert rows and {row[6] for row in rows} == {0} and {(row[7], row[8]) for row in rows} == {("provisional", None)}
+        assert {row[6] for row in rows} == {0} and {(row[7], row[8]) for row in rows} == {("provisional", None)}
         assert not driftd.query(store, "SELECT 1 FROM v1_latest WHERE monitor = 'performance'")
         assert not driftd.query(store, "SELECT 1 FROM v1_alerts")
-        values = {row[:4]: row[4:6] for row in rows}
-        assert {key[1] for key in values} == {3600, 10800}
         checked = 0
-        for (version, window, end, metric), (value, n) in values.items():
-            if metric not in ("accuracy", "coverage"):
+        for version, window, end, metric, value, n, *_ in rows:
+            if metric not in ("accuracy", "label_coverage") or end <= closed_s:
                 continue
-            seen = {i: one for i, one in truth.items() if (end - window) * 1000 <= one[0] < end * 1000}
-            inside = [one for i, one in seen.items() if str(i) in known]
+            seen = [int(event["id"]) for event in said if event.get("version") == version and (end - window) * 1000 <= event["ts"] < end * 1000]
+            inside = [truth[i] for i in seen if str(i) in known]
             assert n == len(inside), (version, window, end)
             wanted = numpy.mean([(scores[version] >= 0.5) == label for _, label, scores in inside]) if metric == "accuracy" else len(inside) / len(seen)
             assert value == pytest.approx(wanted, abs=1e-12)
             checked += 1
-        assert checked > 8
-        feed.say(events[half:])
+        assert checked >= 24
+        feed.say(rest)
         feed.end()
     finally:
         feed.kill()
     assert not driftd.query(store, "SELECT 1 FROM v1_results WHERE revision = 0")
     assert driftd.query(store, "SELECT 1 FROM v1_alerts")
     config, plain = open_ended(tmp_path / "plain", provisional=False)
-    driftd.run("replay", "-q", "-c", config, *write(tmp_path, events))
+    driftd.run("replay", "-q", "-c", config, *write(tmp_path, said + rest))
     assert driftd.difference(driftd.canonical(plain), driftd.canonical(store)) == ""
 
 
