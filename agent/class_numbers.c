@@ -6,9 +6,10 @@
 #include "agent/base/err.h"
 #include "agent/base/intern.h"
 
-enum { NAMES_MAX = UINT16_MAX, NAME_BYTES_MAX = 2048 };
+enum { NAMES_MAX = UINT16_MAX, NAME_BYTES_MAX = 2048, ALL_BYTES_MAX = 8 << 20 };
 
 struct class_numbers {
+    size_t bytes;                      /* of all names */
     struct intern *names;              /* "model", NUL, class */
     uint32_t before[CLASS_SCORES_MAX]; /* what the event before had there */
     struct delta_score scores[CLASS_SCORES_MAX];
@@ -53,10 +54,14 @@ static int find(struct class_numbers *numbers, struct delta *delta, struct text 
     bytes[model.len] = '\0';
     if (class.len)
         memcpy(bytes + model.len + 1, class.ptr, class.len);
-    uint32_t known = intern_count(numbers->names);
-    *out = intern_add(numbers->names, (struct text){bytes, (uint32_t)len});
-    if (*out == INTERN_NONE || *out < known)
+    struct text whole = {bytes, (uint32_t)len};
+    *out = intern_find(numbers->names, whole);
+    if (*out != INTERN_NONE || numbers->bytes + len > ALL_BYTES_MAX)
         return 0;
+    *out = intern_add(numbers->names, whole);
+    if (*out == INTERN_NONE)
+        return 0;
+    numbers->bytes += len;
     const char *name = intern_text(numbers->names, *out).ptr;
     struct delta_class announced = {(uint16_t)*out, name, name + model.len + 1};
     return delta_add_class(delta, &announced);

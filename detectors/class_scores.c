@@ -14,7 +14,8 @@ enum {
 
 _Static_assert(SMALL_FIRST + SMALL_CODES <= UINT16_MAX + 1, "codes have 16 bits");
 
-#define ABOVE_ONE 1e-6
+#define ABOVE_ONE   1e-6
+#define SMALL_BELOW 0x1p-6 /* from here on a step is nearer than any of the small ones */
 
 bool class_score_is_valid(double score)
 {
@@ -46,6 +47,8 @@ uint16_t class_score_encode(double score)
     if (!(kept > 0))
         return 0;
     uint16_t step = step_of(kept);
+    if (kept >= SMALL_BELOW)
+        return step;
     uint16_t small = (uint16_t)(SMALL_FIRST + small_index(kept));
     bool nearer = fabs(class_score_decode(small) - kept) < fabs(class_score_decode(step) - kept);
     return nearer || step == 0 ? small : step;

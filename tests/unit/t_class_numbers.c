@@ -134,9 +134,36 @@ static void test_full(void **state)
     delta_free(delta);
 }
 
+/* So are their bytes; names that are known go on. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct class_numbers *numbers = class_numbers_new();
+    struct delta *delta = delta_new();
+    struct delta_waiting waiting = {.kind = WAITING_PREDICTION};
+    char name[2001];
+    struct field field = {.name = {name, 2000}, .value = {.type = VALUE_NUMBER, .number = 0.5}};
+    struct event event = {.kind = EVENT_PREDICTION, .model = text_of("m"), .scores = {&field, 1}};
+    memset(name, 'x', sizeof(name));
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < 10000; i++) {
+        (void)snprintf(name, 8, "%07u", (unsigned)i);
+        name[7] = 'x';
+        assert_int_equal(class_numbers_take(numbers, delta, &event, &waiting), 0);
+        taken += waiting.score_count;
+    }
+    assert_true(taken > 4000 && taken < 4200);
+    (void)snprintf(name, 8, "%07u", 5u);
+    name[7] = 'x';
+    assert_int_equal(class_numbers_take(numbers, delta, &event, &waiting), 0);
+    assert_true(waiting.score_count == 1 && waiting.scores[0].number == 5);
+    class_numbers_free(numbers);
+    delta_free(delta);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_what_has_none),
-                                       cmocka_unit_test(test_full)};
+                                       cmocka_unit_test(test_full), cmocka_unit_test(test_long_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
