@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "detectors/evidence.h"
 #include "detectors/families.h"
 #include "detectors/sequential.h"
 #include "agent/base/err.h"
@@ -102,6 +103,7 @@ struct model_config {
     struct detector_config *detectors; /* at most DETECTORS_MAX */
     uint32_t detector_count;
     struct past_config past;
+    struct evidence_options evidence;
     uint32_t sequence_cap;      /* labelled predictions that detectors are fed per finest pane */
     uint64_t labels_min;        /* 30: labels below which rows of outcomes are `insufficient` */
     struct facet_spec *facets;  /* groups that are compared with an advantaged one */

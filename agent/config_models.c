@@ -157,6 +157,48 @@ static const struct option_table kpi_table = {
     .title = "KPIs that need more than the defaults; others are counted with unit 1. A change here starts "
              "the KPIs of the model anew."};
 
+static const struct config_option budget_options[] = {
+    {.key = "false_alarms",
+     .type = &option_number,
+     OPTION_AT(struct model_config, evidence.false_alarms),
+     .initial = "1",
+     .maximum = 1e6,
+     .help = "How many times the evidence of all features together may reach its threshold without drift, on "
+             "average; 0 switches evidence off."},
+    {.key = "per",
+     .type = &option_duration,
+     OPTION_AT(struct model_config, evidence.per_ms),
+     .initial = "30d",
+     .minimum = 3600000,
+     .maximum = 100 * YEARS,
+     .help = "In how much event time."},
+    {.key = "share",
+     .type = &option_number,
+     OPTION_AT(struct model_config, evidence.share),
+     .initial = "0.5",
+     .minimum = 1e-3,
+     .maximum = 1,
+     .help = "Share of the budget that is for drift of features; the rest is for what comes later."},
+    {.key = "tolerance",
+     .type = &option_number,
+     OPTION_AT(struct model_config, evidence.tolerance),
+     .initial = "0.005",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Drift that is none, in nats from the reference: 0.005 is a shift of the mean of 0.1 standard "
+             "deviations."},
+    {.key = "overdispersion",
+     .type = &option_number_or_none,
+     OPTION_AT(struct model_config, evidence.overdispersion),
+     .minimum = 1,
+     .maximum = 1000,
+     .help = "How much more counts vary over time than those of independent events would: daily cycles, "
+             "clustered entities. Measured from the reference's events when absent."},
+};
+static const struct option_table budget_table = {
+    TABLE(budget_options, struct model_config),
+    .title = "Evidence of drift: how often it may be wrong, and what counts as drift (the e-detector)."};
+
 static const struct config_option model_options[] = {
     {.key = "name",
      .type = &option_string,
@@ -305,6 +347,10 @@ static const struct config_option model_options[] = {
      .type = &option_section,
      .table = &config_past_table,
      .help = "Compares features with the model's own past, too."},
+    {.key = "budget",
+     .type = &option_section,
+     .table = &budget_table,
+     .help = "False alarms of the evidence of drift."},
     {.key = "detectors",
      .type = &option_list,
      OPTION_AT(struct model_config, detectors),

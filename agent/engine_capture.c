@@ -136,6 +136,7 @@ static int freeze(struct engine *engine, struct version *version)
                                         .version = version->name,
                                         .source = source,
                                         .sample_max = version->reference_config->sample,
+                                        .total_events = version->capture_events,
                                         .categorical = (const char *const *)version->config->categorical,
                                         .numeric = (const char *const *)version->config->numeric,
                                         .options = &version->config->options,

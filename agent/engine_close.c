@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/engine_estimates.h"
+#include "agent/engine_evidence.h"
 #include "agent/engine_outcomes.h"
 #include "agent/engine_past.h"
 #include "agent/engine_sequence.h"
@@ -251,6 +252,8 @@ static int close_series(struct engine *engine, struct series *series)
     }
     if (code == 0 && pane)
         code = engine_sequence_close(engine, series, &pane->set, engine->step.end_ms);
+    if (code == 0)
+        code = engine_evidence_close(engine, series, pane ? &pane->set : NULL, engine->step.end_ms);
     if (pane) {
         series->open = pane->next;
         engine->open_bytes -= pane_set_bytes(&pane->set);
@@ -283,8 +286,19 @@ static int finish_step(struct engine *engine)
 }
 
 /* The next series of the step: its panes, or its reports. */
+/* What is reported of a series takes its turn after it, a few features at a time. */
+static int step_evidence(struct engine *engine)
+{
+    int code = engine_evidence_judge(engine, engine->step.evidence, engine->step.end_ms);
+    if (code != ERR_BUSY)
+        engine->step.evidence = NULL;
+    return code == ERR_BUSY ? 0 : code;
+}
+
 static int step_series(struct engine *engine)
 {
+    if (engine->step.evidence)
+        return step_evidence(engine);
     struct series *series = engine->series[engine->step.next_series];
     const struct series *before =
         engine->step.next_series ? engine->series[engine->step.next_series - 1] : NULL;
@@ -294,13 +308,17 @@ static int step_series(struct engine *engine)
     int code = 0;
     if (before && strcmp(before->version->model, series->version->model) != 0)
         code = engine_flush_alerts(engine); /* one group per model and window end */
-    return code ? code : report_series(engine, series);
+    if (code == 0)
+        code = report_series(engine, series);
+    if (engine_evidence_is_due(series))
+        engine->step.evidence = series;
+    return code;
 }
 
 static int run_step(struct engine *engine, int64_t deadline_us)
 {
     for (;;) {
-        while (engine->step.next_series < engine->series_count) {
+        while (engine->step.next_series < engine->series_count || engine->step.evidence) {
             int code = step_series(engine);
             if (code != 0)
                 return code;

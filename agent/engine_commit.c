@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/engine_estimates.h"
+#include "agent/engine_evidence.h"
 #include "agent/engine_labelled.h"
 #include "agent/engine_outcomes.h"
 #include "agent/engine_past.h"
@@ -156,6 +157,7 @@ int engine_commit(struct engine *engine, bool now)
     engine_outcomes_put(engine);
     engine_sequence_put(engine);
     engine_past_put(engine);
+    engine_evidence_put(engine);
     if (store_batch_failed(engine->batch) || engine->failed) {
         /* State in memory is ahead of what could be written: going on would lose it. */
         engine->failed = ERR_NOMEM;
@@ -437,6 +439,8 @@ int engine_restore_state(struct engine *engine, struct err *err)
         code = engine_sequence_restore(engine, err);
     if (code == 0)
         code = engine_past_restore(engine, err);
+    if (code == 0)
+        code = engine_evidence_restore(engine, err);
     if (code == 0)
         code = engine_outcomes_restore(engine, err);
     if (code == 0)

@@ -74,6 +74,7 @@ struct version {
     } estimates;
     struct sequences *sequences; /* engine_sequence.h; NULL: none */
     struct past *past;           /* engine_past.h; NULL: none yet */
+    struct evidences *evidences; /* engine_evidence.h; NULL: none yet */
 };
 
 struct open_pane {
@@ -157,7 +158,8 @@ struct step { /* the closing of one finest pane, resumable between series */
     int64_t end_ms;
     bool reporting; /* all series have been added to their windows */
     uint32_t next_series;
-    uint32_t tiers; /* how many tiers end here */
+    uint32_t tiers;                /* how many tiers end here */
+    const struct series *evidence; /* whose pane is being judged; NULL: none */
 };
 
 struct feature_causes { /* of the window being reported, the largest parts first */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/engine_evidence.h"
 #include "agent/engine_labelled.h"
 #include "agent/engine_internal.h"
 #include "agent/engine_past.h"
@@ -342,6 +343,7 @@ void engine_names_free(struct engine *engine)
         free(engine->versions[i]->paired);
         engine_sequence_free(engine->versions[i]);
         engine_past_free(engine->versions[i]);
+        engine_evidence_free(engine->versions[i]);
         free(engine->versions[i]->model);
         free(engine->versions[i]->name);
         free(engine->versions[i]);

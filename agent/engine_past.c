@@ -554,6 +554,52 @@ int engine_past_report(struct engine *engine, const struct series *series, uint3
     return code;
 }
 
+/* ---- for evidence ---- */
+
+static int one_hour(struct comparison *comparison)
+{
+    struct season season = {.comparison = comparison};
+    int code = season_prepare(&season, 1); /* the weight of the only slice */
+    if (code == 0) {
+        sum_weeks(&season);
+        find_outlying(&season);
+        fill_stratum(&season, 0);
+        tally_copy(comparison->baseline, season.strata[0]);
+    }
+    season_release(&season);
+    return code ? code : comparison->engine->failed;
+}
+
+int engine_past_sum(struct engine *engine, const struct series *series, int64_t from_ms, struct tally *out)
+{
+    const struct version *version = series->version;
+    const struct known_reference *known = version->reference;
+    tally_reset(out);
+    if (!version->past || !coarse_layout(known))
+        return 0;
+    bool seasonal = version->config->past.seasonal_weeks > 0;
+    int64_t pane_ms = engine->times.tiers_ms[1];
+    struct rolling rolling = {0};
+    struct comparison comparison = {.engine = engine,
+                                    .series = series,
+                                    .config = &version->config->past,
+                                    .panes = &version->past->panes,
+                                    .rolling = &rolling,
+                                    .layout = coarse_layout(known),
+                                    .grid = known->grid->number,
+                                    .pane_ms = pane_ms,
+                                    .begin_ms = from_ms,
+                                    .end_ms = from_ms + (seasonal ? pane_ms : 0)};
+    int code = begin(&comparison);
+    if (code == 0)
+        code = seasonal ? one_hour(&comparison) : rolling_baseline(&comparison);
+    if (code == 0)
+        tally_copy(out, comparison.baseline);
+    rolling_release(&rolling);
+    finish(&comparison);
+    return code ? code : engine->failed;
+}
+
 /* ---- store ---- */
 
 void engine_past_put(struct engine *engine)

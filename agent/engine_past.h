@@ -20,6 +20,11 @@ int engine_past_report(struct engine *engine, const struct series *series, uint3
                        const struct pane_set *set, int64_t end_ms) MUST_USE;
 /* After all windows of the series that end here were judged: features under alert are left out of panes. */
 void engine_past_judge(struct engine *engine, const struct series *series, int64_t end_ms);
+/* What evidence on panes from `from_ms` on is compared with, as coarse counts: the sum of the same pane of
+ * the second tier in earlier weeks where the model has a seasonal reference, else of the rolling stretch
+ * before it. All zero: there is no past yet. What is under alert is left out. */
+int engine_past_sum(struct engine *engine, const struct series *series, int64_t from_ms,
+                    struct tally *out) MUST_USE;
 void engine_past_put(struct engine *engine);
 
 #endif

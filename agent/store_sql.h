@@ -261,7 +261,14 @@
     " FROM result r JOIN series s ON s.series = r.series JOIN" \
     "  (SELECT subject, name, replace(name, rtrim(name, replace(name, ':', '')), '') AS method FROM subject) f" \
     "  ON f.subject = r.subject" \
-    " WHERE r.family = (SELECT family FROM metric WHERE name = 'detector_state') AND r.s00 >= 1;", \
+    " WHERE r.family = (SELECT family FROM metric WHERE name = 'detector_state') AND r.s00 >= 1" \
+    " UNION ALL SELECT " SQL_PIPELINE ", s.model, s.version, s.segment, f.name," \
+    "  CASE m.name WHEN 'evidence_state' THEN 'evidence' ELSE 'evidence_fixed' END," \
+    "  CASE WHEN r.s00 >= 2 THEN 'drift' ELSE 'notice' END, r.s02, NULL, NULL, CAST(r.s06 AS INTEGER), r.s09," \
+    "  r.n, (r.window_end_ms - r.window_ms) / 1000, r.window_end_s, r.window_end_ms, " SQL_ISO("r.window_end_s") \
+    " FROM result r JOIN series s ON s.series = r.series JOIN subject f ON f.subject = r.subject" \
+    "  JOIN metric m ON m.family = r.family AND m.name IN ('evidence_state', 'evidence_fixed_state')" \
+    " WHERE r.s01 = 1;", \
     "CREATE VIEW v1_alerts AS SELECT " SQL_PIPELINE ", key, rule, metric, model, version, segment, feature," \
     "  window_ms / 1000 AS window_s, " SQL_ALERT_STATE("state") " AS state," \
     "  " SQL_SEVERITY("severity") " AS severity, state IN (1, 2) AS open, since_ms / 1000 AS since_s," \

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "collectors/decode_internal.h"
+#include "collectors/decode_shape.h"
+#include "collectors/decode_track.h"
 
 enum { DEPTH_LIMIT_MAX = 512 /* of our own recursion, and half of cJSON's */, CONFLUENT_PREFIX_BYTES = 5 };
 
@@ -112,6 +113,15 @@ void decoder_free(struct decoder *decoder)
     free(decoder);
 }
 
+/* What a walk finds in place is of its own making. */
+static void decoder_begin(struct decoder *decoder)
+{
+    decoder->vector_count = 0;
+    decoder->scratch_used = 0;
+    slow_path_reset(decoder->slow);
+    decoder->detail[0] = '\0';
+}
+
 void decoder_reset(struct decoder *decoder)
 {
     for (uint32_t i = 0; i < decoder->mapping->slot_count; i++)
@@ -120,10 +130,8 @@ void decoder_reset(struct decoder *decoder)
         decoder->groups[i].count = 0;
         decoder->groups[i].state = GROUP_ABSENT;
     }
-    decoder->vector_count = 0;
-    decoder->scratch_used = 0;
-    slow_path_reset(decoder->slow);
-    decoder->detail[0] = '\0';
+    tracks_disown(decoder->scanner->tracks);
+    decoder_begin(decoder);
 }
 
 enum reject decoder_refuse(struct decoder *decoder, enum reject reject, const char *format, ...)
@@ -198,14 +206,17 @@ static enum reject decode_json(struct decoder *decoder, const struct record *rec
         }
         if (scanner_run(decoder, bytes, payload.len))
             return REJECT_NONE;
-        decoder_reset(decoder);
     }
+    decoder_reset(decoder);
     return slow_path_run(decoder, payload.ptr, payload.len);
 }
 
 static enum reject decode(struct decoder *decoder, const struct record *record, struct event *ev, bool slowly)
 {
-    decoder_reset(decoder);
+    if (decoder->mapping->format == INPUT_CSV)
+        decoder_reset(decoder);
+    else
+        decoder_begin(decoder);
     enum reject reject = check_size(decoder, record->payload);
     if (reject == REJECT_NONE)
         reject = decoder->mapping->format == INPUT_CSV ? csv_reader_run(decoder, record)

@@ -425,18 +425,20 @@ static enum reject take_label(struct decoder *decoder, const struct record *reco
 
 /* ---- groups ---- */
 
-static void append_named(struct decoder *decoder, const struct record *record, enum map_group_id id)
+/* Returns how many members there are with them. What a walk captured stays as it is. */
+static uint32_t append_named(struct decoder *decoder, const struct record *record, enum map_group_id id)
 {
     const struct map_group *group = &decoder->mapping->groups[id];
-    struct captured_group *captured = &decoder->groups[id];
+    const struct captured_group *captured = &decoder->groups[id];
+    uint32_t count = captured->count;
     for (uint32_t i = 0; i < group->named_count; i++) {
         struct value value = field_resolve(decoder, record, &group->named[i].field, NULL, NULL);
         if (value.type == VALUE_ABSENT)
             continue;
         value_bound(decoder, &value);
-        captured->items[captured->count++] =
-            (struct field){group->named[i].name, decoder->named_ids[id][i], value};
+        captured->items[count++] = (struct field){group->named[i].name, decoder->named_ids[id][i], value};
     }
+    return count;
 }
 
 static enum reject check_member(struct decoder *decoder, enum map_group_id id, const struct field *field)
@@ -462,20 +464,21 @@ static enum reject check_member(struct decoder *decoder, enum map_group_id id, c
 static enum reject take_group(struct decoder *decoder, const struct record *record, enum map_group_id id,
                               struct fields *out)
 {
-    struct captured_group *captured = &decoder->groups[id];
+    const struct captured_group *captured = &decoder->groups[id];
     if (UNLIKELY(captured->state == GROUP_WRONG))
         return decoder_refuse(decoder, REJECT_TYPE, "%s (%s): an object expected", map_group_names[id],
                               decoder->mapping->groups[id].object);
+    uint32_t count = captured->count;
     if (decoder->mapping->groups[id].named_count)
-        append_named(decoder, record, id);
+        count = append_named(decoder, record, id);
     if (id != GROUP_FEATURES) {
-        for (uint32_t i = 0; i < captured->count; i++) {
+        for (uint32_t i = 0; i < count; i++) {
             enum reject reject = check_member(decoder, id, &captured->items[i]);
             if (reject != REJECT_NONE)
                 return reject;
         }
     }
-    *out = (struct fields){captured->items, captured->count};
+    *out = (struct fields){captured->items, count};
     return REJECT_NONE;
 }
 

@@ -54,7 +54,7 @@ struct decoder {
     char detail[DETAIL_BYTES];
 };
 
-/* Forgets the event at hand. */
+/* Forgets the event at hand and what was captured of it. */
 void decoder_reset(struct decoder *decoder);
 /* Sets the detail and returns the reason. */
 enum reject decoder_refuse(struct decoder *decoder, enum reject reject, const char *format, ...)
@@ -62,7 +62,7 @@ enum reject decoder_refuse(struct decoder *decoder, enum reject reject, const ch
 
 /* ---- decode_scan.c ---- */
 
-struct scanner *scanner_new(const struct decoder *decoder);
+struct scanner *scanner_new(struct decoder *decoder);
 void scanner_free(struct scanner *scanner);
 /* Captures the object in [at, at + len), behind which RECORD_PADDING bytes are readable. False: not
  * understood (or wrong): ask the slow path. */

@@ -2,160 +2,12 @@
  * The fast path: one walk over a JSON object, without a tree. It validates all it passes (grammar, UTF-8,
  * duplicate keys, depth, number range) and captures what the mapping asks for. It explains nothing: whatever
  * it does not like ends the walk, and the slow path says what was wrong or does the work.
- *
- * Bounds. The payload's last byte is known to be '}', which ends every run of digits and is part of no word;
- * strings and spaces check the end themselves; so do keys and the ends of objects and arrays, the only things
- * that a '}' can be in or be. A value therefore begins and ends inside the payload, and what is looked at
- * behind it (a guessed key, sixteen bytes of a number) stays within RECORD_PADDING and is never part of an
- * accepted event.
  */
-#include "agent/base/number.h"
-#include "collectors/decode_shape.h"
-
-/* The walk of one member is one function for the compiler; calls would cost a tenth of it. */
-#define HOT_INLINE static inline __attribute__((always_inline))
-#define NO_INLINE  __attribute__((noinline))
-
-struct scan {
-    struct decoder *decoder;
-    struct scanner *scanner;
-    const char *room, *end; /* room: for number_scan */
-    uint32_t depth_max, members_max;
-};
+#include "collectors/decode_scalar.h"
+#include "collectors/decode_track.h"
 
 static const char *scan_compound(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
                                  uint32_t depth);
-
-static NO_INLINE const char *skip_space(const struct scan *scan, const char *at)
-{
-    while (at < scan->end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
-    return at;
-}
-
-HOT_INLINE const char *skip_space_rarely(const struct scan *scan, const char *at)
-{
-    return UNLIKELY((unsigned char)*at <= ' ') ? skip_space(scan, at) : at;
-}
-
-/* ---- strings and words ---- */
-
-/* Field by field: built elsewhere and copied whole, a value waits for its own stores. What only vectors have
- * is left as it was. */
-HOT_INLINE void set_value(struct value *out, enum value_type type, double number, const char *from,
-                          const char *end)
-{
-    out->type = type;
-    out->number = number;
-    out->text.ptr = from;
-    out->text.len = (uint32_t)(end - from);
-}
-
-static bool is_hex(char c)
-{
-    return (unsigned char)(c - '0') <= 9 || (unsigned char)((c | 0x20) - 'a') <= 5;
-}
-
-/* Behind a backslash: the end of the escape, NULL when it is none. */
-static const char *skip_escape(const char *at, const char *end)
-{
-    if (end - at < 2)
-        return NULL;
-    if (*at != 'u')
-        return memchr("\"\\/bfnrt", *at, 8) ? at + 1 : NULL;
-    if (end - at < 5 || !is_hex(at[1]) || !is_hex(at[2]) || !is_hex(at[3]) || !is_hex(at[4]))
-        return NULL;
-    return at + 5;
-}
-
-/* A string with something other than plain ASCII at `at`; it began at `from`. */
-static const char *scan_string_rest(struct scan *scan, const char *from, const char *at, struct value *out)
-{
-    bool escaped = false;
-    for (;;) {
-        if (at >= scan->end)
-            return NULL;
-        unsigned char c = (unsigned char)*at;
-        if (c == '"')
-            break;
-        if (c == '\\') {
-            escaped = true;
-            at = skip_escape(at + 1, scan->end);
-            if (!at)
-                return NULL;
-        } else if (c >= 0x80) {
-            unsigned len = utf8_sequence_len((const unsigned char *)at, (const unsigned char *)scan->end);
-            if (len == 0)
-                return NULL;
-            at += len;
-        } else if (c < 0x20) {
-            return NULL;
-        } else {
-            at++;
-        }
-    }
-    set_value(out, VALUE_STRING, 0, from, at);
-    if (escaped) {
-        struct decoder *decoder = scan->decoder;
-        char *to = decoder->scratch + decoder->scratch_used;
-        int64_t len = json_unescape(from, at, to);
-        if (len < 0)
-            return NULL;
-        decoder->scratch_used += (size_t)len;
-        set_value(out, VALUE_STRING, 0, to, to + len);
-    }
-    return at + 1;
-}
-
-#if defined(__SSE2__)
-/* A bit for each of the 16 bytes that is no plain character inside a string. */
-HOT_INLINE unsigned string_stops(__m128i bytes)
-{
-    /* The quote moved next to the control characters; as signed bytes, those from 0x80 on are below too. */
-    __m128i moved = _mm_xor_si128(bytes, _mm_set1_epi8('"' ^ ' '));
-    __m128i above = _mm_cmpgt_epi8(moved, _mm_set1_epi8(' '));
-    __m128i plain = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), above);
-    return (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
-}
-#endif
-
-/* `at` is behind the opening quote and not behind the end. Returns the byte behind the closing quote, NULL
- * when in doubt; a closing quote behind the end is for the caller to notice. */
-HOT_INLINE const char *scan_string(struct scan *scan, const char *at, struct value *out)
-{
-    const char *from = at;
-#if defined(__SSE2__)
-    do {
-        unsigned stops = string_stops(number_load16(at));
-        if (stops != 0) {
-            at += __builtin_ctz(stops);
-            if (UNLIKELY(*at != '"'))
-                return scan_string_rest(scan, from, at, out);
-            set_value(out, VALUE_STRING, 0, from, at);
-            return at + 1;
-        }
-        at += 16;
-    } while (at < scan->end);
-    return NULL;
-#else
-    return scan_string_rest(scan, from, at, out);
-#endif
-}
-
-static const char *scan_word(const char *at, struct value *out)
-{
-    static const char true_text[] = "true", false_text[] = "false";
-    if (memcmp(at, "true", 4) == 0) {
-        set_value(out, VALUE_BOOL, 1, true_text, true_text + 4);
-        return at + 4;
-    }
-    if (memcmp(at, "false", 5) == 0) {
-        set_value(out, VALUE_BOOL, 0, false_text, false_text + 5);
-        return at + 5;
-    }
-    set_value(out, VALUE_NULL, 0, NULL, NULL);
-    return memcmp(at, "null", 4) == 0 ? at + 4 : NULL;
-}
 
 /* ---- keys ---- */
 
@@ -255,11 +107,6 @@ static NO_INLINE const char *scan_key(struct scan *scan, struct shape *shape, co
 }
 
 /* ---- values ---- */
-
-static bool starts_number(char c)
-{
-    return c == '-' || (unsigned char)(c - '0') <= 9;
-}
 
 /* A value that is neither number nor string, or has blanks before it. */
 static NO_INLINE const char *scan_other(struct scan *scan, const char *at, struct shape_key *key,
@@ -436,8 +283,7 @@ static const char *scan_object(struct scan *scan, const char *at, struct shape *
 
 /* ---- arrays and scalars ---- */
 
-/* The mapping asks for items of arrays at the key. */
-static bool has_item_places(const struct scan *scan, const struct shape_key *key)
+bool scan_has_item_places(const struct scan *scan, const struct shape_key *key)
 {
     return key->node != MAP_NONE && scan->decoder->mapping->nodes[key->node].children != MAP_NONE;
 }
@@ -445,7 +291,7 @@ static bool has_item_places(const struct scan *scan, const struct shape_key *key
 /* The place of item `index` of an array at `key`; NULL when it cannot be made. */
 static struct shape_key *item_place(struct scan *scan, struct shape_key *key, uint32_t index)
 {
-    if (!has_item_places(scan, key))
+    if (!scan_has_item_places(scan, key))
         return shape_items(scan->scanner, key);
     char digits[16];
     uint32_t at = sizeof(digits), rest = index;
@@ -481,13 +327,12 @@ static const char *scan_item(struct scan *scan, const char *at, struct shape_key
     return at;
 }
 
-/* `at` is behind the opening bracket. Numbers only: a vector. Anything else: VALUE_OTHER. */
-static const char *scan_array(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
-                              uint32_t depth)
+const char *scan_array(struct scan *scan, const char *at, struct shape_key *key, struct value *out,
+                       uint32_t depth)
 {
     struct decoder *decoder = scan->decoder;
     uint32_t first = decoder->vector_count, items = 0;
-    bool numbers = true, places = has_item_places(scan, key);
+    bool numbers = true, places = scan_has_item_places(scan, key);
     if (UNLIKELY(depth > scan->depth_max))
         return NULL;
     at = skip_space_rarely(scan, at);
@@ -539,10 +384,16 @@ bool scanner_run(struct decoder *decoder, const char *at, uint32_t len)
         return false;
     struct scan scan = {decoder, decoder->scanner,      at + NUMBER_ROOM,
                         end,     decoder->limits.depth, decoder->limits.members};
-    at = skip_space(&scan, at);
+    at = scan_space(&scan, at);
     if (*at != '{')
         return false;
+    if (tracks_follow(decoder->scanner->tracks, &scan, at))
+        return true;
+    decoder_reset(decoder);
     if (decoder->mapping->nodes[0].groups)
         note_groups(decoder, decoder->mapping->nodes[0].groups, '{');
-    return scan_object(&scan, at + 1, decoder->scanner->root, 1) == end;
+    if (scan_object(&scan, at + 1, decoder->scanner->root, 1) != end)
+        return false;
+    tracks_learn(decoder->scanner->tracks, &scan, at);
+    return true;
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/base/hash.h"
+#include "collectors/decode_track.h"
 
 enum {
     SHAPES_MAX = 1024,
@@ -15,7 +16,7 @@ enum {
     TABLE_SPARSENESS = 8, /* places for each key: every collision is a mispredicted branch */
 };
 
-/* A key that is not guessed: its first byte is in no JSON text. */
+/* A key that is not guessed: its first byte is in no JSON text, and no payload is as long as its spelling. */
 static struct shape_key *key_new(struct scanner *scanner)
 {
     struct shape_key *key = arena_zalloc(scanner->arena, sizeof(*key));
@@ -23,7 +24,7 @@ static struct shape_key *key_new(struct scanner *scanner)
         return NULL;
     key->raw[0] = 0xff;
     key->raw_free = UINT32_MAX - 1;
-    key->raw_len = 1;
+    key->raw_len = UINT32_MAX;
     memset(key->short_name, 0xff, sizeof(key->short_name));
     key->next = scanner->nothing ? scanner->nothing : key;
     key->target = &scanner->nowhere;
@@ -52,9 +53,8 @@ static struct shape *shape_new(struct scanner *scanner, uint32_t node)
     return shape;
 }
 
-struct scanner *scanner_new(const struct decoder *decoder)
+struct scanner *scanner_new(struct decoder *decoder)
 {
-    (void)decoder;
     struct scanner *scanner = calloc(1, sizeof(*scanner));
     if (!scanner)
         return NULL;
@@ -69,7 +69,8 @@ struct scanner *scanner_new(const struct decoder *decoder)
     scanner->arena = arena_new(16384, SCANNER_BYTES_MAX);
     scanner->nothing = scanner->arena ? key_new(scanner) : NULL;
     scanner->root = scanner->nothing ? shape_new(scanner, 0) : NULL;
-    if (!scanner->root) {
+    scanner->tracks = scanner->root ? tracks_new(decoder) : NULL;
+    if (!scanner->tracks) {
         scanner_free(scanner);
         return NULL;
     }
@@ -85,6 +86,7 @@ void scanner_free(struct scanner *scanner)
         free(shape->table);
         free(shape);
     }
+    tracks_free(scanner->tracks);
     arena_free(scanner->arena);
     free(scanner);
 }

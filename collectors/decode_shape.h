@@ -28,7 +28,7 @@ struct shape_key {
     /* The bytes from the brace or comma ahead of the key to its value, blanks too, as last spelled. */
     _Alignas(16) unsigned char raw[KEY_RAW_BYTES];
     uint32_t raw_free;            /* bits of those bytes of raw[] that do not count */
-    uint32_t raw_len;             /* of the whole; unguessable keys have a byte in raw[] that never matches */
+    uint32_t raw_len;             /* of the whole; unguessable keys are longer than any payload */
     struct shape_key *next;       /* the key that followed last time, or scanner->nothing */
     uint64_t stamp;               /* serial of the object that had it last: finds duplicates */
     struct value *target;         /* its slot, or scanner->nowhere */
@@ -65,6 +65,7 @@ struct scanner {
     struct shape_key *nothing; /* a key that no bytes match: the guess when there is none */
     struct value nowhere;      /* where values go that nobody asks for */
     uint32_t shape_count, plain_key_count;
+    struct tracks *tracks;
     uint64_t serial;          /* of objects */
     uint64_t seed, seed_high; /* of the hash: not known to those who write events */
 };

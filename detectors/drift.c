@@ -448,6 +448,19 @@ void drift_report(const struct feature_layout *current_layout, const struct tall
     }
 }
 
+void drift_report_feature(const struct feature_layout *current_layout, const struct tally *current,
+                          const struct feature_layout *reference_layout, const struct tally *reference,
+                          const struct drift_options *options, uint32_t feature, struct report_row *row)
+{
+    struct side left = {reference_layout, reference}, right = {current_layout, current};
+    struct threshold known = {.alpha = options->alpha};
+    row_init(row, feature);
+    if (same_grid(left, right))
+        fill_row(row, left, right, options, &known);
+    else
+        row->flags = REPORT_GRID_MISMATCH;
+}
+
 uint32_t drift_psi_counts(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
                           uint64_t *out_counts)
 {

@@ -22,6 +22,11 @@ void drift_report(const struct feature_layout *current_layout, const struct tall
                   const struct feature_layout *reference_layout, const struct tally *reference,
                   const struct drift_options *options, struct report_row *rows);
 
+/* One feature of them. */
+void drift_report_feature(const struct feature_layout *current_layout, const struct tally *current,
+                          const struct feature_layout *reference_layout, const struct tally *reference,
+                          const struct drift_options *options, uint32_t feature, struct report_row *row);
+
 /* Counts of the PSI bins of one side (at most 255): valid values only. Returns how many bins. */
 uint32_t drift_psi_counts(const struct feature_layout *layout, const struct tally *tally, uint32_t feature,
                           uint64_t *out_counts);

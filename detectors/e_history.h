@@ -6,6 +6,7 @@
  * pure function of the closed panes, whatever empty stretches lie between them: it is rebuilt from panes,
  * never stored.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
@@ -26,15 +27,22 @@ struct e_history_options {
 };
 
 struct e_history;
-/* NULL: out of memory, or tiers that do not nest. About 64 × counters × 8 bytes. */
+/* NULL: out of memory, or tiers that do not nest. About 64 × (4 × counters + 16) bytes; twice that from 2^32
+ * events in 28 panes of the third tier on. */
 struct e_history *e_history_new(const struct e_history_options *options);
 void e_history_free(struct e_history *history);
+size_t e_history_bytes(const struct e_history *history); /* of memory */
 /* Forgets everything: a new reference, a new grid (windows never cross it). */
 void e_history_reset(struct e_history *history);
 
 /* The finest pane [start_ms, start_ms + tier_ms[0]) has closed with these counts. Panes come in order of
- * time; empty ones may be left out. */
-void e_history_close(struct e_history *history, int64_t start_ms, const uint64_t *counts);
+ * time; empty ones may be left out. ERR_NOMEM, when windows grow beyond 2^32 events: nothing was added. */
+int e_history_close(struct e_history *history, int64_t start_ms, const uint64_t *counts) MUST_USE;
+
+/* Panes of coarser tiers have been closed in place of the finest ones that they hold: the first of those
+ * began here. What the ladder asks for stays the same when the last 12 finest and 24 second ones are closed
+ * as they are. */
+void e_history_resume(struct e_history *history, int64_t begin_ms);
 
 /* ln of the e-value of the counts of one window; `entry` is the place in the ladder (η and ρ differ by it).
  */

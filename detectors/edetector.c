@@ -39,78 +39,76 @@ enum { DIRICHLETS = 4, TILTS = 12 };
 struct e_reference {
     uint32_t bins;
     bool ordered;
-    double *share;             /* p̂ */
-    double *score;             /* s */
-    double *prior[DIRICHLETS]; /* κ·a_j */
-    double *log_gamma_prior[DIRICHLETS];
-    double total_prior[DIRICHLETS]; /* κ */
-    double *log_tilt[TILTS];        /* log q_j */
+    double *share;                       /* p̂ */
+    double *log_share;                   /* ln p̂ where p̂ > 0 */
+    double *base, *log_base;             /* π */
+    double *score;                       /* s */
+    double *square;                      /* s² − 1; 0 where there is no order */
+    double *log_gamma_prior[DIRICHLETS]; /* of κ·a_j */
+    double log_tilt_sum[TILTS];          /* ln Σ π_j e^{…} */
     double memory[];
 };
 
+/* Strengths κ; the first is B/2, with a uniform. */
+static const double strength[DIRICHLETS] = {0, 30, 300, 3000};
+/* θ: of s, then of s² − 1. */
+static const double tilt[TILTS] = {0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 0.1, -0.1, 0.3, -0.3};
+enum { LINEAR_TILTS = 8, ARRAYS = 6 + DIRICHLETS };
+
 static struct e_reference *reference_alloc(uint32_t bins)
 {
-    enum { ARRAYS = 2 + 2 * DIRICHLETS + TILTS };
     struct e_reference *r = calloc(1, sizeof *r + (size_t)ARRAYS * bins * sizeof r->memory[0]);
     if (!r)
         return NULL;
     double *at = r->memory;
     r->bins = bins;
     r->share = at;
+    r->log_share = at += bins;
+    r->base = at += bins;
+    r->log_base = at += bins;
     r->score = at += bins;
-    for (unsigned m = 0; m < DIRICHLETS; m++) {
-        r->prior[m] = at += bins;
+    r->square = at += bins;
+    for (unsigned m = 0; m < DIRICHLETS; m++)
         r->log_gamma_prior[m] = at += bins;
-    }
-    for (unsigned m = 0; m < TILTS; m++)
-        r->log_tilt[m] = at += bins;
     return r;
 }
 
-static void set_scores(struct e_reference *r, const double *base, const bool *ordered)
+static void set_scores(struct e_reference *r, const bool *ordered)
 {
     double all = 0;
     double below = 0;
     for (uint32_t j = 0; j < r->bins; j++)
-        all += ordered[j] ? base[j] : 0;
+        all += ordered[j] ? r->base[j] : 0;
     for (uint32_t j = 0; j < r->bins; j++) {
         if (!ordered[j])
             continue;
-        r->score[j] = normal_ppf((below + base[j] / 2) / all);
-        below += base[j];
+        r->score[j] = normal_ppf((below + r->base[j] / 2) / all);
+        r->square[j] = r->score[j] * r->score[j] - 1;
+        below += r->base[j];
     }
 }
 
-static void set_tilts(struct e_reference *r, const double *base, const bool *ordered)
+static void set_tilts(struct e_reference *r)
 {
-    static const double linear[8] = {0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8};
-    static const double square[4] = {0.1, -0.1, 0.3, -0.3};
     for (unsigned m = 0; m < TILTS; m++) {
-        double *log_q = r->log_tilt[m];
+        const double *direction = m < LINEAR_TILTS ? r->score : r->square;
         double sum = 0;
-        for (uint32_t j = 0; j < r->bins; j++) {
-            double s = r->score[j];
-            double exponent = 0;
-            if (ordered[j])
-                exponent = m < 8 ? linear[m] * s : square[m - 8] * (s * s - 1);
-            log_q[j] = log(base[j]) + exponent;
-            sum += base[j] * exp(exponent);
-        }
         for (uint32_t j = 0; j < r->bins; j++)
-            log_q[j] -= log(sum);
+            sum += r->base[j] * exp(tilt[m] * direction[j]);
+        r->log_tilt_sum[m] = log(sum);
     }
 }
 
-static void set_priors(struct e_reference *r, const double *base)
+static double prior_of(const struct e_reference *r, unsigned m, uint32_t bin)
 {
-    static const double strength[DIRICHLETS] = {0, 30, 300, 3000};
-    for (unsigned m = 0; m < DIRICHLETS; m++) {
-        r->total_prior[m] = m == 0 ? r->bins / 2.0 : strength[m];
-        for (uint32_t j = 0; j < r->bins; j++) {
-            r->prior[m][j] = m == 0 ? 0.5 : strength[m] * base[j];
-            r->log_gamma_prior[m][j] = log_gamma(r->prior[m][j]);
-        }
-    }
+    return m == 0 ? 0.5 : strength[m] * r->base[bin];
+}
+
+static void set_priors(struct e_reference *r)
+{
+    for (unsigned m = 0; m < DIRICHLETS; m++)
+        for (uint32_t j = 0; j < r->bins; j++)
+            r->log_gamma_prior[m][j] = log_gamma(prior_of(r, m, j));
 }
 
 struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered, uint32_t bins)
@@ -122,28 +120,31 @@ struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered,
         any_ordered = any_ordered || (ordered && ordered[j]);
     }
     struct e_reference *r = n > 0 ? reference_alloc(bins) : NULL;
-    double *base = r ? malloc(bins * sizeof *base) : NULL;
-    if (!base) {
-        free(r);
+    if (!r)
         return NULL;
-    }
     for (uint32_t j = 0; j < bins; j++) {
         r->share[j] = (double)counts[j] / n;
-        base[j] = ((double)counts[j] + 0.5) / (n + bins / 2.0);
+        r->log_share[j] = counts[j] ? log(r->share[j]) : 0;
+        r->base[j] = ((double)counts[j] + 0.5) / (n + bins / 2.0);
+        r->log_base[j] = log(r->base[j]);
     }
-    set_priors(r, base);
+    set_priors(r);
     r->ordered = any_ordered;
     if (any_ordered) {
-        set_scores(r, base, ordered);
-        set_tilts(r, base, ordered);
+        set_scores(r, ordered);
+        set_tilts(r);
     }
-    free(base);
     return r;
 }
 
 void e_reference_free(struct e_reference *reference)
 {
     free(reference);
+}
+
+size_t e_reference_bytes(const struct e_reference *reference)
+{
+    return sizeof *reference + (size_t)ARRAYS * reference->bins * sizeof reference->memory[0];
 }
 
 uint32_t e_reference_bins(const struct e_reference *reference)
@@ -175,6 +176,21 @@ static double log_sum_exp(const double *values, uint32_t count)
     return largest + log1p(others);
 }
 
+/* ln L of the tilts: θ and what the counts say are all that differs between them. */
+static void tilt_logs(const struct e_reference *r, const uint64_t *counts, double n, double *out)
+{
+    double base = 0, linear = 0, square = 0;
+    for (uint32_t j = 0; j < r->bins; j++) {
+        if (counts[j] == 0)
+            continue;
+        base += (double)counts[j] * r->log_base[j];
+        linear += (double)counts[j] * r->score[j];
+        square += (double)counts[j] * r->square[j];
+    }
+    for (unsigned m = 0; m < TILTS; m++)
+        out[m] = base + tilt[m] * (m < LINEAR_TILTS ? linear : square) - n * r->log_tilt_sum[m];
+}
+
 /* Log probability of the observed sequence under the mixture. */
 static double mixture_log(const struct e_reference *r, const uint64_t *counts, double n)
 {
@@ -182,20 +198,17 @@ static double mixture_log(const struct e_reference *r, const uint64_t *counts, d
     unsigned used = DIRICHLETS + (r->ordered ? TILTS : 0);
     double dirichlet_weight = log((r->ordered ? 0.5 : 1.0) / DIRICHLETS);
     for (unsigned m = 0; m < DIRICHLETS; m++) {
-        double sum = log_gamma(r->total_prior[m]) - log_gamma(r->total_prior[m] + n);
+        double total = m == 0 ? r->bins / 2.0 : strength[m];
+        double sum = log_gamma(total) - log_gamma(total + n);
         for (uint32_t j = 0; j < r->bins; j++)
             if (counts[j] > 0)
-                sum += log_gamma(r->prior[m][j] + (double)counts[j]) - r->log_gamma_prior[m][j];
+                sum += log_gamma(prior_of(r, m, j) + (double)counts[j]) - r->log_gamma_prior[m][j];
         terms[m] = dirichlet_weight + sum;
     }
-    for (unsigned m = DIRICHLETS; m < used; m++) {
-        const double *log_q = r->log_tilt[m - DIRICHLETS];
-        double sum = log(0.5 / TILTS);
-        for (uint32_t j = 0; j < r->bins; j++)
-            if (counts[j] > 0)
-                sum += (double)counts[j] * log_q[j];
-        terms[m] = sum;
-    }
+    if (r->ordered)
+        tilt_logs(r, counts, n, terms + DIRICHLETS);
+    for (unsigned m = DIRICHLETS; m < used; m++)
+        terms[m] += log(0.5 / TILTS);
     return log_sum_exp(terms, used);
 }
 
@@ -251,6 +264,33 @@ struct e_value e_value_of(const struct e_reference *r, const uint64_t *counts, d
     value.log_numerator = mixture_log(r, counts, n);
     value.log_e = eta * (value.log_numerator - value.log_denominator);
     return value;
+}
+
+double e_value_bound(const struct e_reference *r, const uint64_t *counts, double rho, double eta)
+{
+    double n = 0, outside = 0;
+    for (uint32_t j = 0; j < r->bins; j++) {
+        n += (double)counts[j];
+        outside += r->share[j] > 0 ? 0 : (double)counts[j];
+    }
+    if (!(n > 0))
+        return 0;
+    /* A point of the ball: p̂, and what it may give away to bins that the reference does not have. */
+    double given = fmin(outside / n, -expm1(-rho));
+    double gain = 0, kl = 0;
+    for (uint32_t j = 0; j < r->bins; j++) {
+        if (!(r->share[j] > 0))
+            continue;
+        double log_q = counts[j] ? log((double)counts[j] / n) : -INFINITY;
+        kl += r->share[j] * (r->log_share[j] - log_q);
+        if (counts[j])
+            gain += (double)counts[j] * (log_q - r->log_share[j]);
+    }
+    if (kl <= rho)
+        return 0; /* inside the ball */
+    if (outside > 0)
+        gain += outside * log(outside / n / given) - (n - outside) * log1p(-given);
+    return eta * fmax(gain, 0);
 }
 
 double log_e_bounded(double n, double sum, double u, enum e_side side, uint32_t alternatives)

@@ -6,6 +6,7 @@
  * hypothesis E[exp ℓ] ≤ 1 for every fixed window.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Radius of the null hypothesis in nats: max(tolerance, what a reference of M events leaves open). */
@@ -19,6 +20,7 @@ struct e_reference;
  * copies. NULL when there are no bins, the reference is empty, or memory is out. */
 struct e_reference *e_reference_new(const uint64_t *counts, const bool *ordered, uint32_t bins);
 void e_reference_free(struct e_reference *reference);
+size_t e_reference_bytes(const struct e_reference *reference); /* of memory */
 uint32_t e_reference_bins(const struct e_reference *reference);
 /* Φ⁻¹ of the mid-cumulative share of bin j; 0 for bins without order. */
 double e_reference_score(const struct e_reference *reference, uint32_t bin);
@@ -31,6 +33,10 @@ struct e_value {
 /* ℓ = η·(num − den) of the counts of a window; an empty one has ℓ = 0. 0 < eta ≤ 1. O(bins). */
 struct e_value e_value_of(const struct e_reference *reference, const uint64_t *counts, double rho,
                           double eta);
+
+/* At least ℓ of those counts, and far cheaper: num is at most that of the current frequencies, den at least
+ * that of any point of the ball (METHODS §4.3, quick bound). O(bins). */
+double e_value_bound(const struct e_reference *reference, const uint64_t *counts, double rho, double eta);
 
 /* ---- bounded means ---- */
 

@@ -9,6 +9,8 @@
 #include "detectors/matrix.h"
 #include "detectors/special.h"
 
+#define DISTANCE_RIDGE 1e-6
+
 void rows_moments(const double *rows, size_t n, uint32_t d, double *mean, double *covariance)
 {
     for (uint32_t i = 0; i < d; i++) {
@@ -194,6 +196,21 @@ double pca_error(const struct pca *pca, const double *x, double *scratch)
     for (uint32_t k = pca->components; k < d; k++)
         square += projection[k] * projection[k];
     return sqrt(square);
+}
+
+double pca_distance(const struct pca *pca, const double *x, double *scratch)
+{
+    uint32_t d = pca->d;
+    double *projection = scratch + d, square = 0;
+    for (uint32_t i = 0; i < d; i++)
+        scratch[i] = (x[i] - pca->mean[i]) / pca->scale[i];
+    memset(projection, 0, d * sizeof *projection);
+    for (uint32_t i = 0; i < d; i++)
+        for (uint32_t k = 0; k < d; k++)
+            projection[k] += scratch[i] * pca->vectors[(size_t)i * d + k];
+    for (uint32_t k = 0; k < d; k++)
+        square += projection[k] * projection[k] / (d * pca->explained[k] + DISTANCE_RIDGE);
+    return square;
 }
 
 static bool well_conditioned(const double *factor, const double *diagonal, uint32_t d)

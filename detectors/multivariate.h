@@ -69,6 +69,9 @@ struct pca *pca_new(const double *mean, const double *covariance, double n, uint
 void pca_free(struct pca *pca);
 /* ‖z − VVᵀz‖; `scratch` has 2·d numbers. O(d·(d − components)). */
 double pca_error(const struct pca *pca, const double *x, double *scratch);
+/* Squared Mahalanobis distance of z in the correlations the components come from, D² = Σ_k (v_kᵀz)²/λ_k with
+ * λ_k = d·share_k and a ridge of 1e-6, so that directions that never vary do not divide by 0. O(d²). */
+double pca_distance(const struct pca *pca, const double *x, double *scratch);
 
 /* ---- Mahalanobis, Hotelling ---- */
 

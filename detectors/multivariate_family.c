@@ -15,7 +15,8 @@ enum {
     EMPTY,  /* no value in any of the features */
     FILLED, /* values that were missing */
     ERRORS, /* events with a reconstruction error */
-    ERROR_BINS
+    ERROR_BINS,
+    DISTANCE_BINS = ERROR_BINS + MULTIVARIATE_BINS /* when the reference has edges */
 };
 /* Sums: MEAN_FEATURES features, Σe (2^-40), Σe² (2^-32), Σz (d, 2^-40), lower triangle of Σzzᵀ (2^-32). */
 enum { ERROR_SUM = MEAN_FEATURES, ERROR_SQUARES, Z_SUMS };
@@ -112,7 +113,7 @@ static struct tally_size size(const struct family_tools *tools, const struct ref
     const struct multivariate *multivariate = reference ? reference->multivariate : NULL;
     if (!multivariate)
         return (struct tally_size){0, 0};
-    return (struct tally_size){ERROR_BINS + MULTIVARIATE_BINS,
+    return (struct tally_size){DISTANCE_BINS + (multivariate->has_distance ? MULTIVARIATE_BINS : 0),
                                Z_SUMS + multivariate->d + pair_count(multivariate->d)};
 }
 
@@ -138,6 +139,22 @@ static bool applies(const struct count_input *input)
     return input->reference && input->reference->multivariate && multivariate_selects(input);
 }
 
+static uint32_t bin_of(const double *edges, double value)
+{
+    uint32_t bin = 0;
+    while (bin < MULTIVARIATE_BINS - 1 && edges[bin] < value)
+        bin++;
+    return bin;
+}
+
+const char *const multivariate_score_names[MULTIVARIATE_SCORES] = {"@reconstruction", "@mahalanobis"};
+
+const uint64_t *multivariate_score_counts(const struct tally *tally, uint32_t score)
+{
+    uint32_t at = score ? DISTANCE_BINS : ERROR_BINS;
+    return tally->size.counters >= at + MULTIVARIATE_BINS ? tally->counters + at : NULL;
+}
+
 static void add_error(struct tally *tally, const struct multivariate *multivariate, const double *x,
                       uint64_t times)
 {
@@ -148,10 +165,11 @@ static void add_error(struct tally *tally, const struct multivariate *multivaria
     fixed_add(&tally->sums[ERROR_SUM], &error, 1, Z_UNIT, times);
     fixed_add(&tally->sums[ERROR_SQUARES], &square, 1, Z2_UNIT, times);
     tally->counters[ERRORS] += times;
-    uint32_t bin = 0;
-    while (bin < MULTIVARIATE_BINS - 1 && multivariate->error_edges[bin] < error)
-        bin++;
-    tally->counters[ERROR_BINS + bin] += times;
+    tally->counters[ERROR_BINS + bin_of(multivariate->error_edges, error)] += times;
+    if (multivariate->has_distance) {
+        double distance = pca_distance(multivariate->pca, x, scratch);
+        tally->counters[DISTANCE_BINS + bin_of(multivariate->distance_edges, distance)] += times;
+    }
 }
 
 void multivariate_count(struct tally *tally, const struct count_input *input, uint64_t times, bool with_error)

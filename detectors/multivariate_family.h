@@ -11,9 +11,10 @@
 
 enum {
     MULTIVARIATE_FEATURES_MAX = 64,
-    MULTIVARIATE_BINS = 21, /* of the reconstruction error: 20 of equal shares of the reference, the last one
-                               cut at 99 % */
-    MULTIVARIATE_LEVELS = 6 /* sizes of chunks: a 10th, 20th … of the reference */
+    MULTIVARIATE_BINS = 21,  /* of the reconstruction error: 20 of equal shares of the reference, the last one
+                                cut at 99 % */
+    MULTIVARIATE_SCORES = 2, /* of one event, in bins: reconstruction error, squared distance */
+    MULTIVARIATE_LEVELS = 6  /* sizes of chunks: a 10th, 20th … of the reference */
 };
 
 struct multivariate_chunks {
@@ -33,6 +34,9 @@ struct multivariate {
      * ones. */
     struct pca *pca;
     double error_edges[MULTIVARIATE_BINS - 1];
+    /* The same of the squared Mahalanobis distance; references of earlier versions have none. */
+    bool has_distance;
+    double distance_edges[MULTIVARIATE_BINS - 1];
     uint32_t level_count; /* 0 with a small reference */
     struct multivariate_chunks levels[MULTIVARIATE_LEVELS];
 };
@@ -52,6 +56,9 @@ uint32_t multivariate_standardise(const struct multivariate *multivariate, doubl
 /* Counts an event; its reconstruction error only if `with_error`. */
 void multivariate_count(struct tally *tally, const struct count_input *input, uint64_t times,
                         bool with_error);
+/* Counts by bin of one of the scores; NULL: the tally has none of it. */
+extern const char *const multivariate_score_names[MULTIVARIATE_SCORES];
+const uint64_t *multivariate_score_counts(const struct tally *tally, uint32_t score);
 /* Is the event one of those that multivariate families count? */
 bool multivariate_selects(const struct count_input *input);
 

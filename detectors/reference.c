@@ -70,6 +70,7 @@ void reference_free(struct reference *reference)
     for (uint32_t i = 0; i < reference->ignored_count; i++)
         free(reference->ignored[i]);
     free(reference->ignored);
+    free(reference->dispersion);
     outlier_table_free(reference->outliers);
     labelled_free(reference->labelled);
     multivariate_free(reference->multivariate);
@@ -669,6 +670,8 @@ static int build_reference(struct study *study, struct reference **out, struct e
     if (rc == 0)
         rc = reference_count_segments(reference, study->sample);
     if (rc == 0)
+        rc = reference_build_dispersion(reference, study->sample, options);
+    if (rc == 0)
         rc = reference_seal(reference);
     if (rc == 0)
         *out = reference;
@@ -724,6 +727,7 @@ void reference_builder_free(struct reference_builder *builder)
 
 int reference_builder_add(struct reference_builder *builder, const struct event *ev)
 {
+    builder->options.total_events += ev->kind == EVENT_PREDICTION || ev->kind == EVENT_FEATURES;
     return sample_add(builder->sample, ev);
 }
 

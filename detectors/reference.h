@@ -9,6 +9,7 @@
 #include "agent/base/err.h"
 #include "agent/base/strbuf.h"
 #include "collectors/event.h"
+#include "detectors/dispersion.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
 #include "detectors/labelled.h"
@@ -37,6 +38,7 @@ struct reference {
     struct tally *counts[COUNT_FAMILY_COUNT]; /* of the other families; owned; NULL: nothing known */
     char **ignored; /* names of fields that its events had beside the features, ascending; owned */
     uint32_t ignored_count;
+    struct dispersion *dispersion;     /* by feature of the grid; owned; NULL: nothing known */
     struct outlier_table *outliers;    /* derived from grid and features; owned */
     struct labelled *labelled;         /* owned; NULL: it has no labels */
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
@@ -67,6 +69,7 @@ struct reference_options {
     const char *const *exclude;          /* globs of features to leave out */
     const struct model_options *options; /* NULL: defaults */
     bool multivariate;                   /* also when the options say off */
+    uint64_t total_events;               /* of which the sample is one; 0: it is all of them */
 };
 
 /* What `options` points to must outlive the builder. */

@@ -15,10 +15,10 @@ enum { ROWS_MAX = 20000, CHUNKS_LEAST = 10, CHUNK_ROWS_LEAST = 10, SPLIT_ROWS_LE
 #define EXPLAINED 0.65
 
 struct rows {
-    double *x;      /* n × d */
-    double *weight; /* events that a row stands for */
-    bool *held_out; /* of the components' fit; all or none: both are of all rows */
-    double *error;  /* PCA, of rows that are held out */
+    double *x;                /* n × d */
+    double *weight;           /* events that a row stands for */
+    bool *held_out;           /* of the components' fit; all or none: both are of all rows */
+    double *error, *distance; /* of rows that are held out: PCA, squared Mahalanobis */
     int64_t *ts_ms;
     uint32_t *by_time;
     uint32_t n, d;
@@ -33,6 +33,7 @@ static void rows_release(struct rows *rows)
     free(rows->weight);
     free(rows->held_out);
     free(rows->error);
+    free(rows->distance);
     free(rows->ts_ms);
     free(rows->by_time);
 }
@@ -44,9 +45,11 @@ static int rows_init(struct rows *rows, uint32_t most, uint32_t d)
     rows->weight = malloc(most * sizeof *rows->weight);
     rows->held_out = malloc(most * sizeof *rows->held_out);
     rows->error = malloc(most * sizeof *rows->error);
+    rows->distance = malloc(most * sizeof *rows->distance);
     rows->ts_ms = malloc(most * sizeof *rows->ts_ms);
     rows->by_time = malloc(most * sizeof *rows->by_time);
-    return rows->x && rows->weight && rows->held_out && rows->error && rows->ts_ms && rows->by_time
+    return rows->x && rows->weight && rows->held_out && rows->error && rows->distance && rows->ts_ms &&
+                   rows->by_time
                ? 0
                : ERR_NOMEM;
 }
@@ -237,33 +240,33 @@ static int build_pca(struct multivariate *multivariate, const struct rows *rows)
     return varies && rows->fitted >= 2 && !multivariate->pca ? ERR_NOMEM : 0;
 }
 
-struct weighted_error {
-    double error, weight;
+struct weighted_value {
+    double value, weight;
 };
 
-static int compare_errors(const void *a, const void *b)
+static int compare_values(const void *a, const void *b)
 {
-    double x = ((const struct weighted_error *)a)->error, y = ((const struct weighted_error *)b)->error;
+    double x = ((const struct weighted_value *)a)->value, y = ((const struct weighted_value *)b)->value;
     return (x > y) - (x < y);
 }
 
-/* Smallest errors that so many shares of the events do not exceed: 5 %, 10 % … 95 %, 99 %. */
-static int set_error_edges(struct multivariate *multivariate, const struct rows *rows)
+/* Smallest values that so many shares of the events do not exceed: 5 %, 10 % … 95 %, 99 %. */
+static int set_edges(const struct rows *rows, const double *values, double *edges)
 {
-    struct weighted_error *sorted = malloc(((size_t)rows->n + 1) * sizeof *sorted);
+    struct weighted_value *sorted = malloc(((size_t)rows->n + 1) * sizeof *sorted);
     if (!sorted)
         return ERR_NOMEM;
     uint32_t count = 0, r = 0;
     for (uint32_t i = 0; i < rows->n; i++)
         if (rows->held_out[i])
-            sorted[count++] = (struct weighted_error){rows->error[i], rows->weight[i]};
-    qsort(sorted, count, sizeof *sorted, compare_errors);
+            sorted[count++] = (struct weighted_value){values[i], rows->weight[i]};
+    qsort(sorted, count, sizeof *sorted, compare_values);
     double below = 0;
     for (uint32_t bin = 0; bin < MULTIVARIATE_BINS - 1; bin++) {
         double share = bin < MULTIVARIATE_BINS - 2 ? (bin + 1) / 20.0 : 0.99;
         while (r + 1 < count && below + sorted[r].weight < share * rows->held)
             below += sorted[r++].weight;
-        multivariate->error_edges[bin] = sorted[r].error;
+        edges[bin] = sorted[r].value;
     }
     free(sorted);
     return 0;
@@ -331,10 +334,14 @@ static int build_errors(struct multivariate *multivariate, struct rows *rows)
     int rc = build_pca(multivariate, rows);
     if (rc != 0 || !multivariate->pca)
         return rc;
-    for (uint32_t r = 0; r < rows->n; r++) /* used where they are held out */
+    for (uint32_t r = 0; r < rows->n; r++) { /* used where they are held out */
         rows->error[r] = pca_error(multivariate->pca, rows->x + (size_t)r * rows->d, scratch);
+        rows->distance[r] = pca_distance(multivariate->pca, rows->x + (size_t)r * rows->d, scratch);
+    }
     set_chunks(multivariate, rows);
-    return set_error_edges(multivariate, rows);
+    multivariate->has_distance = true;
+    rc = set_edges(rows, rows->error, multivariate->error_edges);
+    return rc ? rc : set_edges(rows, rows->distance, multivariate->distance_edges);
 }
 
 /* ---- the whole ---- */

@@ -45,6 +45,8 @@ static void write_pca(struct json *json, const struct multivariate *multivariate
     write_numbers(json, "explained", pca->explained, d);
     write_numbers(json, "vectors", pca->vectors, (size_t)d * d);
     write_numbers(json, "error_edges", multivariate->error_edges, MULTIVARIATE_BINS - 1);
+    if (multivariate->has_distance)
+        write_numbers(json, "distance_edges", multivariate->distance_edges, MULTIVARIATE_BINS - 1);
     double pairs[2 * MULTIVARIATE_LEVELS];
     for (uint32_t i = 0; i < multivariate->level_count; i++) {
         pairs[2 * i] = multivariate->levels[i].size;
@@ -85,6 +87,28 @@ void reference_write_multivariate(struct json *json, const struct reference *ref
         }
         json_object_end(json);
     }
+}
+
+void reference_write_dispersion(struct json *json, const struct reference *reference)
+{
+    bool any = false;
+    for (uint32_t f = 0; reference->dispersion && f < reference->grid->feature_count; f++)
+        any |= reference->dispersion[f].levels > 0;
+    if (!any)
+        return;
+    json_key(json, "dispersion");
+    json_object_begin(json);
+    for (uint32_t f = 0; f < reference->grid->feature_count; f++) {
+        const struct dispersion *dispersion = &reference->dispersion[f];
+        double pairs[2 * DISPERSION_LEVELS];
+        for (uint32_t level = 0; level < dispersion->levels; level++) {
+            pairs[2 * level] = dispersion->pearson[level];
+            pairs[2 * level + 1] = dispersion->score[level];
+        }
+        if (dispersion->levels)
+            write_numbers(json, reference->grid->features[f].name, pairs, 2 * (size_t)dispersion->levels);
+    }
+    json_object_end(json);
 }
 
 /* ---- reading ---- */
@@ -171,6 +195,14 @@ static bool read_chunks(const cJSON *object, struct multivariate *multivariate)
     return true;
 }
 
+static bool ascends(const double *edges)
+{
+    for (uint32_t i = 1; i < MULTIVARIATE_BINS - 1; i++)
+        if (edges[i] < edges[i - 1])
+            return false;
+    return true;
+}
+
 static int read_pca(const cJSON *object, struct multivariate *multivariate, const char **what)
 {
     uint32_t d = multivariate->d;
@@ -191,11 +223,14 @@ static int read_pca(const cJSON *object, struct multivariate *multivariate, cons
             return ERR_INVALID;
     *what = "`error_edges` does not ascend, or `chunks` is no list of sizes and deviations";
     if (!read_numbers(object, "error_edges", multivariate->error_edges, MULTIVARIATE_BINS - 1) ||
-        !read_chunks(object, multivariate))
+        !read_chunks(object, multivariate) || !ascends(multivariate->error_edges))
         return ERR_INVALID;
-    for (uint32_t i = 1; i < MULTIVARIATE_BINS - 1; i++)
-        if (multivariate->error_edges[i] < multivariate->error_edges[i - 1])
-            return ERR_INVALID;
+    *what = "`distance_edges` does not ascend";
+    multivariate->has_distance = member_of(object, "distance_edges") != NULL;
+    if (multivariate->has_distance &&
+        (!read_numbers(object, "distance_edges", multivariate->distance_edges, MULTIVARIATE_BINS - 1) ||
+         !ascends(multivariate->distance_edges)))
+        return ERR_INVALID;
     return 0;
 }
 
@@ -251,6 +286,38 @@ int reference_read_embeddings(const cJSON *root, struct reference *reference, co
         int rc = read_mean(item, &embedding->mean, embedding->dimension, &inner);
         if (rc != 0)
             return rc;
+    }
+    return 0;
+}
+
+int reference_read_dispersion(const cJSON *root, struct reference *reference, const char **what)
+{
+    const cJSON *object = member_of(root, "dispersion"), *item;
+    if (!object)
+        return 0;
+    *what = "is not an object of features with pairs of numbers from 1 that never fall";
+    reference->dispersion = calloc(reference->grid->feature_count + 1u, sizeof *reference->dispersion);
+    if (!reference->dispersion)
+        return ERR_NOMEM;
+    if (!cJSON_IsObject(object))
+        return ERR_INVALID;
+    cJSON_ArrayForEach(item, object)
+    {
+        uint32_t f = grid_find(reference->grid, text_of(item->string));
+        int count = cJSON_GetArraySize(item);
+        double pairs[2 * DISPERSION_LEVELS];
+        if (f == UINT32_MAX || count <= 0 || count > 2 * DISPERSION_LEVELS || count % 2 ||
+            !read_numbers(object, item->string, pairs, (size_t)count))
+            return ERR_INVALID;
+        struct dispersion *dispersion = &reference->dispersion[f];
+        for (uint32_t level = 0; level < (uint32_t)count / 2; level++) {
+            dispersion->pearson[level] = pairs[2 * level];
+            dispersion->score[level] = pairs[2 * level + 1];
+            if (!(pairs[2 * level] >= (level ? pairs[2 * level - 2] : 1)) ||
+                !(pairs[2 * level + 1] >= (level ? pairs[2 * level - 1] : 1)))
+                return ERR_INVALID;
+        }
+        dispersion->levels = (uint32_t)count / 2;
     }
     return 0;
 }

@@ -578,7 +578,11 @@ static int read_models(const struct reader *reader, const cJSON *root, struct re
         return wrong(reader, "multivariate", what);
     if (rc == 0)
         rc = reference_read_embeddings(root, reference, &what);
-    return rc == ERR_INVALID ? wrong(reader, "embeddings", what) : rc;
+    if (rc == ERR_INVALID)
+        return wrong(reader, "embeddings", what);
+    if (rc == 0)
+        rc = reference_read_dispersion(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "dispersion", what) : rc;
 }
 
 static int read_root(struct reader *reader, const cJSON *root, struct reference **out)

@@ -267,6 +267,7 @@ static void write_document(const struct reference *reference, bool with_hash, st
     write_families(&json, reference);
     write_labelled(&json, reference->labelled);
     reference_write_multivariate(&json, reference);
+    reference_write_dispersion(&json, reference);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

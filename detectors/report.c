@@ -7,6 +7,7 @@
 
 #include "detectors/attribution_slots.h"
 #include "detectors/duplicates.h"
+#include "detectors/evidence_slots.h"
 #include "detectors/feature_slots.h"
 #include "detectors/kpi_slots.h"
 #include "detectors/latency_slots.h"
@@ -56,6 +57,7 @@ static_assert((int)CLASS_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short fo
 static_assert((int)DUPLICATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for duplicates");
 static_assert((int)LABEL_DRIFT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the drift of labels");
 static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
+static_assert((int)EVIDENCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for evidence");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -138,6 +140,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/past.def"
 #include "detectors/metrics/label_drift.def"
 #include "detectors/metrics/duplicates.def"
+#include "detectors/metrics/evidence.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -189,6 +192,8 @@ const char *family_monitor(enum family family)
         [FAMILY_RANKING] = "performance",
         [FAMILY_LABEL_DRIFT] = "label_drift",
         [FAMILY_DUPLICATES] = "quality",
+        [FAMILY_EVIDENCE] = "evidence",
+        [FAMILY_EVIDENCE_FIXED] = "evidence",
     };
     return names[family];
 }

@@ -46,6 +46,8 @@ enum family {
     FAMILY_RANKING,     /* of queries with the relevance of what was ranked */
     FAMILY_LABEL_DRIFT, /* of labels, and of what a score means, against the labelled reference */
     FAMILY_DUPLICATES,  /* "@events": how many came again */
+    FAMILY_EVIDENCE,    /* of a feature, or of a score of all features: the e-detector */
+    FAMILY_EVIDENCE_FIXED, /* the same with a wider tolerance, where the model looks at its past too */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 

@@ -26,6 +26,13 @@ const double number_signed_powers[2 * (NUMBER_DIGITS_SHORT + 1)] = {
     -1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13, -1e14, -1e15,
 };
 const _Alignas(16) uint16_t number_pair_factors[8] = {2561, 2561, 2561, 2561, 2561, 2561, 2561, 2561};
+#define BYTES_16(byte)                                                                                       \
+    {                                                                                                        \
+        byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte, byte       \
+    }
+const _Alignas(16) signed char number_digit_shift[16] = BYTES_16(0x80 - '0');
+const _Alignas(16) signed char number_digit_limit[16] = BYTES_16(-128 + 10);
+const _Alignas(16) signed char number_digit_last[16] = BYTES_16(-128 + 9);
 const unsigned char number_last_digits[32] = {[16] = 15, 15, 15, 15, 15, 15, 15, 15,
                                               15,        15, 15, 15, 15, 15, 15, 15};
 #endif

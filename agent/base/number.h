@@ -59,12 +59,27 @@ static inline __m128i number_load16(const char *at)
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
+/* What moves digits to the smallest signed bytes, and the first byte above them. Constants in the open are
+ * made anew for each number. */
+extern const _Alignas(16) signed char number_digit_shift[16], number_digit_limit[16], number_digit_last[16];
+
+static inline __m128i number_constant(const void *at)
+{
+    return _mm_load_si128(at);
+}
+
 /* A bit for each of 16 bytes that is a digit. */
 static inline unsigned number_digit_bits(const char *at)
 {
-    /* Shifted so that the digits are the smallest signed bytes. */
-    __m128i shifted = _mm_add_epi8(number_load16(at), _mm_set1_epi8(0x80 - '0'));
-    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(_mm_set1_epi8(-128 + 10), shifted));
+    __m128i shifted = _mm_add_epi8(number_load16(at), number_constant(number_digit_shift));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(number_constant(number_digit_limit), shifted));
+}
+
+/* A bit for each of 16 bytes that is none. */
+static inline unsigned number_other_bits(const char *at)
+{
+    __m128i shifted = _mm_add_epi8(number_load16(at), number_constant(number_digit_shift));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(shifted, number_constant(number_digit_last)));
 }
 
 /* Eight times 10 · 256 + 1: in the open, compilers take four instructions to multiply with it. */
@@ -113,13 +128,14 @@ static inline __attribute__((always_inline)) const char *number_scan(const char 
 #if defined(__SSE2__)
     /* Numbers within 16 bytes: where their digits end is read off all at once, without a loop to mispredict
      * and without waiting for the sign; then they are taken from behind, where they stand aligned. */
-    unsigned others = ~(number_digit_bits(start) | 1); /* bits from 16 on are set */
-    unsigned negative = *start == '-', integer_end = (unsigned)__builtin_ctz(others), end = integer_end;
+    unsigned others = number_other_bits(start + 1) | 0x30000; /* behind the first byte, digit or sign */
+    unsigned negative = *start == '-', integer_end = (unsigned)__builtin_ctz(others) + 1, end = integer_end;
     unsigned first = (unsigned char)start[negative] - (unsigned)'0', fraction = 0;
     const char *behind;
     uint64_t digits;
     if (start[integer_end] == '.') {
-        end = (unsigned)__builtin_ctz(others & (others - 1));
+        others &= others - 1;
+        end = (unsigned)__builtin_ctz(others) + 1;
         fraction = end - integer_end - 1;
         behind = start + end;
         if (UNLIKELY(end > 15 || behind < room))

@@ -32,7 +32,7 @@ def rows(store):
     """{(window_s, window_end_s, feature, metric): (value as bits, n, revision)}"""
     return {tuple(row[:4]): (row[4].hex() if row[4] is not None else None, row[5], row[6]) for row in driftd.query(
         store, "SELECT window_s, window_end_s, feature, metric, value, n, revision FROM v1_results"
-               " WHERE feature <> '@activity'")}  # of on-time events only: never revised
+               " WHERE feature <> '@activity' AND monitor <> 'evidence'")}  # of on-time events only: never revised
 
 
 @pytest.fixture(scope="module")

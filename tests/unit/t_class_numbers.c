@@ -9,7 +9,7 @@
 
 enum { NAMES = 40 };
 
-static char names[NAMES][8];
+static char names[NAMES][16];
 
 /* Classes [from, from + count) with ascending scores. */
 static struct event make(struct field fields[NAMES], const char *model, uint32_t from, uint32_t count)

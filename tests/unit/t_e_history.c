@@ -44,7 +44,7 @@ static double largest_by_definition(const struct replay *r, int64_t *out_onset_m
     return best;
 }
 
-static void run(struct replay *r, int64_t first_ms, double density, uint64_t seed)
+static void run(struct replay *r, int64_t first_ms, double density, uint64_t scale, uint64_t seed)
 {
     struct e_history *h = e_history_new(&options);
     memset(r, 0, sizeof *r);
@@ -55,9 +55,9 @@ static void run(struct replay *r, int64_t first_ms, double density, uint64_t see
         int64_t start = first_ms + i * options.tier_ms[0];
         if (i > 0 && random_unit(&seed) >= density)
             continue;
-        r->panes[i][0] = random_bits(&seed) % 100;
-        r->panes[i][1] = random_bits(&seed) % 1000;
-        e_history_close(h, start, r->panes[i]);
+        r->panes[i][0] = random_bits(&seed) % 100 * scale;
+        r->panes[i][1] = random_bits(&seed) % 1000 * scale;
+        assert_int_equal(e_history_close(h, start, r->panes[i]), 0);
         r->now_ms = start + options.tier_ms[0];
         if (random_unit(&seed) < 0.01)
             r->restart_ms = start;
@@ -70,11 +70,11 @@ static void run(struct replay *r, int64_t first_ms, double density, uint64_t see
             assert_true(isinf(got.log_r));
             continue;
         }
-        assert_near(got.log_e, want, 1e-9);
+        assert_near(got.log_e, want, 1e-9 * fmax(1, want));
         assert_int_equal(got.onset_ms, onset_ms);
         uint64_t window[COUNTERS];
         assert_true(e_history_window(h, got.onset_ms, window));
-        assert_near(plain(window, 0, NULL), want, 1e-9);
+        assert_near(plain(window, 0, NULL), want, 1e-9 * fmax(1, want));
     }
     e_history_free(h);
 }
@@ -83,9 +83,80 @@ static void windows_are_sums_of_panes(void **state)
 {
     static struct replay r;
     (void)state;
-    run(&r, options.origin_ms, 1, 3);
-    run(&r, options.origin_ms + 35 * MINUTE, 0.7, 5);      /* begins between the boundaries */
-    run(&r, options.origin_ms + 1440LL * MINUTE, 0.02, 7); /* mostly gaps */
+    run(&r, options.origin_ms, 1, 1, 3);
+    run(&r, options.origin_ms + 35 * MINUTE, 0.7, 1, 5);      /* begins between the boundaries */
+    run(&r, options.origin_ms + 1440LL * MINUTE, 0.02, 1, 7); /* mostly gaps */
+    run(&r, options.origin_ms, 1, 10000, 9);                  /* more than 2^32 in a window, in the end */
+    run(&r, options.origin_ms, 1, 1u << 30, 11);              /* from the start */
+}
+
+static int64_t boundary(int64_t t_ms, int tier)
+{
+    int64_t length = options.tier_ms[tier], offset = (t_ms - options.origin_ms) % length;
+    return t_ms - (offset < 0 ? offset + length : offset);
+}
+
+/* Sums of panes of a tier with from ≤ start < to, closed as if they were finest ones. */
+static void close_sums(struct e_history *h, const struct replay *r, int tier, int64_t from_ms, int64_t to_ms)
+{
+    uint64_t sum[COUNTERS] = {0};
+    int64_t at_ms = INT64_MIN;
+    for (int i = 0; i < PANES; i++) {
+        int64_t start_ms = r->first_ms + i * options.tier_ms[0], begin_ms = boundary(start_ms, tier);
+        if (begin_ms < from_ms || start_ms >= to_ms || r->panes[i][1] == 0)
+            continue;
+        if (begin_ms != at_ms && at_ms != INT64_MIN) {
+            assert_int_equal(e_history_close(h, at_ms, sum), 0);
+            memset(sum, 0, sizeof sum);
+        }
+        at_ms = begin_ms;
+        for (int k = 0; k < COUNTERS; k++)
+            sum[k] += r->panes[i][k];
+    }
+    if (at_ms != INT64_MIN)
+        assert_int_equal(e_history_close(h, at_ms, sum), 0);
+}
+
+/* What the engine does after a restart: days, then hours, then the finest panes; and goes on. */
+static void coarse_panes_stand_for_fine_ones(void **state)
+{
+    static struct replay r;
+    (void)state;
+    for (int round = 0; round < 12; round++) {
+        uint64_t seed = 17 + (uint64_t)round;
+        double density = round % 3 ? 0.02 * round : 0.9;
+        int cut = 400 + (int)(random_bits(&seed) % (PANES - 900));
+        struct e_history *plainly = e_history_new(&options), *again = e_history_new(&options);
+        memset(&r, 0, sizeof r);
+        r.first_ms = options.origin_ms + round * 35 * MINUTE / 5 * 5;
+        r.first_ms = boundary(r.first_ms, 0);
+        int64_t begin_ms = INT64_MIN;
+        for (int i = 0; i < PANES; i++) {
+            int64_t start_ms = r.first_ms + i * options.tier_ms[0];
+            if (i == cut) {
+                int64_t fine_ms = boundary(start_ms - 12 * options.tier_ms[0], 1);
+                int64_t hours_ms = boundary(fine_ms - 24 * options.tier_ms[1], 2);
+                close_sums(again, &r, 2, hours_ms - 28 * options.tier_ms[2], hours_ms);
+                close_sums(again, &r, 1, hours_ms, fine_ms);
+                close_sums(again, &r, 0, fine_ms, start_ms);
+                e_history_resume(again, begin_ms);
+            }
+            if (random_unit(&seed) >= density && i != cut)
+                continue;
+            r.panes[i][0] = random_bits(&seed) % 100;
+            r.panes[i][1] = 1 + random_bits(&seed) % 1000;
+            begin_ms = begin_ms == INT64_MIN ? start_ms : begin_ms;
+            assert_int_equal(e_history_close(plainly, start_ms, r.panes[i]), 0);
+            if (i < cut)
+                continue;
+            assert_int_equal(e_history_close(again, start_ms, r.panes[i]), 0);
+            struct e_evaluation a = e_history_evaluate(plainly, INT64_MIN, plain, NULL);
+            struct e_evaluation b = e_history_evaluate(again, INT64_MIN, plain, NULL);
+            assert_true(a.log_r == b.log_r && a.onset_ms == b.onset_ms && a.entry == b.entry);
+        }
+        e_history_free(plainly);
+        e_history_free(again);
+    }
 }
 
 static void starts_do_not_cross_a_restart_or_reset(void **state)
@@ -95,7 +166,7 @@ static void starts_do_not_cross_a_restart_or_reset(void **state)
     static const uint64_t one[COUNTERS] = {1, 0};
     int64_t t = options.origin_ms;
     for (int i = 0; i < 30; i++)
-        e_history_close(h, t + i * options.tier_ms[0], one);
+        assert_int_equal(e_history_close(h, t + i * options.tier_ms[0], one), 0);
     assert_near(e_history_evaluate(h, INT64_MIN, plain, NULL).log_e, 30, 1e-9); /* 3 hour boundaries back */
     int64_t now = t + 30 * options.tier_ms[0];
     assert_near(e_history_evaluate(h, now - 3 * options.tier_ms[0], plain, NULL).log_e, 3, 1e-9);
@@ -105,7 +176,7 @@ static void starts_do_not_cross_a_restart_or_reset(void **state)
     assert_false(e_history_window(h, t - 1, window));
     e_history_reset(h);
     assert_true(isinf(e_history_evaluate(h, INT64_MIN, plain, NULL).log_r));
-    e_history_close(h, now, one);
+    assert_int_equal(e_history_close(h, now, one), 0);
     assert_near(e_history_evaluate(h, INT64_MIN, plain, NULL).log_e, 1, 1e-9);
     e_history_free(h);
 }
@@ -129,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_are_sums_of_panes),
+        cmocka_unit_test(coarse_panes_stand_for_fine_ones),
         cmocka_unit_test(starts_do_not_cross_a_restart_or_reset),
         cmocka_unit_test(tiers_must_nest),
     };

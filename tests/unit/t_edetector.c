@@ -93,6 +93,33 @@ static void windows_without_surprise(void **state)
     assert_null(e_reference_new(counts, NULL, 0));
 }
 
+/* The bound is above the value, wherever the window lies. */
+static void the_bound_holds(void **state)
+{
+    (void)state;
+    enum { BINS = 12 };
+    static const bool ordered[BINS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0};
+    static const uint64_t scales[] = {1, 20, 3000, 1000000};
+    uint64_t seed = 3;
+    unsigned close = 0;
+    for (int round = 0; round < 4000; round++) {
+        uint64_t reference[BINS], counts[BINS];
+        double drift = random_unit(&seed) < 0.5 ? 0.05 : 1;
+        for (int j = 0; j < BINS; j++) {
+            reference[j] = j >= 9 && random_unit(&seed) < 0.5 ? 0 : 100 + random_bits(&seed) % 900;
+            double share = (double)reference[j] / 1000 * (1 + drift * (random_unit(&seed) - 0.5));
+            counts[j] = (uint64_t)(share * (double)scales[round % 4]) + (random_unit(&seed) < 0.1);
+        }
+        struct e_reference *r = e_reference_new(reference, ordered, BINS);
+        double rho = round % 5 ? 0.005 : 0.1, bound = e_value_bound(r, counts, rho, 0.7);
+        double value = e_value_of(r, counts, rho, 0.7).log_e;
+        assert_true(bound >= value - 1e-9 * fabs(value) && bound >= 0);
+        close += value > 5 && bound < 4 * value;
+        e_reference_free(r);
+    }
+    assert_true(close > 200);
+}
+
 static void one_bin(void **state)
 {
     (void)state;
@@ -203,6 +230,7 @@ int main(void)
         cmocka_unit_test(expectation_is_one_at_the_reference),
         cmocka_unit_test(expectation_inside_the_ball),
         cmocka_unit_test(windows_without_surprise),
+        cmocka_unit_test(the_bound_holds),
         cmocka_unit_test(one_bin),
         cmocka_unit_test(strict_radius_solves_its_equation),
         cmocka_unit_test(bounded_expectations),

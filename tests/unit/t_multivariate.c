@@ -176,6 +176,29 @@ static void components_rebuild_what_they_span(void **state)
     pca_free(NULL);
 }
 
+/* D² by components is what the inverse of the correlations gives. */
+static void distances_by_components(void **state)
+{
+    (void)state;
+    static double rows[ROWS * D];
+    double mean[D], covariance[D * D], scratch[2 * D];
+    uint64_t seed = 8;
+    for (int i = 0; i < ROWS; i++) {
+        double u = normal(&seed), v = normal(&seed);
+        double row[D] = {u, 2 * u + v, v - 3 * normal(&seed), 7 + normal(&seed)};
+        memcpy(rows + i * D, row, sizeof row);
+    }
+    rows_moments(rows, ROWS, D, mean, covariance);
+    struct pca *pca = pca_new(mean, covariance, ROWS, D, 0.65);
+    assert_non_null(pca);
+    assert_int_equal(covariance_factor(covariance, D), 0);
+    for (int i = 0; i < ROWS; i += 7) {
+        double want = mahalanobis_square(covariance, mean, rows + i * D, D, scratch) * ROWS / (ROWS - 1.);
+        assert_near(pca_distance(pca, rows + i * D, scratch), want, 1e-4 * fmax(1, want));
+    }
+    pca_free(pca);
+}
+
 static void degenerate_covariances(void **state)
 {
     (void)state;
@@ -230,6 +253,7 @@ int main(void)
         cmocka_unit_test(moments_from_sums),
         cmocka_unit_test(sizes_of_the_tests),
         cmocka_unit_test(components_rebuild_what_they_span),
+        cmocka_unit_test(distances_by_components),
         cmocka_unit_test(degenerate_covariances),
         cmocka_unit_test(correlations),
         cmocka_unit_test(distances_of_centroids_and_pairs),

@@ -169,6 +169,7 @@ static void documents(void **state)
         {"\"components\": ", "\"components\": 6, \"x\": ", "`components`"},
         {"\"vectors\": [", "\"vectors\": [1e999,", "`vectors`"},
         {"\"explained\": [", "\"explained\": [\"a\",", "`explained`"},
+        {"\"distance_edges\": [", "\"distance_edges\": [9e9,", "`distance_edges`"},
         {"\"error_edges\": [", "\"error_edges\": [9e9,", "`error_edges`"},
         {"\"chunks\": [", "\"chunks\": [1,", "`chunks`"},
         {"\"chunks\": [", "\"chunks\": [-1,1,", "`chunks`"},
@@ -184,6 +185,17 @@ static void documents(void **state)
             fail_msg("%s: %s", cases[i].to, err.message);
         free(other);
     }
+    /* A reference that was built before distances were counted: no distance, and less to count. */
+    char *older = changed(text, "\"distance_edges\": ", "\"x\": ");
+    char *hash = strstr(older, "\"hash\": ");
+    if (hash)
+        hash[1] = 'x';
+    assert_int_equal(reference_read(older, strlen(older), &back, &err), 0);
+    assert_false(back->multivariate->has_distance);
+    assert_int_equal(multivariate_family.size(NULL, back).counters + MULTIVARIATE_BINS,
+                     multivariate_family.size(NULL, r).counters);
+    reference_free(back);
+    free(older);
     free(text);
     reference_free(r);
 }
