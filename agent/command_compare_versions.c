@@ -8,7 +8,7 @@
 #define LABELLED_WINDOWS(version_)                                                                           \
     "SELECT window_s, window_end_s FROM v1_results WHERE model = ?1 AND version = " version_                 \
     " AND segment = '' AND feature = '@model' AND metric IN ('accuracy', 'mae', 'multiclass_accuracy')"      \
-    " AND value IS NOT NULL AND window_end_s BETWEEN ?4 AND ?5"
+    " AND value IS NOT NULL AND revision > 0 AND window_end_s BETWEEN ?4 AND ?5"
 
 #define SIDE(alias_, version_)                                                                               \
     " JOIN v1_results AS " alias_ " ON " alias_ ".model = ?1 AND " alias_ ".version = " version_             \

@@ -95,6 +95,7 @@ struct model_config {
     char **numeric;
     char **exclude;         /* globs of features to leave out */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */
+    bool provisional;       /* rows of labels before they are final */
     bool last_label;        /* of several labels of an id the last one counts in the end, not the first */
     double label_sample;    /* (0, 1]: the share of ids whose predictions wait for labels */
     struct model_options options;
@@ -117,7 +118,7 @@ struct limits_config {
     uint64_t waiting;          /* 1,000,000 predictions without a label, and as many labels */
     uint64_t open_pane_bytes;  /* 64 MiB: partitions that run ahead are held back */
     uint64_t delta_bytes;      /* 8 MiB */
-    uint64_t dedup_bytes;      /* 32 MiB per worker */
+    uint64_t dedup_bytes;      /* 40 MiB per worker */
     uint64_t pane_cache_bytes; /* 4 MiB */
     struct decode_limits decode;
 };

@@ -372,13 +372,14 @@ static const struct config_option limits_options[] = {
     COUNT("categories", limits.categories, "64", 2, 200, "Categories of a feature; the others are one."),
     COUNT("kpis", limits.kpis, "64", 0, 64, "KPIs of a version."),
     COUNT("waiting", limits.waiting, "1000000", 0, 1e9,
-          "Predictions that wait for labels, and as many labels; 40 to 100 bytes each."),
+          "Predictions that wait for labels, and as many labels; 40 to 100 bytes each, "
+          "those with scores of several classes up to 170."),
     BYTES("open_pane_bytes", limits.open_pane_bytes, "64MiB", 1 * MIB, 64 * GIB,
           "Panes not yet closed: partitions that run ahead are held back."),
     BYTES("delta_bytes", limits.delta_bytes, "8MiB", 64 * KIB, 1 * GIB,
           "What a worker counts before it must hand over."),
-    BYTES("dedup_bytes", limits.dedup_bytes, "32MiB", 0, 16 * GIB,
-          "Ids a worker remembers to find duplicates, at 8 to 9 bytes each (10,000 a second in panes of 5m "
+    BYTES("dedup_bytes", limits.dedup_bytes, "40MiB", 0, 16 * GIB,
+          "Ids a worker remembers to find duplicates, at 9 to 11 bytes each (10,000 a second in panes of 5m "
           "fit the "
           "default); past it nothing is a duplicate in that pane, and results say capped."),
     BYTES("pane_cache_bytes", limits.pane_cache_bytes, "4MiB", 0, 16 * GIB,

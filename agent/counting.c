@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/intern.h"
+#include "agent/class_numbers.h"
 #include "agent/combos.h"
 #include "agent/outcome_event.h"
 #include "detectors/cardinality.h"
@@ -18,7 +19,8 @@ struct counting {
     uint32_t row_features;
     struct family_tools tools;
     struct combos *combos;
-    struct intern *classes;                         /* "model", NUL, class */
+    struct intern *classes; /* "model", NUL, class */
+    struct class_numbers *class_numbers;
     struct members *members;                        /* of the event at hand */
     uint32_t value_hints[CARDINALITY_FEATURES_MAX]; /* cardinality.h */
 };
@@ -31,9 +33,10 @@ struct counting *counting_new(const struct pane_times *times)
     counting->times = times;
     counting->combos = combos_new();
     counting->classes = intern_new(CLASS_NAMES_MAX + CLASS_MODELS_MAX);
+    counting->class_numbers = class_numbers_new();
     counting->members = calloc(1, sizeof(*counting->members));
     if (family_tools_init(&counting->tools) != 0 || !counting->combos || !counting->classes ||
-        !counting->members) {
+        !counting->class_numbers || !counting->members) {
         counting_free(counting);
         return NULL;
     }
@@ -48,6 +51,7 @@ void counting_free(struct counting *counting)
     family_tools_release(&counting->tools);
     combos_free(counting->combos);
     intern_free(counting->classes);
+    class_numbers_free(counting->class_numbers);
     free(counting->members);
     free(counting);
 }
@@ -217,6 +221,9 @@ static int wait_for_label(struct counting *counting, struct delta *delta, const 
         waiting.entry.id_hash = outcome_id_hash(ev);
     if (ev->id.ptr && !outcome_is_sampled(state->config, waiting.entry.id_hash))
         return 0;
+    if (waiting.entry.kind == OUTCOME_MULTICLASS &&
+        class_numbers_take(counting->class_numbers, delta, ev, &waiting) != 0)
+        return ERR_NOMEM;
     members_add_groups(counting->members, &ev->groups);
     waiting.entry.combo = combos_number(counting->combos, delta, counting->members);
     waiting.entry.owner = state->series;

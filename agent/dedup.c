@@ -5,16 +5,16 @@
 #include <string.h>
 
 /*
- * An id is 46 bits of its hash: the upper 6 say which of 64 shelves, the lower 40 are kept there, in 5 bytes
+ * An id is 54 bits of its hash: the upper 6 say which of 64 shelves, the lower 48 are kept there, in 6 bytes
  * each. Shelves use open addressing and double, but their sizes are no powers of two and each begins with
  * another one: at no time are all of them half empty, and what is copied at once is small. 0 marks a free
- * place, so the 40 bits 0 are kept as 1.
+ * place, so the 48 bits 0 are kept as 1.
  */
 enum {
     SHELVES = 64,
     SHELF_SHIFT = 58,
-    ID_BITS = 40,
-    PLACE_BYTES = 5,
+    ID_BITS = 48,
+    PLACE_BYTES = 6,
     LOADED_BYTES = 8,
     SIZE_MAX_IDS = 1 << 23
 };
@@ -45,7 +45,7 @@ struct dedup *dedup_new(size_t *budget_bytes)
     return dedup;
 }
 
-/* A place is read as 8 bytes, so 3 more follow the last. */
+/* A place is read as 8 bytes, so 2 more follow the last. */
 static size_t shelf_bytes(uint32_t size)
 {
     return size ? (size_t)size * PLACE_BYTES + LOADED_BYTES - PLACE_BYTES : 0;
@@ -116,7 +116,8 @@ static void place_write(unsigned char *place, uint64_t id)
 /* Where an id's search begins: the upper bits decide, whatever the size. */
 static uint32_t home_of(const struct shelf *shelf, uint64_t id)
 {
-    return (uint32_t)(id * shelf->size >> ID_BITS);
+    enum { DECIDING_BITS = 40 /* with the size's, fit 64 */ };
+    return (uint32_t)((id >> (ID_BITS - DECIDING_BITS)) * shelf->size >> DECIDING_BITS);
 }
 
 /* The id's place, or the free one where it belongs: there always is a free one. */

@@ -12,6 +12,8 @@ enum { CELL_SLOTS_MIN = 256, WAITING_HAS_MORE = 0x80 };
 struct waiting_more {
     double truth;
     const char *model, *predicted_class, *label_class;
+    uint32_t score_count;
+    bool scores_refused;
 };
 
 struct delta {
@@ -34,6 +36,10 @@ struct delta {
     size_t waiting_count, waiting_capacity;
     struct waiting_more *more; /* of those that have more, in their order */
     size_t more_count, more_capacity;
+    struct delta_score *scores; /* of those that have some, in their order */
+    size_t score_count, score_capacity;
+    struct delta_class *classes;
+    uint32_t class_count, class_capacity;
 
     struct delta_partition *partitions;
     uint32_t partition_count, partition_capacity;
@@ -95,6 +101,8 @@ void delta_free(struct delta *delta)
     free(delta->kpis);
     free(delta->waiting);
     free(delta->more);
+    free(delta->scores);
+    free(delta->classes);
     free(delta->partitions);
     free(delta);
 }
@@ -146,6 +154,8 @@ void delta_reset(struct delta *delta)
     delta->kpi_count = 0;
     delta->waiting_count = 0;
     delta->more_count = 0;
+    delta->score_count = 0;
+    delta->class_count = 0;
     delta->partition_count = 0;
     memset(delta->counts, 0, sizeof(delta->counts[0]) * delta->inputs_used);
     delta->inputs_used = 0;
@@ -296,6 +306,37 @@ int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
     return 0;
 }
 
+int delta_add_class(struct delta *delta, const struct delta_class *class)
+{
+    if (delta->class_count == delta->class_capacity) {
+        uint32_t capacity = delta->class_capacity ? delta->class_capacity * 2 : 16;
+        struct delta_class *grown = realloc(delta->classes, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->classes = grown;
+        delta->class_capacity = capacity;
+    }
+    delta->classes[delta->class_count++] = *class;
+    return 0;
+}
+
+static int add_scores(struct delta *delta, const struct delta_waiting *waiting)
+{
+    if (delta->score_count + waiting->score_count > delta->score_capacity) {
+        size_t capacity = 2 * delta->score_capacity + 64 + waiting->score_count;
+        struct delta_score *grown = realloc(delta->scores, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        delta->scores = grown;
+        delta->score_capacity = capacity;
+    }
+    if (waiting->score_count)
+        memcpy(delta->scores + delta->score_count, waiting->scores,
+               waiting->score_count * sizeof(*delta->scores));
+    delta->score_count += waiting->score_count;
+    return 0;
+}
+
 static int add_more(struct delta *delta, const struct delta_waiting *waiting)
 {
     if (delta->more_count == delta->more_capacity) {
@@ -306,8 +347,14 @@ static int add_more(struct delta *delta, const struct delta_waiting *waiting)
         delta->more = grown;
         delta->more_capacity = capacity;
     }
-    delta->more[delta->more_count++] =
-        (struct waiting_more){waiting->truth, waiting->model, waiting->predicted_class, waiting->label_class};
+    if (add_scores(delta, waiting) != 0)
+        return ERR_NOMEM;
+    delta->more[delta->more_count++] = (struct waiting_more){.truth = waiting->truth,
+                                                             .model = waiting->model,
+                                                             .predicted_class = waiting->predicted_class,
+                                                             .label_class = waiting->label_class,
+                                                             .score_count = waiting->score_count,
+                                                             .scores_refused = waiting->scores_refused};
     return 0;
 }
 
@@ -379,7 +426,7 @@ static size_t counts_bytes(const struct delta_cell *cell)
 size_t delta_bytes(const struct delta *delta)
 {
     size_t bytes = arena_bytes(delta->names) + delta->waiting_count * sizeof(*delta->waiting) +
-                   delta->more_count * sizeof(*delta->more);
+                   delta->more_count * sizeof(*delta->more) + delta->score_count * sizeof(*delta->scores);
     for (const struct delta_cell *cell = delta->cells; cell; cell = cell->next)
         bytes += sizeof(*cell) + counts_bytes(cell) +
                  (cell->features ? feature_cell_bytes(cell->features) : 0) +
@@ -392,7 +439,8 @@ size_t delta_bytes(const struct delta *delta)
 bool delta_is_empty(const struct delta *delta)
 {
     return !delta->cells && delta->series_count == 0 && delta->combo_count == 0 && delta->kpi_count == 0 &&
-           delta->waiting_count == 0 && delta->partition_count == 0 && !delta->counted;
+           delta->class_count == 0 && delta->waiting_count == 0 && delta->partition_count == 0 &&
+           !delta->counted;
 }
 
 const struct delta_cell *delta_cells(const struct delta *delta)
@@ -416,6 +464,12 @@ const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_
 {
     *out_count = delta->kpi_count;
     return delta->kpis;
+}
+
+const struct delta_class *delta_new_classes(const struct delta *delta, uint32_t *out_count)
+{
+    *out_count = delta->class_count;
+    return delta->classes;
 }
 
 size_t delta_waiting_count(const struct delta *delta)
@@ -443,6 +497,10 @@ bool delta_next_waiting(const struct delta *delta, struct delta_waiting_reader *
         out->model = more->model;
         out->predicted_class = more->predicted_class;
         out->label_class = more->label_class;
+        out->scores = more->score_count ? delta->scores + reader->score_at : NULL;
+        out->score_count = more->score_count;
+        out->scores_refused = more->scores_refused;
+        reader->score_at += more->score_count;
     }
     return true;
 }

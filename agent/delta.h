@@ -69,6 +69,13 @@ struct delta_kpi {
     const char *name;
 };
 
+/* The name of a class whose score waits: numbered by the worker, ascending over its life, for which the two
+ * texts live. */
+struct delta_class {
+    uint16_t number;
+    const char *model, *name;
+};
+
 enum waiting_kind {
     WAITING_PREDICTION,
     WAITING_LABEL,
@@ -80,6 +87,13 @@ struct delta_waiting {
     double truth;
     /* Names of classes, for as long as the worker lives; NULL: none. */
     const char *model, *predicted_class, *label_class;
+    const struct delta_score *scores; /* of all classes of a prediction; as long as the delta */
+    uint32_t score_count;
+    bool scores_refused; /* more than there may be */
+};
+struct delta_score {
+    uint16_t number; /* of the class */
+    uint16_t code;   /* detectors/class_scores.h */
 };
 
 struct delta_count {
@@ -102,6 +116,8 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
                      struct text segment) MUST_USE;
 int delta_add_combo(struct delta *delta, const struct delta_combo *combo) MUST_USE;
 int delta_add_kpi(struct delta *delta, uint32_t series, uint32_t slot, struct text name) MUST_USE;
+/* Texts are not copied. */
+int delta_add_class(struct delta *delta, const struct delta_class *class) MUST_USE;
 int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting) MUST_USE;
 int delta_set_partition(struct delta *delta, const struct delta_partition *partition) MUST_USE;
 void delta_count(struct delta *delta, uint32_t input, enum fate fate, enum reject reject);
@@ -115,12 +131,13 @@ const struct delta_cell *delta_cells(const struct delta *delta);
 const struct delta_series *delta_new_series(const struct delta *delta, uint32_t *out_count);
 const struct delta_combo *delta_new_combos(const struct delta *delta, uint32_t *out_count);
 const struct delta_kpi *delta_new_kpis(const struct delta *delta, uint32_t *out_count);
+const struct delta_class *delta_new_classes(const struct delta *delta, uint32_t *out_count);
 size_t delta_waiting_count(const struct delta *delta);
 /* The id of one of them, in no need of a reader. */
 uint64_t delta_waiting_hash(const struct delta *delta, size_t at);
 /* Reads them one by one, in the order of their coming; begins as {0}. False: no more. */
 struct delta_waiting_reader {
-    size_t at, more_at;
+    size_t at, more_at, score_at;
 };
 bool delta_next_waiting(const struct delta *delta, struct delta_waiting_reader *reader,
                         struct delta_waiting *out);

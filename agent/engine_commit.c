@@ -299,8 +299,6 @@ static int restore_count(void *context, const char *topic, const char *fate, con
 
 /* ---- panes and windows ---- */
 
-static const uint32_t pane_outcome_families = ((1U << OUTCOME_TALLIES) - 1) << PANE_OUTCOMES;
-
 /* What closed panes of one tier go into. */
 struct tier_restore {
     struct engine *engine;
@@ -371,20 +369,20 @@ static int restore_closed(void *context, const struct stored_pane *stored)
     return code;
 }
 
-static const struct pane_filter counted_on_time = {1U << PANE_ON_TIME, ~pane_outcome_families};
-
 /* Open panes are those of the finest tier; coarser ones are made of it. */
 static int restore_open_panes(struct engine *engine, struct err *err)
 {
+    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~outcome_families()};
     int64_t until_ms = engine->closed_until_ms;
     int64_t from_ms = until_ms == INT64_MIN ? INT64_MIN : pane_start(&engine->times, 0, until_ms);
-    return store_load_some_panes(engine->settings.store, 0, from_ms, INT64_MAX, &counted_on_time,
-                                 restore_open, engine, err);
+    return store_load_some_panes(engine->settings.store, 0, from_ms, INT64_MAX, &on_time, restore_open,
+                                 engine, err);
 }
 
 /* Each pane is read once, whatever it goes into. */
 static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
 {
+    const struct pane_filter on_time = {1U << PANE_ON_TIME, ~outcome_families()};
     int64_t until_ms = engine->closed_until_ms, end_ms = pane_start(&engine->times, tier, until_ms);
     struct tier_restore restore = {engine, tier, INT64_MAX};
     int64_t low_ms = end_ms;
@@ -393,8 +391,8 @@ static int restore_tier(struct engine *engine, uint8_t tier, struct err *err)
     for (uint32_t i = 0; i < engine->config->window_count; i++)
         if (engine->config->windows[i].tier == tier && engine->window_low_ms[i] < low_ms)
             low_ms = engine->window_low_ms[i];
-    return store_load_some_panes(engine->settings.store, tier, low_ms, end_ms, &counted_on_time,
-                                 restore_closed, &restore, err);
+    return store_load_some_panes(engine->settings.store, tier, low_ms, end_ms, &on_time, restore_closed,
+                                 &restore, err);
 }
 
 struct late_restore {
@@ -416,7 +414,7 @@ static int restore_closed_panes(struct engine *engine, struct err *err)
 {
     struct store *store = engine->settings.store;
     int64_t until_ms = engine->closed_until_ms;
-    const struct pane_filter late = {1U << PANE_LATE, ~pane_outcome_families};
+    const struct pane_filter late = {1U << PANE_LATE, ~outcome_families()};
     if (until_ms == INT64_MIN)
         return 0;
     for (uint32_t i = 0; i < engine->config->window_count; i++) {

@@ -28,12 +28,14 @@ int engine_outcomes_new(struct engine *engine)
     state->blob_expire_ms = state->swept_stored_ms = INT64_MIN;
     state->combo_names = intern_new(COMBOS_MAX);
     state->revised_at_ms = engine->settings.clock->monotonic_ms(engine->settings.clock);
+    state->provisional = (struct provisional){.before_ms = INT64_MIN, .swept_at_ms = state->revised_at_ms};
     struct join_settings join = {.entries_max = engine->config->limits.waiting,
                                  .horizon_ms = engine->config->horizon_ms,
                                  .late_ms = engine->config->horizon_ms + engine->times.tiers_ms[0],
                                  .seen = on_seen,
                                  .joined = on_joined,
                                  .in_time = in_time,
+                                 .compare_scores = engine_outcomes_compare_scores,
                                  .expired = on_expired,
                                  .context = engine};
     state->classes = outcome_classes_new();
@@ -56,8 +58,10 @@ void engine_outcomes_free(struct engine *engine)
     free(state->combo_groups);
     intern_free(state->model_names);
     free(state->models);
-    for (uint32_t i = 0; i < state->worker_count; i++)
+    for (uint32_t i = 0; i < state->worker_count; i++) {
         free(state->workers[i].combos);
+        free(state->workers[i].classes);
+    }
     free(state->workers);
     intern_free(state->combo_names);
     join_free(state->join);
@@ -141,18 +145,23 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
     return state->restoring ? 0 : engine_outcomes_remember_combo(engine, combo);
 }
 
+static int learn_worker(struct outcome_state *state, uint32_t worker)
+{
+    if (worker < state->worker_count)
+        return 0;
+    void *grown = realloc(state->workers, (worker + 1) * sizeof(*state->workers));
+    if (!grown)
+        return ERR_NOMEM;
+    state->workers = grown;
+    memset(state->workers + state->worker_count, 0,
+           (worker + 1 - state->worker_count) * sizeof(*state->workers));
+    state->worker_count = worker + 1;
+    return 0;
+}
+
 static int learn_combos(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     struct outcome_state *state = engine->outcomes;
-    if (worker >= state->worker_count) {
-        void *grown = realloc(state->workers, (worker + 1) * sizeof(*state->workers));
-        if (!grown)
-            return ERR_NOMEM;
-        state->workers = grown;
-        memset(state->workers + state->worker_count, 0,
-               (worker + 1 - state->worker_count) * sizeof(*state->workers));
-        state->worker_count = worker + 1;
-    }
     uint32_t count;
     const struct delta_combo *combos = delta_new_combos(delta, &count);
     if (count == 0)
@@ -187,17 +196,17 @@ static int learn_combos(struct engine *engine, uint32_t worker, const struct del
 /* ---- pairs to panes ---- */
 
 static int add_on_time(struct engine *engine, struct series *series, int64_t start_ms,
-                       const struct outcome_item *item)
+                       const struct outcome_item *item, const struct class_scores *scores)
 {
     struct outcome_pane *pane = outcome_panes_find(&series->outcomes, 0, start_ms, true);
     if (!pane)
         return ERR_NOMEM;
-    return outcome_part_add(&pane->parts[PANE_ON_TIME], item, &engine->outcomes->scratch,
+    return outcome_part_add(&pane->parts[PANE_ON_TIME], item, scores, &engine->outcomes->scratch,
                             series->version->config->options.unit, series->segment[0] == '\0');
 }
 
 static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
-                    const struct outcome_item *item)
+                    const struct outcome_item *item, const struct class_scores *scores)
 {
     struct outcome_state *state = engine->outcomes;
     for (uint8_t tier = 0; tier < engine->times.tier_count; tier++) {
@@ -212,8 +221,8 @@ static int add_late(struct engine *engine, struct series *series, int64_t ts_ms,
         series->outcomes.stale_panes += !pane->stale;
         pane->stale = true;
         state->owed = true;
-        int code = outcome_part_add(part, item, &state->scratch, series->version->config->options.unit,
-                                    series->segment[0] == '\0');
+        int code = outcome_part_add(part, item, scores, &state->scratch,
+                                    series->version->config->options.unit, series->segment[0] == '\0');
         if (code != 0)
             return code;
     }
@@ -232,7 +241,7 @@ static bool in_time(void *context, const struct join_entry *prediction, const st
 
 /* One prediction (label NULL) or pair, into every series of its combination. */
 static int add_item(struct engine *engine, const struct join_entry *prediction,
-                    const struct join_entry *label, int sign, bool revises)
+                    const struct class_scores *scores, const struct join_entry *label, int sign, bool revises)
 {
     const struct outcome_state *state = engine->outcomes;
     const struct outcome_combo *combo = &state->combos[prediction->combo];
@@ -259,8 +268,8 @@ static int add_item(struct engine *engine, const struct join_entry *prediction,
         struct series *series = combo->series[i];
         if (!late && matured && sign > 0 && end_ms > series->incomplete_until_ms)
             series->incomplete_until_ms = end_ms; /* a partition had been idle or absent */
-        code = late || matured ? add_late(engine, series, prediction->ts_ms, &item)
-                               : add_on_time(engine, series, start_ms, &item);
+        code = late || matured ? add_late(engine, series, prediction->ts_ms, &item, scores)
+                               : add_on_time(engine, series, start_ms, &item, scores);
     }
     if (code == 0 && !late && !matured)
         code = engine_sequence_outcome(engine, combo->series[0], prediction, &item);
@@ -280,7 +289,7 @@ static int on_seen(void *context, const struct join_entry *prediction, int sign)
 {
     struct engine *engine = context;
     count_of(engine, engine->outcomes->combos[prediction->combo].model, LABELS_SEEN, sign);
-    return add_item(context, prediction, NULL, sign, false);
+    return add_item(context, prediction, NULL, NULL, sign, false);
 }
 
 static void on_expired(void *context, const struct join_entry *entry, bool is_label)
@@ -290,10 +299,9 @@ static void on_expired(void *context, const struct join_entry *entry, bool is_la
     count_of(context, number, is_label ? LABELS_ORPHANS : LABELS_UNLABELLED, 1);
 }
 
-static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
-                     int sign, bool revises)
+static int add_pair(struct engine *engine, const struct join_entry *prediction,
+                    const struct class_scores *scores, const struct join_entry *label, int sign, bool revises)
 {
-    struct engine *engine = context;
     uint32_t model = engine->outcomes->combos[prediction->combo].model;
     count_of(engine, model, LABELS_JOINED, sign);
     if (sign > 0)
@@ -301,7 +309,16 @@ static int on_joined(void *context, const struct join_entry *prediction, const s
                                   label->ts_ms - pane_start(&engine->times, 0, prediction->ts_ms) -
                                       engine->times.tiers_ms[0],
                                   in_time(engine, prediction, label));
-    return add_item(context, prediction, label, sign, revises);
+    return add_item(engine, prediction, scores, label, sign, revises);
+}
+
+static int on_joined(void *context, const struct join_entry *prediction, const struct join_entry *label,
+                     int sign, bool revises)
+{
+    const struct engine *engine = context;
+    struct class_scores scores;
+    bool has_scores = join_scores(engine->outcomes->join, prediction, &scores);
+    return add_pair(context, prediction, has_scores ? &scores : NULL, label, sign, revises);
 }
 
 /* ---- merge ---- */
@@ -333,7 +350,8 @@ static bool is_unlabelled(const struct delta_waiting *waiting)
     return waiting->kind == WAITING_OUTCOME && isnan(waiting->truth);
 }
 
-int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting)
+int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting,
+                         const struct class_scores *scores)
 {
     struct outcome_state *state = engine->outcomes;
     const struct join_entry *entry = &waiting->entry;
@@ -342,18 +360,19 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
     if (waiting->kind == WAITING_OUTCOME) {
         struct join_entry label = {.ts_ms = entry->ts_ms, .value = waiting->truth, .late = entry->late};
         label.predicted = entry->kind == OUTCOME_MULTICLASS ? (uint8_t)waiting->truth : OUTCOME_CLASS_NONE;
-        code = is_unlabelled(waiting) ? add_item(engine, entry, NULL, 1, false) : on_seen(engine, entry, 1);
+        code = is_unlabelled(waiting) ? add_item(engine, entry, NULL, NULL, 1, false)
+                                      : on_seen(engine, entry, 1);
         if (code == 0 && !is_unlabelled(waiting)) /* else no label can find it */
-            code = on_joined(engine, entry, &label, 1, false);
+            code = add_pair(engine, entry, scores, &label, 1, false);
     } else if (waiting->kind == WAITING_LABEL) {
         code = join_add_label(state->join, entry, &fate);
     } else {
-        code = join_add_prediction(state->join, entry, &fate);
+        code = join_add_scored(state->join, entry, scores, &fate);
     }
     count_fate(engine, model_of(state, waiting), fate);
     if (code != 0 || fate == JOIN_REFUSED || state->restoring)
         return code;
-    return engine_outcomes_remember(engine, waiting);
+    return engine_outcomes_remember(engine, waiting, scores);
 }
 
 /* Latches models that have labels, and puts those to sleep that have none. False: it does not wait. */
@@ -383,7 +402,11 @@ static void share_lists(struct engine *engine)
 int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta)
 {
     struct outcome_state *state = engine->outcomes;
-    int code = learn_combos(engine, worker, delta);
+    int code = learn_worker(state, worker);
+    if (code == 0)
+        code = learn_combos(engine, worker, delta);
+    if (code == 0)
+        code = engine_outcomes_learn_classes(engine, worker, delta);
     size_t count = delta_waiting_count(delta);
     if (count)
         share_lists(engine);
@@ -400,11 +423,14 @@ int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct d
             waiting.entry.owner = state->combos[waiting.entry.combo].series[0]->number;
         }
         bool waits;
+        struct class_scores scores;
         code = engine_outcomes_name_classes(engine, &waiting);
         if (code == 0)
             code = watch_model(engine, &waiting, &waits);
-        if (code == 0 && waits)
-            code = engine_outcomes_take(engine, &waiting);
+        if (code == 0 && waits) {
+            bool has_scores = engine_outcomes_scores(engine, worker, &waiting, &scores);
+            code = engine_outcomes_take(engine, &waiting, has_scores ? &scores : NULL);
+        }
     }
     return code;
 }

@@ -13,7 +13,30 @@
 #include "agent/outcome_panes.h"
 
 /* Families of outcome panes in the store; not part of struct pane_set. Never change them. */
-enum { PANE_OUTCOMES = 16, PANE_OUTCOMES_END = PANE_OUTCOMES + OUTCOME_TALLIES };
+enum { PANE_OUTCOMES = 16, PANE_CLASS_SCORES = 23 };
+
+static inline uint8_t outcome_family(int tally)
+{
+    return (uint8_t)(tally == OUTCOME_CLASS_SCORES ? PANE_CLASS_SCORES : PANE_OUTCOMES + tally);
+}
+
+/* OUTCOME_TALLIES: another family. */
+static inline int outcome_tally_of(uint8_t family)
+{
+    int tally = 0;
+    while (tally < OUTCOME_TALLIES && outcome_family(tally) != family)
+        tally++;
+    return tally;
+}
+
+/* As bits of struct pane_filter. */
+static inline uint32_t outcome_families(void)
+{
+    uint32_t families = 0;
+    for (int tally = 0; tally < OUTCOME_TALLIES; tally++)
+        families |= UINT32_C(1) << outcome_family(tally);
+    return families;
+}
 
 /* Of one model, since the store began: what v1_labels shows. Never reorder. */
 enum label_count {
@@ -48,6 +71,16 @@ struct outcome_combo {
     uint32_t slot_count;
 };
 
+struct provisional { /* the sweep of engine_outcomes_provisional.c */
+    bool written;    /* the store may hold such rows */
+    bool running;
+    int64_t until_ms;        /* what had closed when it began */
+    int64_t before_ms;       /* when the one before began; INT64_MIN: none */
+    int64_t swept_at_ms;     /* monotonic */
+    uint32_t series, window; /* where it goes on */
+    uint64_t age;            /* of the next window, in slides */
+};
+
 struct outcome_state {
     struct join *join;
     struct intern *combo_names; /* canonical bytes; id is the number */
@@ -60,6 +93,7 @@ struct outcome_state {
     struct {
         uint32_t *combos; /* by the worker's number, of models too; INTERN_NONE: refused */
         uint32_t count;
+        uint8_t *classes; /* their slots, by the worker's number */
     } * workers;
     uint32_t worker_count;
     struct outcome_classes *classes;
@@ -73,6 +107,7 @@ struct outcome_state {
     int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */
     bool sweeping;
     int64_t revised_at_ms;
+    struct provisional provisional;
 };
 
 /* engine_outcomes.c */
@@ -81,7 +116,9 @@ void engine_outcomes_free(struct engine *engine);
 int engine_outcomes_merge(struct engine *engine, uint32_t worker, const struct delta *delta) MUST_USE;
 int engine_outcomes_learn_combo(struct engine *engine, struct series *const *series, uint32_t series_count,
                                 const char *const *groups, uint32_t group_count, uint32_t *out) MUST_USE;
-int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
+/* `scores`: of several classes, by slot; NULL: none. */
+int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting,
+                         const struct class_scores *scores) MUST_USE;
 
 /* engine_outcomes_close.c */
 /* Matures panes, then revises; true when there is more to do now. */
@@ -101,13 +138,28 @@ int engine_outcomes_sum(struct engine *engine, struct series *series, const stru
 int engine_outcomes_report(struct engine *engine, struct series *series, uint32_t window, int64_t end_ms,
                            uint32_t revision, bool *out_late) MUST_USE;
 
+/* The rows of a window whose panes are summed in the scratch tallies, and how they compare. */
+int engine_outcomes_write_rows(struct engine *engine, struct series *series,
+                               const struct window_config *window, int64_t end_ms,
+                               uint32_t revision) MUST_USE;
+
+/* engine_outcomes_provisional.c */
+/* The sweep, when it is due; true when there is more to do now. */
+bool engine_outcomes_provisional(struct engine *engine, int64_t deadline_us);
+/* Is a window of this age (in slides) written, so many slides after the last sweep? */
+bool engine_provisional_is_due(uint64_t age, uint64_t step);
+/* Rows that were not replaced, of windows that end in (from, until]. */
+void engine_provisional_drop(struct engine *engine, const struct series *series, int64_t from_ms,
+                             int64_t until_ms);
+
 /* engine_outcomes_revise.c */
 /* No outcome can be added any more to a window when panes have matured for so long after its end. */
 int64_t engine_outcomes_final_ms(const struct engine *engine);
 /* From its start, a pane is needed until panes have matured for so long after. */
 int64_t engine_outcomes_keep_ms(const struct engine *engine, uint8_t tier);
-/* Before panes leave memory: rewrites those stale windows that nothing can change any more. */
-int engine_outcomes_settle(struct engine *engine, struct series *series) MUST_USE;
+/* Before panes of a version leave memory: rewrites those stale windows of its model that nothing can change
+ * any more. Of all versions, since they are compared. */
+int engine_outcomes_settle(struct engine *engine, const struct version *version) MUST_USE;
 /* The sweep, when it is due; true when there is more to do now. */
 bool engine_outcomes_revise(struct engine *engine, int64_t deadline_us);
 bool engine_outcomes_is_stale(const struct engine *engine);
@@ -120,6 +172,15 @@ int engine_outcomes_write(struct engine *engine, const struct series *series,
 /* engine_outcomes_classes.c */
 /* The worker's names of classes become slots of the model: entry.predicted and `truth`. */
 int engine_outcomes_name_classes(struct engine *engine, struct delta_waiting *waiting) MUST_USE;
+/* Names of classes that are new to a worker. */
+int engine_outcomes_learn_classes(struct engine *engine, uint32_t worker, const struct delta *delta) MUST_USE;
+/* The scores of a prediction by the slots of their classes; false when it has none. Those of a class without
+ * one of the first CLASS_SCORES_MAX slots are refused, all of them, and the version is capped. */
+bool engine_outcomes_scores(struct engine *engine, uint32_t worker, const struct delta_waiting *waiting,
+                            struct class_scores *out);
+/* As join_settings.compare_scores; `context` is the engine. */
+int engine_outcomes_compare_scores(void *context, const struct join_entry *prediction,
+                                   const struct class_scores *a, const struct class_scores *b);
 /* After a kind byte of KIND_CLASS. */
 int engine_outcomes_restore_class(struct engine *engine, struct cursor *in) MUST_USE;
 
@@ -142,7 +203,8 @@ int engine_outcomes_remember_model(struct engine *engine, uint32_t number) MUST_
 enum { KIND_COMBO = WAITING_OUTCOME + 1, KIND_MODEL, KIND_CLASS };
 void engine_outcomes_flush_blob(struct engine *engine);
 void engine_outcomes_put(struct engine *engine);
-int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting) MUST_USE;
+int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting,
+                             const struct class_scores *scores) MUST_USE;
 int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_combo *combo) MUST_USE;
 int engine_outcomes_restore(struct engine *engine, struct err *err) MUST_USE;
 /* No pane of outcomes from here on is in the store already. */

@@ -112,9 +112,14 @@ int engine_outcomes_report(struct engine *engine, struct series *series, uint32_
 {
     const struct window_config *config = &engine->config->windows[window];
     int code = engine_outcomes_sum(engine, series, config, end_ms, revision > 1, out_late);
-    if (code == 0)
-        code = engine_outcomes_write(engine, series, config, end_ms, revision);
-    return code ? code : engine_labelled_report(engine, series, config, end_ms, revision);
+    return code ? code : engine_outcomes_write_rows(engine, series, config, end_ms, revision);
+}
+
+int engine_outcomes_write_rows(struct engine *engine, struct series *series,
+                               const struct window_config *window, int64_t end_ms, uint32_t revision)
+{
+    int code = engine_outcomes_write(engine, series, window, end_ms, revision);
+    return code ? code : engine_labelled_report(engine, series, window, end_ms, revision);
 }
 
 /* ---- maturity ---- */
@@ -128,7 +133,7 @@ static int put_part(struct engine *engine, const struct series *series, const st
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(PANE_OUTCOMES + i),
+                                         .family = outcome_family(i),
                                          .part = (uint8_t)which,
                                          .bytes = part->bytes[i],
                                          .len = part->len[i]};
@@ -193,17 +198,18 @@ static int mature_series(struct engine *engine, struct series *series, int64_t e
 
 static int mature(struct engine *engine, struct version *version, int64_t end_ms, bool reports)
 {
+    int64_t before_ms = version->matured_until_ms;
     version->matured_until_ms = end_ms;
     version->matured_changed = true;
     engine->dirty = true;
-    int code = 0;
+    int code = engine_outcomes_settle(engine, version);
     for (uint32_t i = 0; code == 0 && i < engine->series_count; i++) {
         struct series *series = engine->series[i];
         if (series->version != version || series->outcomes.count == 0)
             continue;
-        code = engine_outcomes_settle(engine, series);
-        if (code == 0 && reports)
+        if (reports)
             code = mature_series(engine, series, end_ms);
+        engine_provisional_drop(engine, series, before_ms, end_ms);
         for (uint8_t tier = 0; tier < engine->times.tier_count; tier++)
             outcome_panes_drop(&series->outcomes, tier,
                                time_minus(end_ms, engine_outcomes_keep_ms(engine, tier)));
@@ -280,5 +286,7 @@ bool engine_outcomes_advance(struct engine *engine, int64_t deadline_us)
     for (uint32_t i = 0; !engine->failed && i < engine->version_count; i++)
         if (engine->versions[i]->whole && is_quiet(engine, engine->versions[i], &end_ms))
             engine->failed = mature(engine, engine->versions[i], end_ms, false);
-    return !engine->failed && engine_outcomes_revise(engine, deadline_us);
+    if (engine->failed)
+        return false;
+    return engine_outcomes_provisional(engine, deadline_us) || engine_outcomes_revise(engine, deadline_us);
 }

@@ -95,8 +95,10 @@ static int fall_asleep(struct engine *engine, uint32_t number)
         DORMANT_AFTER, (int)name.len, name.ptr);
     for (uint32_t i = 0; i < engine->series_count; i++) {
         struct series *series = engine->series[i];
-        if (text_equal(text_of(series->version->model), name))
-            outcome_panes_release(&series->outcomes);
+        if (!text_equal(text_of(series->version->model), name))
+            continue;
+        outcome_panes_release(&series->outcomes);
+        engine_provisional_drop(engine, series, series->version->matured_until_ms, INT64_MAX);
     }
     tell(engine, number, true);
     return join_keep(engine->outcomes->join, is_of_others, &sleeper);

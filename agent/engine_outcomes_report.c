@@ -5,12 +5,14 @@ static struct outcome_options options_of(const struct engine *engine, const stru
 {
     const struct outcome_scratch *scratch = &engine->outcomes->scratch;
     const struct model_config *config = version->config;
-    return (struct outcome_options){.n_min = config->labels_min,
-                                    .unit = config->options.unit,
-                                    .facets = config->facets,
-                                    .facet_count = config->facet_count,
-                                    .residual_layout = scratch->residuals,
-                                    .residuals = scratch->tallies[OUTCOME_RESIDUALS]};
+    return (struct outcome_options){
+        .n_min = config->labels_min,
+        .unit = config->options.unit,
+        .facets = config->facets,
+        .facet_count = config->facet_count,
+        .residual_layout = scratch->residuals,
+        .residuals = scratch->tallies[OUTCOME_RESIDUALS],
+        .class_scores = scratch->used[OUTCOME_CLASS_SCORES] ? scratch->tallies[OUTCOME_CLASS_SCORES] : NULL};
 }
 
 /* Rows of the scratch tallies into the engine's, from `at` on; returns how many there are then. */

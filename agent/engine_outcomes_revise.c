@@ -5,9 +5,11 @@
  * only when its partition's clock had not passed the prediction's expiry (agent/join.h), so that what a
  * window says in the end does not depend on when it was merged or revised.
  */
+#include <string.h>
 #include <time.h>
 
 #include "agent/engine_outcomes.h"
+#include "agent/engine_versions.h"
 
 static int64_t now_us(void)
 {
@@ -65,18 +67,34 @@ static int revise_window(struct engine *engine, struct series *series, const str
     if (engine_outcomes_is_beyond_end(engine, engine->config->windows[stale->window].tier, stale->end_ms))
         return 0;
     engine->dirty = true;
-    return engine_outcomes_report(engine, series, stale->window, stale->end_ms, 2, &late);
+    int code = engine_outcomes_report(engine, series, stale->window, stale->end_ms, 2, &late);
+    if (code != 0 || series->segment[0])
+        return code;
+    return engine_versions_revise(engine, series, &engine->config->windows[stale->window], stale->end_ms);
 }
 
-int engine_outcomes_settle(struct engine *engine, struct series *series)
+static int settle_series(struct engine *engine, struct series *series, int64_t final_ms)
 {
     struct outcome_panes *panes = &series->outcomes;
     int code = mark_windows(engine, series);
-    int64_t final_ms = time_minus(series->version->matured_until_ms, engine_outcomes_final_ms(engine));
     uint32_t done = 0;
+    if (final_ms > series->version->matured_until_ms)
+        final_ms = series->version->matured_until_ms;
     while (code == 0 && done < panes->stale_count && panes->stale[done].end_ms <= final_ms)
         code = revise_window(engine, series, &panes->stale[done++]);
     outcome_panes_unmark(panes, done);
+    return code;
+}
+
+int engine_outcomes_settle(struct engine *engine, const struct version *version)
+{
+    int64_t final_ms = time_minus(version->matured_until_ms, engine_outcomes_final_ms(engine));
+    int code = 0;
+    for (uint32_t i = 0; code == 0 && i < engine->series_count; i++) {
+        struct series *series = engine->series[i];
+        if (series->outcomes.count && strcmp(series->version->model, version->model) == 0)
+            code = settle_series(engine, series, final_ms);
+    }
     return code;
 }
 

@@ -21,9 +21,10 @@ enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO 
 #define OWED_KEY  "outcome_revisions_owed"
 #define SWEPT_KEY "labels_swept_ms"
 
-/* With the kind byte: the slot of a class follows the flags. */
-enum { ENTRY_HAS_CLASS = 16 };
+/* With the kind byte: the slot of a class follows the flags; scores of classes by slot follow the rest. */
+enum { ENTRY_HAS_CLASS = 16, ENTRY_HAS_SCORES = 32 };
 
+enum { ENTRY_BYTES_MAX = 64, SCORES_BYTES_MAX = 1 + 2 * CLASS_SCORES_MAX };
 enum { BLOB_BYTES_FULL = 256 << 10, SWEEP_SLOTS = 1 << 17, PENDING = 16, SERIES_MAX = 64 };
 
 /* ---- writing ---- */
@@ -63,6 +64,16 @@ static char *put_eight(char *at, const void *bits)
     return at;
 }
 
+static char *put_scores(char *at, const struct class_scores *scores)
+{
+    *at++ = (char)scores->count;
+    for (uint32_t i = 0; i < scores->count; i++) {
+        *at++ = (char)(scores->codes[i] & 0xff);
+        *at++ = (char)(scores->codes[i] >> 8);
+    }
+    return at;
+}
+
 /* A class takes no bytes: flags say it. */
 static uint8_t class_flag(double value, uint8_t zero, uint8_t one)
 {
@@ -71,8 +82,10 @@ static uint8_t class_flag(double value, uint8_t zero, uint8_t one)
     return !(value > 1) && !(value < 1) && !isnan(value) ? one : 0;
 }
 
-/* Times and waits as differences to the entry before: an entry takes 12 to 25 bytes. */
-int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting)
+/* Times and waits as differences to the entry before: an entry takes 12 to 25 bytes, and 2 for each
+ * class whose score it has. */
+int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting,
+                             const struct class_scores *scores)
 {
     struct outcome_state *state = engine->outcomes;
     const struct join_entry *entry = &waiting->entry;
@@ -88,9 +101,9 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
         class_flag(entry->value, ENTRY_ZERO, ENTRY_ONE) |
         (waiting->kind == WAITING_OUTCOME ? class_flag(waiting->truth, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE)
                                           : 0);
-    char bytes[64], *at = bytes;
+    char bytes[ENTRY_BYTES_MAX + SCORES_BYTES_MAX], *at = bytes;
     bool has_class = has_class_of(waiting);
-    *at++ = (char)(waiting->kind | (has_class ? ENTRY_HAS_CLASS : 0));
+    *at++ = (char)(waiting->kind | (has_class ? ENTRY_HAS_CLASS : 0) | (scores ? ENTRY_HAS_SCORES : 0));
     *at++ = (char)flags;
     if (has_class)
         *at++ = (char)entry->predicted;
@@ -105,6 +118,8 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
         at = put_varint(at, entry->owner);
     if (waiting->kind == WAITING_OUTCOME && !(flags & (ENTRY_TRUTH_ZERO | ENTRY_TRUTH_ONE)))
         at = put_eight(at, &waiting->truth);
+    if (scores)
+        at = put_scores(at, scores);
     strbuf_add(blob, bytes, (size_t)(at - bytes));
     state->blob_ts_ms = entry->ts_ms;
     state->blob_wait_s = entry->wait_s;
@@ -170,7 +185,7 @@ static void put_late(struct engine *engine, struct series *series)
             struct stored_pane stored = {.tier = pane->tier,
                                          .start_ms = pane->start_ms,
                                          .series = series->number,
-                                         .family = (uint8_t)(PANE_OUTCOMES + j),
+                                         .family = outcome_family(j),
                                          .part = PANE_LATE,
                                          .bytes = part->bytes[j] ? part->bytes[j] : "",
                                          .len = part->len[j]};
@@ -321,15 +336,34 @@ static int restore_model(struct engine *engine, struct cursor *in)
     return model->dormant ? 0 : join_reserve(engine->outcomes->join, waiting);
 }
 
+static void read_scores(struct cursor *in, struct class_scores *out)
+{
+    const unsigned char *count = cursor_bytes(in, 1);
+    out->count = count ? *count : 0;
+    if (out->count > CLASS_SCORES_MAX)
+        in->failed = true;
+    const unsigned char *codes = in->failed ? NULL : cursor_bytes(in, 2 * (size_t)out->count);
+    for (uint32_t i = 0; codes && i < out->count; i++)
+        out->codes[i] = (uint16_t)(codes[2 * i] | codes[2 * i + 1] << 8);
+}
+
+/* An entry as it is taken. */
+struct stored_entry {
+    struct delta_waiting waiting;
+    bool has_scores;
+    struct class_scores scores;
+};
+
 /* *out_wanted: it has not been forgotten on purpose. */
 static int restore_entry(struct engine *engine, unsigned kind_byte, struct cursor *in,
-                         struct join_entry *previous, struct delta_waiting *out, bool *out_wanted)
+                         struct join_entry *previous, struct stored_entry *out, bool *out_wanted)
 {
-    enum waiting_kind kind = (enum waiting_kind)(kind_byte & ~(unsigned)ENTRY_HAS_CLASS);
+    enum waiting_kind kind = (enum waiting_kind)(kind_byte & ~(unsigned)(ENTRY_HAS_CLASS | ENTRY_HAS_SCORES));
     bool has_class = kind_byte & ENTRY_HAS_CLASS;
     struct outcome_state *state = engine->outcomes;
-    *out = (struct delta_waiting){.kind = kind};
-    struct join_entry *entry = &out->entry;
+    out->waiting = (struct delta_waiting){.kind = kind};
+    out->has_scores = kind_byte & ENTRY_HAS_SCORES;
+    struct join_entry *entry = &out->waiting.entry;
     const unsigned char *at = cursor_bytes(in, 1);
     unsigned flags = at ? *at : 0;
     const unsigned char *class = has_class ? cursor_bytes(in, 1) : NULL;
@@ -340,7 +374,9 @@ static int restore_entry(struct engine *engine, unsigned kind_byte, struct curso
     uint64_t combo = cursor_varint(in);
     uint64_t owner = kind == WAITING_LABEL ? cursor_varint(in) : 0;
     if (kind == WAITING_OUTCOME)
-        out->truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+        out->waiting.truth = read_value(in, flags, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE);
+    if (out->has_scores)
+        read_scores(in, &out->scores);
     if (in->failed || (kind != WAITING_LABEL && combo >= intern_count(state->combo_names)))
         return ERR_CORRUPT;
     entry->late = flags & 1;
@@ -358,18 +394,13 @@ static int restore_entry(struct engine *engine, unsigned kind_byte, struct curso
 
 /* Entries on their way into the join, while what they need of its tables comes from afar. */
 struct pending {
-    struct delta_waiting items[PENDING];
-    uint32_t count, next;
+    struct stored_entry items[PENDING];
+    uint32_t count, next; /* the place of the next is that of the oldest when all are taken */
 };
 
-static int push(struct engine *engine, struct pending *pending, const struct delta_waiting *waiting)
+static int take(struct engine *engine, const struct stored_entry *entry)
 {
-    uint32_t at = pending->next++ % PENDING;
-    int code = pending->count == PENDING ? engine_outcomes_take(engine, &pending->items[at]) : 0;
-    pending->count += pending->count < PENDING;
-    pending->items[at] = *waiting;
-    join_prefetch(engine->outcomes->join, waiting->entry.id_hash);
-    return code;
+    return engine_outcomes_take(engine, &entry->waiting, entry->has_scores ? &entry->scores : NULL);
 }
 
 static int push_out(struct engine *engine, struct pending *pending)
@@ -377,7 +408,7 @@ static int push_out(struct engine *engine, struct pending *pending)
     int code = 0;
     uint32_t first = pending->next + PENDING - pending->count;
     for (uint32_t i = 0; code == 0 && i < pending->count; i++)
-        code = engine_outcomes_take(engine, &pending->items[(first + i) % PENDING]);
+        code = take(engine, &pending->items[(first + i) % PENDING]);
     pending->count = 0;
     return code;
 }
@@ -390,13 +421,21 @@ static int restore_entries(struct engine *engine, struct cursor *in)
     int code = 0;
     while (code == 0 && in->at < in->end) {
         unsigned char kind = *in->at++;
-        struct delta_waiting waiting;
+        struct stored_entry *entry = &pending.items[pending.next % PENDING];
         bool wanted = false;
-        code = (kind & ~ENTRY_HAS_CLASS) <= WAITING_OUTCOME
-                   ? restore_entry(engine, kind, in, &previous, &waiting, &wanted)
-                   : ERR_CORRUPT;
-        if (code == 0 && wanted)
-            code = push(engine, &pending, &waiting);
+        if (pending.count == PENDING) {
+            code = take(engine, entry);
+            pending.count--;
+        }
+        if (code == 0)
+            code = (kind & ~(ENTRY_HAS_CLASS | ENTRY_HAS_SCORES)) <= WAITING_OUTCOME
+                       ? restore_entry(engine, kind, in, &previous, entry, &wanted)
+                       : ERR_CORRUPT;
+        if (code != 0 || !wanted)
+            continue;
+        pending.next++;
+        pending.count++;
+        join_prefetch(engine->outcomes->join, entry->waiting.entry.id_hash);
     }
     return code ? code : push_out(engine, &pending);
 }
@@ -421,16 +460,15 @@ static int restore_pane(void *context, const struct stored_pane *stored)
         stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
     if (series && stored->family == PANE_PAIRED)
         return engine_versions_restore(series->version, stored);
-    bool ours = stored->family >= PANE_OUTCOMES && stored->family < PANE_OUTCOMES_END;
-    if (!series || !ours || stored->len == 0 || stored->part > PANE_LATE)
+    int tally = outcome_tally_of(stored->family);
+    if (!series || tally == OUTCOME_TALLIES || stored->len == 0 || stored->part > PANE_LATE)
         return 0;
     struct outcome_pane *pane = outcome_panes_find(&series->outcomes, stored->tier, stored->start_ms, true);
     if (!pane)
         return ERR_NOMEM;
     struct outcome_part *part = &pane->parts[stored->part];
-    int code = outcome_part_add_bytes(part, stored->family - PANE_OUTCOMES, stored->bytes, stored->len,
-                                      &engine->outcomes->scratch);
-    part->stored[stored->family - PANE_OUTCOMES] = true;
+    int code = outcome_part_add_bytes(part, tally, stored->bytes, stored->len, &engine->outcomes->scratch);
+    part->stored[tally] = true;
     part->changed = false;
     /* Which windows were revised before the stop is not known: what is written again as it was stays the same
      * revision. */
@@ -502,9 +540,10 @@ int engine_outcomes_restore(struct engine *engine, struct err *err)
     char swept[32];
     if (store_load_meta(store, SWEPT_KEY, swept, sizeof(swept)) == 0)
         state->swept_stored_ms = strtoll(swept, NULL, 10);
+    state->provisional.written = engine->series_count > 0;
     int code = restore_matured(engine, &lowest_ms);
     const struct pane_filter ours = {.parts = 1u << PANE_ON_TIME | 1u << PANE_LATE,
-                                     .families = (1u << PANE_OUTCOMES_END) - (1u << PANE_OUTCOMES)};
+                                     .families = outcome_families()};
     for (uint8_t tier = 0; code == 0 && lowest_ms != INT64_MAX && tier < engine->times.tier_count; tier++)
         code = store_load_some_panes(
             store, tier,

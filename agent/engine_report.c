@@ -250,7 +250,7 @@ static int put_rows(struct engine *engine, const struct series *series, const st
     }
     if (store_batch_failed(engine->batch))
         return ERR_NOMEM;
-    if (revision > 1 || count == 0)
+    if (revision != 1 || count == 0)
         return 0;
     struct finding_context context = {.model = text_of(series->version->model),
                                       .version = text_of(series->version->name),

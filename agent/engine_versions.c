@@ -171,7 +171,7 @@ int engine_versions_restore(struct version *version, const struct stored_pane *s
 /* ---- rows ---- */
 
 static int put_pair(struct engine *engine, const struct contender *first, const struct contender *second,
-                    const struct window_config *window, int64_t end_ms)
+                    const struct window_config *window, int64_t end_ms, uint32_t revision)
 {
     const struct model_options *options = &second->whole->version->config->options;
     struct report_row row;
@@ -185,25 +185,33 @@ static int put_pair(struct engine *engine, const struct contender *first, const 
     (void)snprintf(buffer, sizeof(buffer), "%.100s vs %.100s", first->whole->version->name,
                    second->whole->version->name);
     struct text name = text_of(buffer);
-    return engine_put_rows(engine, second->whole, window, end_ms, 1, &row, &name, 1);
+    return engine_put_rows(engine, second->whole, window, end_ms, revision, &row, &name, 1);
 }
 
+/* Pairs of a window; only those of `one` when it is not NULL. */
 static int report_window(struct engine *engine, struct contender *contenders, uint32_t count,
-                         const struct window_config *window, int64_t end_ms)
+                         const struct window_config *window, int64_t end_ms, const struct series *one)
 {
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < count; i++) {
         if (!contenders[i].outcomes && !(contenders[i].outcomes = tally_new(outcomes_size())))
             return ERR_NOMEM;
         bool late;
-        code = engine_outcomes_sum(engine, contenders[i].whole, window, end_ms, false, &late);
+        code = engine_outcomes_sum(engine, contenders[i].whole, window, end_ms, one != NULL, &late);
         if (code == 0)
             tally_copy(contenders[i].outcomes, engine->outcomes->scratch.tallies[0]);
     }
     for (uint32_t i = 0; code == 0 && i < count; i++)
         for (uint32_t j = i + 1; code == 0 && j < count; j++)
-            code = put_pair(engine, &contenders[i], &contenders[j], window, end_ms);
+            if (!one || contenders[i].whole == one || contenders[j].whole == one)
+                code = put_pair(engine, &contenders[i], &contenders[j], window, end_ms, one ? 2 : 1);
     return code;
+}
+
+static void forget_contenders(struct contender *contenders, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        tally_free(contenders[i].outcomes);
 }
 
 int engine_versions_report(struct engine *engine, const char *model, int64_t end_ms)
@@ -215,9 +223,34 @@ int engine_versions_report(struct engine *engine, const char *model, int64_t end
         const struct window_config *window = &engine->config->windows[i];
         if (pane_is_boundary(&engine->times, window->tier, end_ms) &&
             !engine_outcomes_is_beyond_end(engine, window->tier, end_ms))
-            code = report_window(engine, contenders, count, window, end_ms);
+            code = report_window(engine, contenders, count, window, end_ms, NULL);
     }
+    forget_contenders(contenders, count);
+    return code;
+}
+
+/* Was the version compared when the window matured? */
+static bool had_outcomes(const struct series *whole, const struct window_config *window, int64_t end_ms)
+{
+    const struct outcome_panes *panes = &whole->outcomes;
+    uint32_t to = outcome_panes_position(panes, window->tier, end_ms);
+    for (uint32_t i = outcome_panes_position(panes, window->tier, end_ms - window->length_ms); i < to; i++)
+        if (!outcome_part_is_empty(&panes->items[i]->parts[PANE_ON_TIME]))
+            return true;
+    return false;
+}
+
+int engine_versions_revise(struct engine *engine, const struct series *whole,
+                           const struct window_config *window, int64_t end_ms)
+{
+    struct contender contenders[VERSIONS_MAX];
+    uint32_t count = contenders_of(engine, whole->version->model, contenders), kept = 0;
     for (uint32_t i = 0; i < count; i++)
-        tally_free(contenders[i].outcomes);
+        if (had_outcomes(contenders[i].whole, window, end_ms))
+            contenders[kept++] = contenders[i];
+    if (kept < 2 || !had_outcomes(whole, window, end_ms))
+        return 0;
+    int code = report_window(engine, contenders, kept, window, end_ms, whole);
+    forget_contenders(contenders, kept);
     return code;
 }

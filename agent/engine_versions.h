@@ -25,6 +25,10 @@ struct paired_pane {
 /* Every version of the model has matured up to this end: reports the windows that end there. At most 8
  * versions with outcomes, in the order of their names; 2 tallies of 34 KiB per version. */
 int engine_versions_report(struct engine *engine, const char *model, int64_t end_ms) MUST_USE;
+/* Late outcomes were added to a window of this version: its comparisons are written again, their pairs of the
+ * same ids as they were at maturity. */
+int engine_versions_revise(struct engine *engine, const struct series *whole,
+                           const struct window_config *window, int64_t end_ms) MUST_USE;
 int engine_versions_restore(struct version *version, const struct stored_pane *stored) MUST_USE;
 
 #endif

@@ -6,12 +6,14 @@
 #include "agent/base/err.h"
 #include "agent/base/pages.h"
 #include "agent/panes.h"
+#include "agent/score_pool.h"
 #include "detectors/outcomes.h"
 
 enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2, EXPIRED = 4 /* and counted */ };
 
 struct table {
     struct join_entry *slots;   /* open addressing, linear probing */
+    uint32_t *scores;           /* of each slot, in the pool; NULL: none has any */
     uint64_t slot_count, count; /* entries, expired ones included */
     int64_t first_expiry_ms;    /* none of them expires before */
 };
@@ -19,6 +21,7 @@ struct table {
 struct join {
     struct join_settings settings;
     struct table predictions, labels;
+    struct score_pool *pool; /* scores of predictions */
     int64_t now_ms;
     int64_t swept_ms, sweep_ms; /* done; under way */
     uint64_t sweep_at;          /* slot, of predictions first */
@@ -36,12 +39,19 @@ static int64_t expiry_of(const struct join_entry *entry)
 static void table_free(struct table *table)
 {
     pages_free(table->slots, table->slot_count * sizeof(*table->slots));
+    pages_free(table->scores, table->slot_count * sizeof(*table->scores));
 }
 
-static bool table_make(struct table *table, uint64_t slots)
+static bool table_make(struct table *table, uint64_t slots, bool with_scores)
 {
-    *table = (struct table){pages_new(slots * sizeof(struct join_entry)), slots, 0, INT64_MAX};
-    return table->slots != NULL;
+    *table = (struct table){.slots = pages_new(slots * sizeof(struct join_entry)),
+                            .scores = with_scores ? pages_new(slots * sizeof(uint32_t)) : NULL,
+                            .slot_count = slots,
+                            .first_expiry_ms = INT64_MAX};
+    if (table->slots && (table->scores || !with_scores))
+        return true;
+    table_free(table);
+    return false;
 }
 
 /* The place of a hash: its lower half as a share of the table, which then may have any size, and is copied to
@@ -68,6 +78,14 @@ static struct join_entry *place(struct table *table, const struct join_entry *en
     return &table->slots[at];
 }
 
+/* An entry of another table, with what it has there. */
+static void move(struct table *into, const struct table *from, uint64_t slot)
+{
+    const struct join_entry *placed = place(into, &from->slots[slot]);
+    if (from->scores)
+        into->scores[placed - into->slots] = from->scores[slot];
+}
+
 /* The entry with this hash that follows `*at`, which starts at UINT64_MAX. */
 static struct join_entry *next_of(const struct table *table, uint64_t id_hash, uint64_t *at)
 {
@@ -78,6 +96,12 @@ static struct join_entry *next_of(const struct table *table, uint64_t id_hash, u
             return &table->slots[slot];
         }
     return NULL;
+}
+
+static void drop_scores(struct join *join, const struct table *table, uint64_t slot)
+{
+    if (table->scores)
+        score_pool_drop(join->pool, table->scores[slot]);
 }
 
 static void count_expired(struct join *join, const struct join_entry *entry, bool is_label)
@@ -107,14 +131,16 @@ static int rebuild(struct join *join, struct table *table)
     uint64_t slots = live * 9 / 4 > SLOTS_MIN ? live * 9 / 4 : SLOTS_MIN;
     slots = slots < most ? slots : most;
     struct table fresh;
-    if (!table_make(&fresh, slots))
+    if (!table_make(&fresh, slots, table->scores != NULL))
         return ERR_NOMEM;
     for (uint64_t at = 0; at < table->slot_count; at++) {
         const struct join_entry *entry = &table->slots[at];
-        if (entry->state && expiry_of(entry) >= now_ms)
-            (void)place(&fresh, entry);
-        else if (entry->state)
+        if (entry->state && expiry_of(entry) >= now_ms) {
+            move(&fresh, table, at);
+        } else if (entry->state) {
             count_expired(join, entry, table == &join->labels);
+            drop_scores(join, table, at);
+        }
     }
     table_free(table);
     *table = fresh;
@@ -132,11 +158,11 @@ int join_reserve(struct join *join, uint64_t predictions)
     if (slots <= table->slot_count)
         return 0;
     struct table fresh;
-    if (!table_make(&fresh, slots))
+    if (!table_make(&fresh, slots, table->scores != NULL))
         return ERR_NOMEM;
     for (uint64_t at = 0; at < table->slot_count; at++)
         if (table->slots[at].state)
-            (void)place(&fresh, &table->slots[at]);
+            move(&fresh, table, at);
     table_free(table);
     *table = fresh;
     join->sweep_at = 0;
@@ -164,7 +190,9 @@ int join_new(struct join **out, const struct join_settings *settings)
         return ERR_NOMEM;
     join->settings = *settings;
     join->now_ms = join->swept_ms = join->sweep_ms = INT64_MIN;
-    if (!table_make(&join->predictions, SLOTS_MIN) || !table_make(&join->labels, SLOTS_MIN)) {
+    join->pool = score_pool_new();
+    if (!join->pool || !table_make(&join->predictions, SLOTS_MIN, false) ||
+        !table_make(&join->labels, SLOTS_MIN, false)) {
         join_free(join);
         return ERR_NOMEM;
     }
@@ -178,6 +206,7 @@ void join_free(struct join *join)
         return;
     table_free(&join->predictions);
     table_free(&join->labels);
+    score_pool_free(join->pool);
     free(join);
 }
 
@@ -226,11 +255,13 @@ int join_keep(struct join *join, bool (*keep)(void *context, const struct join_e
     struct table *const tables[] = {&join->predictions, &join->labels};
     for (int i = 0; i < 2; i++) {
         struct table fresh, *table = tables[i];
-        if (!table_make(&fresh, table->slot_count))
+        if (!table_make(&fresh, table->slot_count, table->scores != NULL))
             return ERR_NOMEM;
         for (uint64_t at = 0; at < table->slot_count; at++)
             if (table->slots[at].state && keep(context, &table->slots[at], i == 1))
-                (void)place(&fresh, &table->slots[at]);
+                move(&fresh, table, at);
+            else if (table->slots[at].state)
+                drop_scores(join, table, at);
         table_free(table);
         *table = fresh;
     }
@@ -243,7 +274,9 @@ void join_get_stats(const struct join *join, struct join_stats *out)
     *out = join->stats;
     out->predictions = join->predictions.count;
     out->labels = join->labels.count;
-    out->bytes = (join->predictions.slot_count + join->labels.slot_count) * sizeof(struct join_entry);
+    out->bytes = (join->predictions.slot_count + join->labels.slot_count) * sizeof(struct join_entry) +
+                 (join->predictions.scores ? join->predictions.slot_count * sizeof(uint32_t) : 0) +
+                 score_pool_bytes(join->pool);
 }
 
 /* ---- pairs ---- */
@@ -399,7 +432,50 @@ void join_prefetch(const struct join *join, uint64_t id_hash)
     __builtin_prefetch(&join->labels.slots[home_of(&join->labels, id_hash)], 1);
 }
 
-int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
+/* ---- scores of several classes ---- */
+
+bool join_scores(const struct join *join, const struct join_entry *prediction, struct class_scores *out)
+{
+    const struct table *table = &join->predictions;
+    uint32_t handle = table->scores ? table->scores[prediction - table->slots] : SCORES_NONE;
+    if (handle == SCORES_NONE)
+        return false;
+    score_pool_get(join->pool, handle, out);
+    return true;
+}
+
+/* Of a prediction in its slot, in place of those it has. */
+static int set_scores(struct join *join, const struct join_entry *prediction,
+                      const struct class_scores *scores)
+{
+    struct table *table = &join->predictions;
+    if (!table->scores && !scores)
+        return 0;
+    if (!table->scores && !(table->scores = pages_new(table->slot_count * sizeof(uint32_t))))
+        return ERR_NOMEM;
+    uint32_t *handle = &table->scores[prediction - table->slots];
+    score_pool_drop(join->pool, *handle);
+    *handle = scores ? score_pool_put(join->pool, scores) : SCORES_NONE;
+    return scores && *handle == SCORES_NONE ? ERR_NOMEM : 0;
+}
+
+/* Is the known prediction at least as good? */
+static bool stays(const struct join *join, const struct join_entry *known, const struct join_entry *entry,
+                  const struct class_scores *scores)
+{
+    const struct join_settings *settings = &join->settings;
+    struct class_scores of_known;
+    int order = compare(known, entry);
+    if (order != 0 || !settings->compare_scores)
+        return order <= 0;
+    bool has_scores = join_scores(join, known, &of_known);
+    return settings->compare_scores(settings->context, known, has_scores ? &of_known : NULL, scores) <= 0;
+}
+
+/* ---- adding ---- */
+
+int join_add_scored(struct join *join, const struct join_entry *prediction, const struct class_scores *scores,
+                    enum join_fate *out_fate)
 {
     struct join_entry entry = *prediction, *known;
     entry.state = USED;
@@ -408,9 +484,11 @@ int join_add_prediction(struct join *join, const struct join_entry *prediction, 
         if (known->owner != entry.owner || !overlaps(known, &entry))
             continue;
         join->stats.duplicates++;
-        if (compare(known, &entry) <= 0)
+        if (stays(join, known, &entry, scores))
             return 0;
         int code = give_prediction(join, known, -1);
+        if (code == 0)
+            code = set_scores(join, known, scores);
         if (code != 0)
             return code;
         *known = entry;
@@ -423,7 +501,16 @@ int join_add_prediction(struct join *join, const struct join_entry *prediction, 
         return 0;
     }
     *out_fate = JOIN_ADDED;
-    return code ? code : give_prediction(join, place(&join->predictions, &entry), 1);
+    if (code != 0)
+        return code;
+    struct join_entry *placed = place(&join->predictions, &entry);
+    code = set_scores(join, placed, scores);
+    return code ? code : give_prediction(join, placed, 1);
+}
+
+int join_add_prediction(struct join *join, const struct join_entry *prediction, enum join_fate *out_fate)
+{
+    return join_add_scored(join, prediction, NULL, out_fate);
 }
 
 static bool same_value(const struct join_entry *a, const struct join_entry *b)

@@ -14,13 +14,16 @@
  * With JOIN_LAST the best of the labels that came in time joins, and when another label came last, that one
  * takes its place as a revision. All labels of an id are then kept, up to JOIN_LABELS_MAX.
  *
- * Memory: 40 bytes per entry at a load of at most 0.7, never more than entries_max need. Nothing is removed
- * before it expires in event time; a full table refuses and counts. Loop thread only; no clock of its own.
+ * Memory: 40 bytes per entry at a load of at most 0.7, never more than entries_max need. Predictions with
+ * scores of several classes have them beside (score_pool.h): 8 to 64 bytes, and 4 for every place of the
+ * table once there is one. Nothing is removed before it expires in event time; a full table refuses and
+ * counts. Loop thread only; no clock of its own.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
+#include "detectors/class_scores.h"
 
 struct join;
 
@@ -54,6 +57,10 @@ struct join_settings {
                   int sign, bool revises);
     /* Did the label come early enough for the first report on the prediction? NULL: always. */
     bool (*in_time)(void *context, const struct join_entry *prediction, const struct join_entry *label);
+    /* Which of two predictions that are alike but for their scores (NULL: none) is better: negative for a. An
+     * order of its own, whatever slots classes have. NULL: the first stays. */
+    int (*compare_scores)(void *context, const struct join_entry *prediction, const struct class_scores *a,
+                          const struct class_scores *b);
     /* An entry expired without ever having met another. May be NULL. */
     void (*expired)(void *context, const struct join_entry *entry, bool is_label);
     void *context;
@@ -72,6 +79,11 @@ enum join_fate { JOIN_ADDED, JOIN_DUPLICATE, JOIN_CHANGED, JOIN_REFUSED };
  * took its place. Returns 0, ERR_NOMEM or what a callback returned. O(1) expected. */
 int join_add_prediction(struct join *join, const struct join_entry *prediction,
                         enum join_fate *out_fate) MUST_USE;
+/* With scores of several classes, which are copied; NULL: none. */
+int join_add_scored(struct join *join, const struct join_entry *prediction, const struct class_scores *scores,
+                    enum join_fate *out_fate) MUST_USE;
+/* The scores of a prediction that a callback was given; false when it has none. */
+bool join_scores(const struct join *join, const struct join_entry *prediction, struct class_scores *out);
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate) MUST_USE;
 
 /* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */

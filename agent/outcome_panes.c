@@ -5,6 +5,7 @@
 
 #include "agent/base/err.h"
 
+enum { CODES_PER_ITEM = 12 /* more are folded sooner */ };
 enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20, LISTED_BYTES = 4 << 20 };
 
 int outcome_scratch_init(struct outcome_scratch *scratch)
@@ -18,6 +19,7 @@ int outcome_scratch_init(struct outcome_scratch *scratch)
         [OUTCOME_GROUPS] = outcome_groups_size(),
         [OUTCOME_CLASSES] = outcome_classes_size(),
         [OUTCOME_RESIDUALS] = {ddsketch_counters(scratch->residuals), 0},
+        [OUTCOME_CLASS_SCORES] = outcome_class_scores_size(),
     };
     for (int i = 0; i < OUTCOME_TALLIES; i++)
         if (!(scratch->tallies[i] = tally_new(sizes[i])))
@@ -54,6 +56,7 @@ static void pane_free(struct outcome_pane *pane)
 {
     for (int part = 0; part < 2; part++) {
         free(pane->parts[part].items);
+        free(pane->parts[part].codes);
         for (int i = 0; i < OUTCOME_TALLIES; i++)
             free(pane->parts[part].bytes[i]);
     }
@@ -215,6 +218,43 @@ static void count_item(const struct outcome_item *item, struct outcome_scratch *
     }
 }
 
+/* Reads what put_codes has written; *at goes on. */
+static void count_scores(const struct outcome_part *part, const struct outcome_item *item, uint32_t *at,
+                         struct outcome_scratch *scratch)
+{
+    struct class_scores scores = {.count = part->codes[(*at)++]};
+    if (scores.count == 0)
+        return;
+    memcpy(scores.codes, part->codes + *at, scores.count * sizeof(*scores.codes));
+    *at += scores.count;
+    scratch->used[OUTCOME_CLASS_SCORES] = true;
+    outcome_class_scores_add(scratch->tallies[OUTCOME_CLASS_SCORES], &scores, (uint32_t)item->truth,
+                             item->sign);
+}
+
+static bool has_codes(const struct outcome_item *item)
+{
+    return item->kind == OUTCOME_MULTICLASS && item->labelled;
+}
+
+static int put_codes(struct outcome_part *part, const struct class_scores *scores)
+{
+    uint32_t count = scores ? scores->count : 0;
+    if (part->code_count + 1 + count > part->code_capacity) {
+        uint32_t capacity = 2 * part->code_capacity + 1 + CLASS_SCORES_MAX;
+        uint16_t *grown = realloc(part->codes, capacity * sizeof(*grown));
+        if (!grown)
+            return ERR_NOMEM;
+        part->codes = grown;
+        part->code_capacity = capacity;
+    }
+    part->codes[part->code_count++] = (uint16_t)count;
+    if (count)
+        memcpy(part->codes + part->code_count, scores->codes, count * sizeof(*part->codes));
+    part->code_count += count;
+    return 0;
+}
+
 int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch, double unit,
                       bool with_groups)
 {
@@ -222,28 +262,39 @@ int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch
         return 0;
     outcome_scratch_reset(scratch);
     int code = outcome_part_sum(part, scratch);
-    for (uint32_t i = 0; code == 0 && i < part->count; i++)
+    uint32_t codes_at = 0;
+    for (uint32_t i = 0; code == 0 && i < part->count; i++) {
         count_item(&part->items[i], scratch, unit, with_groups);
+        if (has_codes(&part->items[i]))
+            count_scores(part, &part->items[i], &codes_at, scratch);
+    }
     for (int i = 0; code == 0 && i < OUTCOME_TALLIES; i++)
         code = keep(part, i, scratch);
     free(part->items);
     part->items = NULL;
     part->count = part->capacity = 0;
+    free(part->codes);
+    part->codes = NULL;
+    part->code_count = part->code_capacity = 0;
     return code;
 }
 
 /* Folding costs as much as the bytes are long: so many items are worth it. */
 static uint32_t items_worth(const struct outcome_part *part, const struct outcome_scratch *scratch)
 {
-    size_t worth = (part->len[0] + part->len[1]) / 4;
+    size_t worth = 0;
+    for (int i = 0; i < OUTCOME_TALLIES; i++)
+        worth += part->len[i] / 4;
     worth = worth < scratch->items_worth ? scratch->items_worth : worth;
     return worth < ITEMS_MIN ? ITEMS_MIN : worth > ITEMS_MAX ? ITEMS_MAX : (uint32_t)worth;
 }
 
 int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
-                     struct outcome_scratch *scratch, double unit, bool with_groups)
+                     const struct class_scores *scores, struct outcome_scratch *scratch, double unit,
+                     bool with_groups)
 {
-    if (part->count >= items_worth(part, scratch)) {
+    uint32_t worth = items_worth(part, scratch);
+    if (part->count >= worth || part->code_count >= worth * CODES_PER_ITEM) {
         int code = outcome_part_fold(part, scratch, unit, with_groups);
         if (code != 0)
             return code;
@@ -256,6 +307,8 @@ int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
         part->items = grown;
         part->capacity = capacity;
     }
+    if (has_codes(item) && put_codes(part, scores) != 0)
+        return ERR_NOMEM;
     part->items[part->count++] = *item;
     part->changed = true;
     return 0;

@@ -10,12 +10,20 @@
 
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
+#include "detectors/class_scores.h"
 #include "detectors/ddsketch.h"
 #include "detectors/outcomes.h"
 #include "detectors/tally.h"
 
-/* Numbers of tallies are part of the store (PANE_OUTCOMES + number): append. */
-enum { OUTCOME_SCORES, OUTCOME_GROUPS, OUTCOME_CLASSES, OUTCOME_RESIDUALS, OUTCOME_TALLIES };
+/* Numbers of tallies are part of the store (outcome_family): append. */
+enum {
+    OUTCOME_SCORES,
+    OUTCOME_GROUPS,
+    OUTCOME_CLASSES,
+    OUTCOME_RESIDUALS,
+    OUTCOME_CLASS_SCORES,
+    OUTCOME_TALLIES
+};
 
 struct outcome_item {
     double value, truth;
@@ -28,6 +36,8 @@ struct outcome_item {
 struct outcome_part {
     struct outcome_item *items; /* not in the bytes yet */
     uint32_t count, capacity;
+    uint16_t *codes; /* of each labelled item of several classes: how many scores, and their codes */
+    uint32_t code_count, code_capacity;
     char *bytes[OUTCOME_TALLIES]; /* encoded tallies; NULL: zero */
     size_t len[OUTCOME_TALLIES];
     bool changed;                 /* since the last commit */
@@ -91,9 +101,11 @@ int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_
 void outcome_panes_unmark(struct outcome_panes *panes, uint32_t count);
 
 bool outcome_part_is_empty(const struct outcome_part *part);
-/* `unit`: of the model; `with_groups`: is it the whole model's? */
+/* `scores`: of a labelled outcome of several classes, copied; NULL: none. `unit`: of the model;
+ * `with_groups`: is it the whole model's? */
 int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
-                     struct outcome_scratch *scratch, double unit, bool with_groups) MUST_USE;
+                     const struct class_scores *scores, struct outcome_scratch *scratch, double unit,
+                     bool with_groups) MUST_USE;
 /* Everything into the bytes. */
 int outcome_part_fold(struct outcome_part *part, struct outcome_scratch *scratch, double unit,
                       bool with_groups) MUST_USE;

@@ -108,8 +108,11 @@ struct stored_result {
                             NULL: none */
     uint32_t bin_count;
 };
-/* Revision 1 inserts; a later revision replaces the row and raises its revision. */
+/* Revision 1 inserts; a later revision replaces the row and raises its revision. Revision 0 is provisional:
+ * it replaces only its like, is replaced by any other, and is not shown by v1_latest. */
 void store_put_result(struct store_batch *batch, const struct stored_result *result);
+/* Deletes the provisional rows of a series whose windows end in (from, until]. */
+void store_drop_provisional(struct store_batch *batch, uint32_t series, int64_t from_ms, int64_t until_ms);
 
 struct stored_offset {
     const char *topic; /* topic, or file name */

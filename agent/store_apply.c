@@ -123,7 +123,19 @@ static int apply_result(struct store *store, const struct op_result *result)
         rc = store_bind_real(statement, 14 + (int)i, result->slots[i]);
     if (rc == SQLITE_OK)
         rc = store_step(statement);
-    return rc == SQLITE_OK ? apply_latest(store, result) : rc;
+    return rc == SQLITE_OK && head->revision > 0 ? apply_latest(store, result) : rc;
+}
+
+static int apply_drop(struct store *store, const struct op_drop *drop)
+{
+    sqlite3_stmt *statement = store_statement(store, STATEMENT_DROP_PROVISIONAL);
+    if (!statement)
+        return last_error(store);
+    int rc = bind_integers(statement, 1,
+                           (int64_t[]){drop->series, floor_seconds(drop->from_ms),
+                                       floor_seconds(drop->until_ms), drop->from_ms, drop->until_ms},
+                           5);
+    return rc == SQLITE_OK ? store_step(statement) : rc;
 }
 
 static int apply_offset(struct store *store, const struct stored_offset *offset)
@@ -407,6 +419,8 @@ int store_apply_op(struct store *store, const struct op *op)
         return SQLITE_OK;
     case OP_RESULT:
         return apply_result(store, &op->result);
+    case OP_DROP_PROVISIONAL:
+        return apply_drop(store, &op->drop);
     case OP_OFFSET:
         return apply_offset(store, &op->offset);
     case OP_COUNT:

@@ -184,6 +184,13 @@ void store_put_result(struct store_batch *batch, const struct stored_result *res
     op->result.head.bins = batch_bytes(batch, result->bins, (size_t)result->bin_count * 2);
 }
 
+void store_drop_provisional(struct store_batch *batch, uint32_t series, int64_t from_ms, int64_t until_ms)
+{
+    struct op *op = batch_add(batch, OP_DROP_PROVISIONAL);
+    if (op)
+        op->drop = (struct op_drop){series, from_ms, until_ms};
+}
+
 void store_put_offset(struct store_batch *batch, const struct stored_offset *offset)
 {
     struct op *op = batch_add(batch, OP_OFFSET);

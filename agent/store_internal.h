@@ -29,6 +29,7 @@ enum op_kind {
     OP_PRUNE_RESULTS,
     OP_PRUNE_ALERTS,
     OP_RESULT,
+    OP_DROP_PROVISIONAL,
     OP_OFFSET,
     OP_COUNT,
     OP_META,
@@ -71,6 +72,11 @@ struct op_prune {
 };
 
 /* Of a report row only the slots up to the last defined one are kept. */
+struct op_drop {
+    uint32_t series;
+    int64_t from_ms, until_ms;
+};
+
 struct op_result {
     struct stored_result head; /* row is NULL, bins a copy */
     enum family family;
@@ -100,6 +106,7 @@ struct op {
         struct op_capture capture;
         struct op_waiting waiting;
         struct op_result result;
+        struct op_drop drop;
         struct op_outbox outbox;
         struct op_audit audit;
         struct stored_reference reference;

@@ -184,12 +184,14 @@
     "  window_start_ms / 1000 AS window_start_s, window_end_s, n, value," \
     "  CASE WHEN warning IS NOT NULL THEN max(warning, coalesce(noise_floor, warning)) END AS threshold," \
     "  p_value, ci_low, ci_high," \
-    "  CASE WHEN short_of_events OR value IS NULL OR coalesce(warning, critical) IS NULL THEN NULL" \
+    "  CASE WHEN revision = 0 OR short_of_events OR value IS NULL OR coalesce(warning, critical) IS NULL THEN" \
+    "    NULL" \
     "    WHEN needs_p AND coalesce(p_value, 1) >= 0.001 THEN 'ok'" \
     "    WHEN value >= max(critical, coalesce(noise_floor, critical)) THEN 'critical'" \
     "    WHEN value >= max(warning, coalesce(noise_floor, warning)) THEN 'warning' ELSE 'ok' END AS state," \
     "  revision, incomplete," \
-    "  CASE WHEN short_of_events THEN 'insufficient' WHEN value IS NULL THEN 'undefined' ELSE 'ok' END" \
+    "  CASE WHEN revision = 0 THEN 'provisional' WHEN short_of_events THEN 'insufficient'" \
+    "    WHEN value IS NULL THEN 'undefined' ELSE 'ok' END" \
     "    AS status," \
     "  noise_floor, warning AS warning_band, critical AS critical_band, reference, reference_hash," \
     "  reference_n, capped, grid_mismatch, window_ms / 1000 AS window_s, window_start_ms, window_end_ms," \
@@ -367,13 +369,17 @@
                   " revision, reference, n, reference_n, flags, closed_wall_ms, bins, " SLOT_NAMES ")" \
                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, " SLOT_PARAMETERS ")" \
                   " ON CONFLICT(series, window_end_s, window_end_ms, window_ms, subject, family)" \
-                  " DO UPDATE SET revision = result.revision + (excluded.revision > 1 AND " \
+                  " DO UPDATE SET revision = CASE result.revision WHEN 0 THEN excluded.revision" \
+                  "  ELSE result.revision + (excluded.revision > 1 AND " \
                   "   (result.reference, result.n, result.reference_n, result.flags, result.bins, " SLOT_RESULT \
                   ") IS NOT (excluded.reference, excluded.n, excluded.reference_n, excluded.flags," \
-                  "   excluded.bins, " SLOT_EXCLUDED "))," \
+                  "   excluded.bins, " SLOT_EXCLUDED ")) END," \
                   " reference = excluded.reference," \
                   " n = excluded.n, reference_n = excluded.reference_n, flags = excluded.flags," \
-                  " closed_wall_ms = excluded.closed_wall_ms, bins = excluded.bins, " SLOT_UPDATES) \
+                  " closed_wall_ms = excluded.closed_wall_ms, bins = excluded.bins, " SLOT_UPDATES \
+                  " WHERE excluded.revision > 0 OR result.revision = 0") \
+    X(DROP_PROVISIONAL, "DELETE FROM result WHERE series = ?1 AND window_end_s BETWEEN ?2 AND ?3" \
+                        " AND window_end_ms > ?4 AND window_end_ms <= ?5 AND revision = 0") \
     X(PUT_LATEST, "INSERT INTO latest(series, family, window_ms, window_end_ms, window_end_s)" \
                   " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(series, family, window_ms) DO UPDATE SET" \
                   " window_end_ms = excluded.window_end_ms, window_end_s = excluded.window_end_s" \

@@ -127,6 +127,15 @@ enum multiclass_slot {
     MULTI_CONFIDENCE,
     MULTI_DIFFERENCE,
     MULTI_DIFFERENCE_P,
+    WITH_INTERVAL(MULTI_LOG_LOSS),
+    WITH_INTERVAL(MULTI_BRIER), /* over all classes */
+    MULTI_CLASS_ECE,            /* mean of the classes */
+    MULTI_CLASS_ECE_BIAS,
+    MULTI_CLASS_ECE_WORST,
+    MULTI_AUC, /* mean of one class against the rest */
+    MULTI_AUC_ERROR,
+    MULTI_SCORED,
+    MULTI_UNNORMALISED,
     MULTICLASS_SLOT_COUNT
 };
 
@@ -137,6 +146,17 @@ enum class_slot { /* of one class */
                   CLASS_SUPPORT,
                   CLASS_PREDICTED,
                   CLASS_SHARE,
+                  CLASS_ECE, /* one class against the rest */
+                  CLASS_ECE_BIAS,
+                  CLASS_MCE,
+                  CLASS_DEBIASED,
+                  CLASS_DEBIASED_P,
+                  CLASS_BRIER,
+                  WITH_INTERVAL(CLASS_AUC),
+                  CLASS_AUC_ERROR,
+                  CLASS_MEAN_SCORE,
+                  CLASS_DIFFERENCE,
+                  CLASS_DIFFERENCE_P,
                   CLASS_SLOT_COUNT
 };
 

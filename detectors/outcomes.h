@@ -2,9 +2,10 @@
 #define DRIFTD_DETECTORS_OUTCOMES_H
 /*
  * Outcomes: predictions that met their labels, as tallies (METHODS §7.1, §7.2, §8, §9), and the rows they
- * report. Four tallies, each of one size for every series: score, calibration and regression sums; confusion
- * counts per group value; confusion counts of classes; a sketch of residuals. Counting uses no function of
- * libm, so integers are the same everywhere; reports are pure functions of them. Undefined is NaN.
+ * report. Five tallies, each of one size for every series: score, calibration and regression sums; confusion
+ * counts per group value; confusion counts of classes; a sketch of residuals; scores of all classes. Counting
+ * uses no function of libm, so integers are the same everywhere; reports are pure functions of them.
+ * Undefined is NaN.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,6 +57,13 @@ struct tally_size outcome_classes_size(void);
 /* MULTICLASS. O(1). */
 void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int sign);
 
+struct class_scores;
+struct tally_size outcome_class_scores_size(void);
+/* The scores of all classes of a labelled outcome. `truth`: the slot of the class that was true; those
+ * without a score have the score 0. O(classes). */
+void outcome_class_scores_add(struct tally *tally, const struct class_scores *scores, uint32_t truth,
+                              int sign);
+
 /* Residuals prediction − target in units, to 1 % of their size from 1e-6 to 1e9 units. NULL: no memory. */
 struct ddsketch_layout *outcome_residual_layout_new(void);
 /* A labelled regression outcome. O(log buckets). */
@@ -85,6 +93,7 @@ struct outcome_options {
     uint32_t facet_count;
     const struct ddsketch_layout *residual_layout; /* both or none */
     const struct tally *residuals;
+    const struct tally *class_scores; /* NULL: none */
 };
 
 enum { OUTCOME_ROWS_MAX = 4 + OUTCOME_CALIBRATION_BINS };

@@ -5,6 +5,7 @@
 #include "detectors/calibration.h"
 #include "detectors/label_classes.h"
 #include "detectors/outcome_slots.h"
+#include "detectors/outcomes_class_scores.h"
 #include "detectors/outcomes_layout.h"
 #include "detectors/outcomes_rows.h"
 #include "detectors/performance_multiclass.h"
@@ -112,39 +113,49 @@ static void report_class(const uint64_t *counts, uint32_t classes, uint32_t whic
     row->slots[CLASS_SHARE] = (double)m.truth / all;
 }
 
+/* K×K counts of the named classes and of the others, by name. NULL: no memory. */
+static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, uint32_t classes)
+{
+    uint64_t *counts = calloc((size_t)classes * classes, sizeof(*counts));
+    for (uint32_t i = 0; counts && i < classes; i++)
+        for (uint32_t j = 0; j < classes; j++)
+            counts[i * classes + j] = tally->counters[CLASS_CELLS + order[i] * CLASS_SLOTS + order[j]];
+    return counts;
+}
+
 uint32_t outcome_classes_report(const struct tally *tally, const struct text *names, uint32_t name_count,
                                 const struct outcome_options *options,
                                 struct report_row rows[OUTCOME_CLASS_ROWS_MAX],
                                 struct text out_names[OUTCOME_CLASS_ROWS_MAX])
 {
-    uint32_t order[CLASS_SLOTS], count = 0, present = 0;
+    uint32_t order[CLASS_SLOTS], count = 1, present = 0;
     uint32_t classes = order_slots(names, name_count, order);
-    uint64_t *counts = calloc((size_t)classes * classes, sizeof(*counts));
+    uint64_t *counts = read_cells(tally, order, classes);
     if (!counts)
         return 0;
-    for (uint32_t i = 0; i < classes; i++)
-        for (uint32_t j = 0; j < classes; j++)
-            counts[i * classes + j] = tally->counters[CLASS_CELLS + order[i] * CLASS_SLOTS + order[j]];
     struct multiclass_metrics m = multiclass_metrics(counts, classes);
-    if (m.n > 0) {
-        struct report_row *whole = &rows[count];
-        out_names[count++] = text_of("@model");
-        outcome_row_start(whole, FAMILY_MULTICLASS, (double)m.n, options);
-        for (uint32_t i = 0; i < classes; i++) {
-            struct class_metrics one = class_metrics(counts, classes, i);
-            if (one.truth == 0 && one.predicted == 0)
-                continue;
-            present++;
-            report_class(counts, classes, i, &rows[count], options);
+    for (uint32_t i = 0; m.n > 0 && i < classes; i++) {
+        struct class_metrics one = class_metrics(counts, classes, i);
+        bool occurs = one.truth > 0 || one.predicted > 0;
+        report_class(counts, classes, i, &rows[count], options);
+        bool scored =
+            options->class_scores && outcome_class_scores_row(options->class_scores, order[i], &rows[count]);
+        present += occurs;
+        if (occurs || scored)
             out_names[count++] = order[i] == OUTCOME_CLASS_OTHER ? text_of("class=other") : names[order[i]];
-        }
-        outcome_put_rate(whole, MULTI_ACCURACY, round(m.accuracy * (double)m.n), (double)m.n);
-        put_averages(whole, &m);
-        whole->slots[MULTI_CLASSES] = present;
-        whole->slots[MULTI_COVERAGE] = outcome_ratio((double)m.n, (double)tally->counters[CLASS_SEEN]);
-        put_calibration(whole, tally);
     }
     free(counts);
+    if (m.n == 0)
+        return 0;
+    out_names[0] = text_of("@model");
+    outcome_row_start(&rows[0], FAMILY_MULTICLASS, (double)m.n, options);
+    outcome_put_rate(&rows[0], MULTI_ACCURACY, round(m.accuracy * (double)m.n), (double)m.n);
+    put_averages(&rows[0], &m);
+    rows[0].slots[MULTI_CLASSES] = present;
+    rows[0].slots[MULTI_COVERAGE] = outcome_ratio((double)m.n, (double)tally->counters[CLASS_SEEN]);
+    put_calibration(&rows[0], tally);
+    if (options->class_scores)
+        outcome_class_scores_whole(options->class_scores, rows + 1, count - 1, (double)m.n, &rows[0]);
     return count;
 }
 

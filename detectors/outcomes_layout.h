@@ -1,6 +1,7 @@
 #ifndef DRIFTD_DETECTORS_OUTCOMES_LAYOUT_H
 #define DRIFTD_DETECTORS_OUTCOMES_LAYOUT_H
 /* Where what is in the tallies of outcomes.h. Private to outcomes*.c; stored: append, never renumber. */
+#include "detectors/class_scores.h"
 #include "detectors/outcomes.h"
 #include "detectors/performance.h"
 
@@ -70,5 +71,30 @@ enum {
     CLASS_SUM_PY = CLASS_SUM_P2 + OUTCOME_CALIBRATION_BINS,
     CLASS_SUMS = CLASS_SUM_PY + OUTCOME_CALIBRATION_BINS
 }; /* per calibration bin; y: was it right? */
+
+/* Scores of all classes: one class against the rest. Of a class that an event gives 0 and that is not true
+ * nothing is counted: those events are CLASSES_N less the class's own. The first of 200 bins of equal width
+ * is ten, by octaves, since most classes of most events have next to nothing. */
+enum {
+    CLASSES_LOW_BINS = 11,
+    CLASSES_WIDE_BINS = 200,
+    CLASSES_BINS = CLASSES_LOW_BINS + CLASSES_WIDE_BINS - 1
+};
+enum {
+    CLASSES_N,            /* labelled, with scores */
+    CLASSES_UNNORMALISED, /* of them those whose scores are not 1 together */
+    CLASSES_COUNTS,       /* [class][is it true?][bin] */
+    CLASSES_COUNTERS = CLASSES_COUNTS + CLASS_SCORES_MAX * 2 * CLASSES_BINS
+};
+enum {
+    CLASSES_LOSS,
+    CLASSES_LOSS2,
+    CLASSES_BRIER,
+    CLASSES_BRIER2,
+    CLASSES_SUM_P2, /* of each class */
+    CLASSES_SUM_PY = CLASSES_SUM_P2 + CLASS_SCORES_MAX,
+    CLASSES_SUM_P = CLASSES_SUM_PY + CLASS_SCORES_MAX, /* of each class, per calibration bin */
+    CLASSES_SUMS = CLASSES_SUM_P + CLASS_SCORES_MAX * OUTCOME_CALIBRATION_BINS
+};
 
 #endif

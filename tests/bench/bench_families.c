@@ -5,6 +5,7 @@
  *
  *   bench_families [--json] [EVENTS [ROUNDS]]
  */
+#include "detectors/class_scores.h"
 #include "detectors/families.h"
 #include "detectors/ddsketch.h"
 #include "detectors/kpi.h"
@@ -218,7 +219,16 @@ static void run_family(struct bench *bench, int family, size_t rounds, bool json
 /* ---- with labels ---- */
 
 /* The tallies of outcome_panes.h, each by itself. */
-enum { PART_SCORES, PART_GROUPS, PART_CLASSES, PART_RESIDUALS, PARTS };
+enum { PART_SCORES, PART_GROUPS, PART_CLASSES, PART_RESIDUALS, PART_CLASS_SCORES, PARTS };
+
+/* Ten classes. */
+static void add_class_scores(struct tally *tally, const struct outcome *outcome, size_t i)
+{
+    struct class_scores scores = {.count = 10};
+    for (uint32_t k = 0; k < scores.count; k++)
+        scores.codes[k] = (uint16_t)((i * 7919 + k * 104729) % (CLASS_SCORE_STEPS / 5));
+    outcome_class_scores_add(tally, &scores, (uint32_t)outcome->truth, 1);
+}
 
 static void add_part(int part, struct tally *tally, const struct ddsketch_layout *layout,
                      const struct outcome *outcome, size_t i)
@@ -229,8 +239,28 @@ static void add_part(int part, struct tally *tally, const struct ddsketch_layout
         outcome_groups_add(tally, (uint32_t)(i % 20), outcome, 1);
     else if (part == PART_CLASSES)
         outcome_classes_add(tally, outcome, 1);
+    else if (part == PART_CLASS_SCORES)
+        add_class_scores(tally, outcome, i);
     else
         outcome_residuals_add(tally, layout, outcome, 1, 1);
+}
+
+/* Rows of classes need their counts too. */
+static void report_class_scores(const struct tally *tally, const struct outcome_options *options,
+                                const struct text *texts, struct report_row *rows, struct text *out)
+{
+    struct tally *classes = tally_new(outcome_classes_size());
+    struct outcome_options with = *options;
+    with.class_scores = tally;
+    if (!classes)
+        bench_fail("out of memory");
+    for (uint32_t k = 0; k < 10; k++) {
+        struct outcome outcome = {
+            .kind = OUTCOME_MULTICLASS, .labelled = true, .predicted = (uint8_t)k, .truth = k};
+        outcome_classes_add(classes, &outcome, 1);
+    }
+    (void)outcome_classes_report(classes, texts, 10, &with, rows, out);
+    tally_free(classes);
 }
 
 static double report_part(int part, const struct tally *tally)
@@ -249,6 +279,8 @@ static double report_part(int part, const struct tally *tally)
         (void)outcome_groups_report(tally, texts, ARRAY_LEN(names), &options, rows, out);
     else if (part == PART_CLASSES)
         (void)outcome_classes_report(tally, texts, 10, &options, rows, out);
+    else if (part == PART_CLASS_SCORES)
+        report_class_scores(tally, &options, texts, rows, out);
     return (bench_cpu_ns() - start) / 1000;
 }
 
@@ -272,8 +304,11 @@ static void run_outcomes(const struct bench *bench, const char *name, uint8_t ki
     struct ddsketch_layout *layout = outcome_residual_layout_new();
     if (!layout)
         bench_fail("out of memory");
-    const struct tally_size sizes[PARTS] = {
-        outcomes_size(), outcome_groups_size(), outcome_classes_size(), {ddsketch_counters(layout), 0}};
+    const struct tally_size sizes[PARTS] = {outcomes_size(),
+                                            outcome_groups_size(),
+                                            outcome_classes_size(),
+                                            {ddsketch_counters(layout), 0},
+                                            outcome_class_scores_size()};
     struct tally *tally = tally_new(sizes[part]);
     double ns[ROUNDS_MAX];
     if (!tally)
@@ -323,6 +358,7 @@ int main(int argc, char **argv)
     run_outcomes(&bench, "outcomes_regression", OUTCOME_REGRESSION, PART_SCORES, rounds, json);
     run_outcomes(&bench, "outcomes_residuals", OUTCOME_REGRESSION, PART_RESIDUALS, rounds, json);
     run_outcomes(&bench, "outcomes_classes", OUTCOME_MULTICLASS, PART_CLASSES, rounds, json);
+    run_outcomes(&bench, "outcomes_class_scores_10", OUTCOME_MULTICLASS, PART_CLASS_SCORES, rounds, json);
     for (int kind = 0; kind < SEQUENTIAL_KIND_COUNT; kind++)
         run_sequential(&bench, (enum sequential_kind)kind, json);
     release(&bench);

@@ -319,7 +319,7 @@ def multiclass_items(n=3000, apart=True, seed=4):
         event = {"type": "prediction", "model": "m", "id": str(i), "ts": at, "scores": scores, "segments": {"side": "lr"[i % 2]}}
         if i % 3:
             event["prediction"] = predicted
-        rows.append((predicted, label, scores[predicted], "lr"[i % 2]))
+        rows.append((predicted, label, scores[predicted], "lr"[i % 2], scores))
         if apart:
             items += [event, {"type": "label", "model": "m", "id": str(i), "ts": at + 500, "label": label}]
         else:
@@ -349,6 +349,44 @@ def check_multiclass(values, rows):
     assert values["@model", "top_label_brier"][0] == pytest.approx(((score - hit) ** 2).mean(), abs=1e-9)
 
 
+def ece_of(score, hit):
+    bins = numpy.minimum((score * 10).astype(int), 9)
+    return sum(abs(score[bins == b].sum() - hit[bins == b].sum()) for b in range(10)) / len(score)
+
+
+def check_class_scores(values, truth, scores, names, tolerance=1e-5):
+    """Every class against the rest, from dicts of scores: what a code of 16 bits rounds is all that may differ."""
+    table = numpy.array([[each.get(name, 0.0) for name in names] for each in scores])
+    hits = numpy.array([[label == name for name in names] for label in truth], dtype=float)
+    n = len(truth)
+    of_truth = numpy.clip((table * hits).sum(axis=1), 1e-15, 1 - 1e-15)
+    known = [i for i, label in enumerate(truth) if label in scores[i]]
+    assert metrics.log_loss([truth[i] for i in known], table[known] / table[known].sum(axis=1)[:, None], labels=names) == pytest.approx(-numpy.log(of_truth[known]).mean(), abs=1e-4)
+    square = ((table - hits) ** 2).sum(axis=1)
+    for name, each, error in (("multiclass_log_loss", -numpy.log(of_truth), 2e-4), ("multiclass_brier", square, tolerance)):
+        half = 1.959963984540054 * each.std(ddof=1) / math.sqrt(n)
+        assert values["@model", name][:3] == pytest.approx([each.mean(), max(each.mean() - half, 0), each.mean() + half], abs=error), name
+    eces, aucs = [], []
+    for k, name in enumerate(names):
+        eces.append(ece_of(table[:, k], hits[:, k]))
+        assert values[f"class={name}", "class_ece"][0] == pytest.approx(eces[-1], abs=tolerance), name
+        assert values[f"class={name}", "class_brier"][0] == pytest.approx(((table[:, k] - hits[:, k]) ** 2).mean(), abs=tolerance)
+        assert values[f"class={name}", "class_mean_score"][0] == pytest.approx(table[:, k].mean(), abs=tolerance)
+        assert values[f"class={name}", "class_calibration_gap"][0] == pytest.approx(hits[:, k].mean() - table[:, k].mean(), abs=tolerance)
+        if 0 < hits[:, k].sum() < n:
+            aucs.append(metrics.roc_auc_score(hits[:, k], table[:, k]))
+            value, low, high = values[f"class={name}", "class_auc"][:3]
+            assert abs(value - aucs[-1]) <= values[f"class={name}", "class_auc_error"][0] + tolerance, name
+            assert low is None or low <= value <= high
+        else:
+            assert values[f"class={name}", "class_auc"][0] is None
+    assert values["@model", "classwise_ece"][0] == pytest.approx(numpy.mean(eces), abs=tolerance)
+    assert values["@model", "classwise_ece_worst"][0] == pytest.approx(max(eces), abs=tolerance)
+    assert abs(values["@model", "macro_auc"][0] - numpy.mean(aucs)) <= values["@model", "macro_auc_error"][0] + tolerance
+    assert values["@model", "macro_auc_error"][0] < 0.05
+    assert values["@model", "class_scores_coverage"][0] == 1
+
+
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("task", ["auto", "multiclass"])
 def test_multiclass(tmp_path, apart, task):
@@ -356,8 +394,96 @@ def test_multiclass(tmp_path, apart, task):
     store = replay(tmp_path, items, f"task: {task}", delay="1h")
     check_multiclass(rows_of(store), rows)
     check_multiclass(rows_of(store, "side=l"), [row for row in rows if row[3] == "l"])
+    check_class_scores(rows_of(store), [row[1] for row in rows], [row[4] for row in rows], CLASSES + ["gnu"])
+    left = [row for row in rows if row[3] == "l"]
+    check_class_scores(rows_of(store, "side=l"), [row[1] for row in left], [row[4] for row in left], CLASSES + ["gnu"])
     assert values_of(store)["@model", "class_coverage"] == 1
     assert ("@model", "accuracy") not in values_of(store)
+
+
+def scored(i, scores, label, **more):
+    return {"type": "prediction", "model": "m", "id": str(i), "ts": START_MS + i, "scores": scores, "label": label, **more}
+
+
+def test_class_scores_of_the_vectors(tmp_path):
+    cases = json.loads((driftd.ROOT / "tests" / "vectors" / "calibration.json").read_text())["cases"]
+    case = next(case for case in cases if case["id"] == "multiclass_top_and_class")
+    inputs = case.get("input", case.get("inputs"))
+    items = [scored(i, {f"k{k}": p for k, p in enumerate(row)}, f"k{y}") for i, (row, y) in enumerate(zip(inputs["P"], inputs["y"]))]
+    values = rows_of(replay(tmp_path, items))
+    assert values["@model", "multiclass_brier"][0] == pytest.approx(case["expect"]["multiclass_brier"], abs=1e-9)
+    # The case has bins of 0.2, a window's are of 0.1.
+    check_class_scores(values, [f"k{y}" for y in inputs["y"]], [item["scores"] for item in items], ["k0", "k1", "k2"], 1e-9)
+
+
+def test_scores_that_are_not_whole(tmp_path):
+    """Some classes only, sums other than 1: counted as they are. No number, or none in [0, 1]: not counted."""
+    rng = random.Random(7)
+    used, items = [], []
+    for i in range(400):
+        label = rng.choice("abc")
+        scores = {name: rng.randrange(1, 400) / 1000 for name in rng.sample("abc", rng.randrange(1, 4))}
+        if i % 10 == 0:
+            scores[rng.choice(sorted(scores))] = rng.choice([-0.25, 1.5, None])
+        else:
+            used.append((label, scores))
+        items.append(scored(i, scores, label, prediction=rng.choice("abc")))
+    values = rows_of(replay(tmp_path, items))
+    assert values["@model", "class_scores_coverage"][0] == 0.9
+    off = sum(abs(sum(scores.values()) - 1) > 0.01 for _, scores in used)
+    assert values["@model", "class_scores_unnormalised"][0] == pytest.approx(off / len(used), abs=1e-12)
+    table = numpy.array([[scores.get(name, 0) for name in "abc"] for _, scores in used])
+    hits = numpy.array([[label == name for name in "abc"] for label, _ in used])
+    assert values["@model", "multiclass_brier"][0] == pytest.approx(((table - hits) ** 2).sum(axis=1).mean(), abs=1e-9)
+    loss = -numpy.log(numpy.clip((table * hits).sum(axis=1), 1e-15, 1)).mean()
+    assert values["@model", "multiclass_log_loss"][0] == pytest.approx(loss, abs=1e-9)
+    assert values["@model", "classwise_ece"][0] == pytest.approx(numpy.mean([ece_of(table[:, k], hits[:, k]) for k in range(3)]), abs=1e-9)
+
+
+def test_no_scores(tmp_path):
+    items = [{"type": "prediction", "model": "m", "ts": START_MS + i, "prediction": "abc"[i % 3], "label": "abc"[i % 2]} for i in range(60)]
+    values = values_of(replay(tmp_path, items))
+    for name in ("multiclass_brier", "multiclass_log_loss", "classwise_ece", "macro_auc", "class_scores_coverage"):
+        assert values["@model", name] is None, name
+    assert values["class=a", "class_ece"] is None and values["class=a", "class_auc"] is None
+
+
+@pytest.mark.parametrize("classes", [32, 33])
+def test_more_classes_than_scores(tmp_path, classes):
+    """Beyond 32 classes there is the calibration of the predicted class only, and results say `capped`."""
+    rng = numpy.random.default_rng(11)
+    rows = []
+    for i in range(500):
+        scores = {f"c{k:02}": float(p) for k, p in enumerate(rng.dirichlet(numpy.ones(classes)).round(6))}
+        rows.append((max(scores, key=scores.get), f"c{rng.integers(classes):02}", scores))
+    store = replay(tmp_path, [scored(i, scores, label) for i, (_, label, scores) in enumerate(rows)])
+    values = rows_of(store)
+    assert values["@model", "top_label_ece"][0] is not None
+    if classes == 32:
+        check_class_scores(values, [row[1] for row in rows], [row[2] for row in rows], [f"c{k:02}" for k in range(32)], 2e-5)
+        assert driftd.query(store, "SELECT DISTINCT capped FROM v1_results") == [(0,)]
+    else:
+        assert values["@model", "multiclass_brier"][0] is None
+        assert driftd.query(store, "SELECT DISTINCT capped FROM v1_results") == [(1,)]
+
+
+def test_alike_but_for_scores(tmp_path):
+    """The same prediction twice in two partitions, with other scores of the classes that are not predicted: which of
+    them counts does not depend on which is read first, nor on which class was seen first."""
+    rng = random.Random(13)
+    one, two, labels = [], [], []
+    for i in range(300):
+        low = rng.randrange(0, 401)
+        base = {"type": "prediction", "model": "m", "id": str(i), "ts": START_MS + 1000 * i, "prediction": "a"}
+        one.append({**base, "scores": {"a": 0.6, "b": low / 1000, "c": (400 - low) / 1000}})
+        two.append({**base, "scores": {"c": low / 1000, "b": (400 - low) / 1000, "a": 0.6}})
+        labels.append({"type": "label", "model": "m", "id": str(i), "ts": START_MS + 1000 * i + 10, "label": rng.choice("abc")})
+    stores = []
+    for name, order in (("first", (one, two)), ("second", (two, one))):
+        items = [item for triple in zip(*order, labels) for item in triple]
+        stores.append(replay(tmp_path / name, items, delay="1h", files=3))
+    assert values_of(stores[0])["@model", "classwise_ece"] is not None
+    assert driftd.difference(*map(driftd.canonical, stores)) == ""
 
 
 @pytest.mark.parametrize("workers,files", [(2, 3), (4, 5)])

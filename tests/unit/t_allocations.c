@@ -130,12 +130,13 @@ static void make_reference(struct pipeline *pipeline)
     decoder_free(decoder);
 }
 
-static void open_pipeline(struct pipeline *pipeline)
+static void open_pipeline(struct pipeline *pipeline, bool dedup)
 {
     struct mapping_spec spec = {0};
     struct err err;
     *pipeline = (struct pipeline){0};
     assert_int_equal(config_default(&pipeline->config), 0);
+    pipeline->config->dedup = dedup;
     assert_int_equal(mapping_compile(&pipeline->mapping, &spec, "test", &err), 0);
     make_reference(pipeline);
     pipeline->coarse = feature_layout_new(pipeline->reference->grid, GRID_COARSE);
@@ -170,7 +171,8 @@ static void close_pipeline(struct pipeline *pipeline)
     config_free(pipeline->config);
 }
 
-/* Returns how many allocations the library made for these events. */
+/* Returns how many allocations the library made for these events. Ids of duplicates are left out, and tested
+ * beside it: their tables double as long as a pane grows. */
 static uint64_t feed(struct pipeline *pipeline, uint64_t count)
 {
     const struct source_sink *sink = ingest_sink(pipeline->ingest);
@@ -205,7 +207,7 @@ static void test_steady_state(void **state)
 {
     struct pipeline pipeline;
     (void)state;
-    open_pipeline(&pipeline);
+    open_pipeline(&pipeline, false);
     assert_true(feed(&pipeline, WARM_EVENTS) > 0); /* the counters do count */
     assert_int_equal(feed(&pipeline, STEADY_EVENTS), 0);
     assert_int_equal(applied(&pipeline), WARM_EVENTS + STEADY_EVENTS);
@@ -217,7 +219,7 @@ static void test_delta_given_back(void **state)
 {
     struct pipeline pipeline;
     (void)state;
-    open_pipeline(&pipeline);
+    open_pipeline(&pipeline, false);
     (void)feed(&pipeline, WARM_EVENTS);
     delta_reset(pipeline.delta);
     assert_int_equal(feed(&pipeline, STEADY_EVENTS), 0);
@@ -227,11 +229,24 @@ static void test_delta_given_back(void **state)
     close_pipeline(&pipeline);
 }
 
+/* Ids of an open pane are kept in 64 tables that double: while they grow by a fifth, each does at most once.
+ */
+static void test_ids_of_a_pane(void **state)
+{
+    struct pipeline pipeline;
+    (void)state;
+    open_pipeline(&pipeline, true);
+    (void)feed(&pipeline, WARM_EVENTS);
+    assert_true(feed(&pipeline, WARM_EVENTS / 5) <= 64);
+    close_pipeline(&pipeline);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steady_state),
         cmocka_unit_test(test_delta_given_back),
+        cmocka_unit_test(test_ids_of_a_pane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ static void assert_same(const struct tally *a, const struct tally *b)
 static void free_part(struct outcome_part *part)
 {
     free(part->items);
+    free(part->codes);
     for (int i = 0; i < OUTCOME_TALLIES; i++)
         free(part->bytes[i]);
 }
@@ -65,7 +66,7 @@ static void test_parts_add_up(void **state)
     for (int i = 0; i < ITEMS; i++) {
         items[i] = random_item(&random);
         direct(wanted, &items[i]);
-        assert_int_equal(outcome_part_add(&part, &items[i], &scratch, 1, true), 0);
+        assert_int_equal(outcome_part_add(&part, &items[i], NULL, &scratch, 1, true), 0);
         assert_true(part.changed && !outcome_part_is_empty(&part));
         if (i % 997)
             continue;
@@ -78,7 +79,7 @@ static void test_parts_add_up(void **state)
     }
     for (int i = ITEMS - 1; i >= 0; i--) {
         items[i].sign = -1;
-        assert_int_equal(outcome_part_add(&part, &items[i], &scratch, 1, true), 0);
+        assert_int_equal(outcome_part_add(&part, &items[i], NULL, &scratch, 1, true), 0);
     }
     assert_int_equal(outcome_part_fold(&part, &scratch, 1, true), 0);
     assert_true(outcome_part_is_empty(&part));
@@ -86,6 +87,44 @@ static void test_parts_add_up(void **state)
     free_part(&part);
     tally_free(wanted[0]);
     tally_free(wanted[1]);
+    outcome_scratch_release(&scratch);
+}
+
+/* Scores of several classes are listed beside the items and counted with them; some have none. */
+static void test_scores_of_classes(void **state)
+{
+    (void)state;
+    struct outcome_scratch scratch = {.groups = groups};
+    assert_int_equal(outcome_scratch_init(&scratch), 0);
+    struct tally *wanted = tally_new(outcome_class_scores_size());
+    struct outcome_part part = {0};
+    uint64_t random = 5;
+    for (int sign = 1; sign >= -1; sign -= 2) {
+        random = 5;
+        for (int i = 0; i < ITEMS; i++) {
+            struct outcome_item item = {.value = 0.5,
+                                        .truth = (double)(random_bits(&random) % 8),
+                                        .kind = OUTCOME_MULTICLASS,
+                                        .labelled = random_bits(&random) % 5 != 0,
+                                        .sign = (int8_t)sign};
+            struct class_scores scores = {.count = (uint32_t)(random_bits(&random) % (CLASS_SCORES_MAX + 1))};
+            for (uint32_t k = 0; k < scores.count; k++)
+                scores.codes[k] = (uint16_t)(random_bits(&random) % CLASS_SCORE_STEPS);
+            bool has_scores = item.labelled && i % 3;
+            assert_int_equal(outcome_part_add(&part, &item, has_scores ? &scores : NULL, &scratch, 1, true),
+                             0);
+            if (has_scores && scores.count)
+                outcome_class_scores_add(wanted, &scores, (uint32_t)item.truth, sign);
+        }
+        assert_int_equal(outcome_part_fold(&part, &scratch, 1, true), 0);
+        assert_true(!part.codes && part.code_count == 0);
+        outcome_scratch_reset(&scratch);
+        assert_int_equal(outcome_part_sum(&part, &scratch), 0);
+        assert_same(scratch.tallies[OUTCOME_CLASS_SCORES], wanted);
+    }
+    assert_true(tally_is_zero(wanted) && outcome_part_is_empty(&part));
+    tally_free(wanted);
+    free_part(&part);
     outcome_scratch_release(&scratch);
 }
 
@@ -100,7 +139,7 @@ static void test_bytes(void **state)
     for (int i = 0; i < 10; i++) {
         struct outcome_item item = random_item(&random);
         item.labelled = true;
-        assert_int_equal(outcome_part_add(&fine, &item, &scratch, 1, false), 0);
+        assert_int_equal(outcome_part_add(&fine, &item, NULL, &scratch, 1, false), 0);
     }
     assert_int_equal(outcome_part_fold(&fine, &scratch, 1, false), 0);
     assert_true(fine.bytes[0] && !fine.bytes[1]);
@@ -173,6 +212,7 @@ static void test_stale_windows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts_add_up), cmocka_unit_test(test_bytes),
+                                       cmocka_unit_test(test_scores_of_classes),
                                        cmocka_unit_test(test_panes_in_order),
                                        cmocka_unit_test(test_stale_windows)};
     return cmocka_run_group_tests(tests, NULL, NULL);

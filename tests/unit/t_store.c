@@ -410,6 +410,37 @@ static void test_results_and_their_retention(void **state)
     store_close(store);
 }
 
+/* Revision 0 gives way to every other and never replaces one; what is left of it is dropped by its end. */
+static void test_provisional_results(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store *store = fixture_open(fixture);
+    struct store_batch *batch = store_batch_new();
+    for (int64_t i = 0; i < 6; i++)
+        put_result(batch, T0 + i * 1000, 0, 0.5);
+    put_result(batch, T0, 0, 0.25);
+    commit_now(store, batch);
+    assert_query(fixture, "SELECT revision, s00 FROM result WHERE window_end_s = 1772366400", "0|0.25");
+    assert_query(fixture, "SELECT count(*) FROM latest", "0");
+    assert_query(fixture, "SELECT count(*) FROM v1_latest", "0");
+    batch = store_batch_new();
+    put_result(batch, T0 + 1000, 1, 0.125);
+    put_result(batch, T0 + 2000, 2, 0.125); /* nothing was there when it matured */
+    put_result(batch, T0 + 1000, 0, 9);
+    put_result(batch, T0 + 1000, 2, 0.0625);
+    store_drop_provisional(batch, 1, T0, T0 + 3000);
+    store_drop_provisional(batch, 2, INT64_MIN, INT64_MAX); /* another series */
+    commit_now(store, batch);
+    assert_query(fixture, "SELECT window_end_s - 1772366400, revision, s00 FROM result ORDER BY 1",
+                 "0|0|0.25\n1|2|0.0625\n2|2|0.125\n4|0|0.5\n5|0|0.5");
+    assert_query(fixture, "SELECT window_end_s - 1772366400 FROM latest", "2");
+    batch = store_batch_new();
+    store_drop_provisional(batch, 1, INT64_MIN, INT64_MAX);
+    commit_now(store, batch);
+    assert_query(fixture, "SELECT min(revision), count(*) FROM result", "2|2");
+    store_close(store);
+}
+
 /* ---- the thread ---- */
 
 static void test_thread_keeps_the_order(void **state)
@@ -688,6 +719,7 @@ int main(void)
         WITH_STORE(test_panes),
         WITH_STORE(test_pruning_goes_in_slices),
         WITH_STORE(test_results_and_their_retention),
+        WITH_STORE(test_provisional_results),
         WITH_STORE(test_thread_keeps_the_order),
         WITH_STORE(test_stop_commits_what_was_submitted),
         WITH_STORE(test_queue_is_bounded),

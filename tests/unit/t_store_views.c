@@ -121,6 +121,27 @@ static void test_states(void **state)
     store_close(store);
 }
 
+/* Nothing is said of it but its values. */
+static void test_provisional_rows(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store_batch *batch;
+    struct store *store = open_with(fixture, &batch);
+    struct report_row row = empty_row();
+    set_metric(&row, "psi", 0.5, 0.25, 0.5);
+    store_put_result(batch, &(struct stored_result){.window_end_ms = END_MS,
+                                                    .window_ms = 3600000,
+                                                    .series = 1,
+                                                    .subject = 1,
+                                                    .reference = 1,
+                                                    .row = &row});
+    commit_now(store, batch);
+    assert_query(fixture, "SELECT value, revision, status, state FROM v1_results WHERE metric = 'psi'",
+                 "0.5|0|provisional|NULL");
+    assert_query(fixture, "SELECT count(*) FROM v1_latest", "0");
+    store_close(store);
+}
+
 static void test_every_metric_finds_its_slots(void **state)
 {
     const struct fixture *fixture = *state;
@@ -414,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORE(test_states),
+        WITH_STORE(test_provisional_rows),
         WITH_STORE(test_every_metric_finds_its_slots),
         WITH_STORE(test_result_columns),
         WITH_STORE(test_latest),
