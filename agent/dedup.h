@@ -5,8 +5,8 @@
  * when the pane closes for that partition. Bounded in bytes; when an insertion would pass the bound the set
  * is closed for good (`full`) and nothing is a duplicate any more in that pane. Worker thread only.
  *
- * What is kept of an id are 54 bits of its hash in 6 bytes; with the free places an id takes 9 to 11. Two of a
- * million ids of one set are taken for each other once in 36,000 sets.
+ * What is kept of an id are 54 bits of its hash in 6 bytes; with the free places an id takes 9 to 11. Two of
+ * a million ids of one set are taken for each other once in 36,000 sets.
  */
 #include <stdbool.h>
 #include <stddef.h>

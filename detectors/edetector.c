@@ -92,8 +92,8 @@ static void set_tilts(struct e_reference *r)
 {
     for (unsigned m = 0; m < TILTS; m++) {
         const double *direction = m < LINEAR_TILTS ? r->score : r->square;
-        double sum = 0;
-        for (uint32_t j = 0; j < r->bins; j++)
+        double sum = r->base[0] * exp(tilt[m] * direction[0]);
+        for (uint32_t j = 1; j < r->bins; j++)
             sum += r->base[j] * exp(tilt[m] * direction[j]);
         r->log_tilt_sum[m] = log(sum);
     }
