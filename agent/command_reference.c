@@ -155,6 +155,18 @@ static int build_and_write(const struct build_options *options)
     return code == 0 ? EXIT_OK : cli_fail(command, err_exit_status(code), "%s", err.message);
 }
 
+/* Of the model that is named, else of the only one. */
+static void set_groups(struct reference_build *build, const struct config *config)
+{
+    const struct model_config *model = build->model ? config_model(config, text_of(build->model))
+                                       : config->model_count == 1 ? &config->models[0]
+                                                                  : &config->model_template;
+    build->crosses = model->crosses;
+    build->cross_count = model->cross_count;
+    build->facets = model->facets;
+    build->facet_count = model->facet_count;
+}
+
 /* The mapping of the configuration's input, if there is one. */
 static int build_as_configured(struct build_options *options)
 {
@@ -167,6 +179,7 @@ static int build_as_configured(struct build_options *options)
         status = cli_fail(command, EXIT_CONFIGURATION, "the configuration %s has no input", options->config);
     if (status == EXIT_OK) {
         options->build.mapping = &input->mapping;
+        set_groups(&options->build, config);
         status = build_and_write(options);
     }
     config_free(config);

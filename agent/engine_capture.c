@@ -156,6 +156,10 @@ static int freeze(struct engine *engine, struct version *version)
                                         .numeric = (const char *const *)version->config->numeric,
                                         .options = &version->config->options,
                                         .duplicates = &version->capture_duplicates,
+                                        .crosses = version->config->crosses,
+                                        .cross_count = version->config->cross_count,
+                                        .facets = version->config->facets,
+                                        .facet_count = version->config->facet_count,
                                         .exclude = (const char *const *)version->config->exclude};
     struct reference *reference = NULL;
     struct err err = {0};

@@ -13,10 +13,16 @@
 
 enum { FIRST_OUTCOMES = 1000 };
 
-static const struct labelled *of_reference(const struct version *version, int64_t at_ms)
+const struct known_reference *engine_labelled_known(const struct version *version, int64_t window_start_ms)
 {
     const struct known_reference *known = version->reference;
-    return known && known->effective_from_ms <= at_ms ? known->reference->labelled : NULL;
+    return known && known->effective_from_ms <= window_start_ms ? known : NULL;
+}
+
+static const struct labelled *of_reference(const struct version *version, int64_t at_ms)
+{
+    const struct known_reference *known = engine_labelled_known(version, at_ms);
+    return known ? known->reference->labelled : NULL;
 }
 
 const struct labelled *engine_labelled(const struct version *version, int64_t window_start_ms)
@@ -58,11 +64,11 @@ int engine_labelled_report(struct engine *engine, const struct series *series,
     const struct model_options *options = &version->config->options;
     const struct labelled *labelled = engine_labelled(version, end_ms - window->length_ms);
     const struct tally *outcomes = engine->outcomes->scratch.tallies[0];
-    if (!labelled)
-        return 0;
+    int code = engine_gaps_report(engine, series, window, end_ms, revision);
+    if (code != 0 || !labelled)
+        return code;
     struct report_row rows[COMPARISON_ROWS_MAX + 2];
     struct text names[COMPARISON_ROWS_MAX + 2];
-    int code = 0;
     uint32_t count = comparison_report(outcomes, labelled, options->unit, options->n_min, rows);
     count += estimates_report_error(outcomes, labelled, options->n_min, &rows[count]);
     if (!series->segment[0]) { /* the reference is that of all segments: its labels are not theirs */
@@ -146,12 +152,17 @@ int engine_labelled_mature(struct engine *engine, struct version *version, int64
     outcome_scratch_reset(scratch);
     int code = outcome_part_sum(&pane->parts[PANE_ON_TIME], scratch);
     if (code == 0)
-        code = labelled_add(version->labelled, scratch->tallies[0]);
-    if (code == 0)
         code = add_classes(engine, version, &version->labelled->classes);
-    uint64_t labels = labelled_count(version->labelled);
-    if (code != 0 || labels == before)
+    /* Panes without labels leave nothing: what is not stored must not be in memory either. */
+    if (code != 0 ||
+        (labelled_labels_of(scratch->tallies[0]) == 0 && labelled_count(version->labelled) == before))
         return code;
+    code = labelled_add(version->labelled, scratch->tallies[0]);
+    if (code == 0)
+        code = engine_gaps_mature(engine, version);
+    if (code != 0)
+        return code;
+    uint64_t labels = labelled_count(version->labelled);
     version->labelled_until_ms = end_ms;
     version->labelled_frozen = labels >= FIRST_OUTCOMES;
     code = put(engine, version);

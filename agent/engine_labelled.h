@@ -15,6 +15,8 @@
 
 /* NULL: there is nothing to compare a window that begins then with. */
 const struct labelled *engine_labelled(const struct version *version, int64_t window_start_ms);
+/* The reference that windows which begin then are compared with; NULL: none. */
+const struct known_reference *engine_labelled_known(const struct version *version, int64_t window_start_ms);
 /* Compares a window whose outcomes are in the scratch tallies. */
 int engine_labelled_report(struct engine *engine, const struct series *series,
                            const struct window_config *window, int64_t end_ms, uint32_t revision) MUST_USE;
@@ -22,5 +24,11 @@ int engine_labelled_report(struct engine *engine, const struct series *series,
 int engine_labelled_mature(struct engine *engine, struct version *version, int64_t end_ms) MUST_USE;
 int engine_labelled_restore(struct engine *engine, struct err *err) MUST_USE;
 void engine_labelled_free(struct version *version);
+
+/* engine_gaps.c: the gaps between groups of such a window. */
+int engine_gaps_report(struct engine *engine, const struct series *series, const struct window_config *window,
+                       int64_t end_ms, uint32_t revision) MUST_USE;
+/* Adds the groups of what is in the scratch tallies to the first outcomes. */
+int engine_gaps_mature(const struct engine *engine, struct version *version) MUST_USE;
 
 #endif

@@ -208,7 +208,11 @@ int reference_build(const struct reference_build *build, struct reference **out,
                                         .numeric = build->numeric,
                                         .exclude = build->exclude,
                                         .multivariate = build->multivariate,
-                                        .cardinality = build->cardinality};
+                                        .cardinality = build->cardinality,
+                                        .crosses = build->crosses,
+                                        .cross_count = build->cross_count,
+                                        .facets = build->facets,
+                                        .facet_count = build->facet_count};
     int code = make_mapping(build, &mapping, err);
     if (code == 0 && decoder_new(&building.decoder, mapping, NULL) != 0)
         code = err_set(err, ERR_NOMEM, "no memory for a decoder");

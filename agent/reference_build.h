@@ -19,6 +19,10 @@ struct reference_build {
     const char *const *categorical, *const *numeric, *const *exclude; /* NULL-terminated or NULL */
     const char *const *cardinality;                                   /* names, NULL-terminated; NULL: none */
     uint32_t sample_max;                                              /* 0: 1,000,000 */
+    const struct cross_spec *crosses; /* combinations of groups to count too; NULL: none */
+    uint32_t cross_count;
+    const struct facet_spec *facets; /* those with strata combine too; NULL: none */
+    uint32_t facet_count;
     bool multivariate; /* learns what comparing features together and embeddings needs */
 };
 

@@ -28,6 +28,7 @@ void labelled_free(struct labelled *labelled)
         tally_free(labelled->chunks[i]);
     tally_free(labelled->total);
     label_classes_release(&labelled->classes);
+    group_counts_release(&labelled->groups);
     calibrator_clear(&labelled->calibrator);
     free(labelled);
 }
@@ -54,7 +55,7 @@ struct confusion labelled_confusion(const struct labelled_scores *scores, bool w
     return (struct confusion){.tn = n[0], .fp = n[1], .fn = n[2], .tp = n[3]};
 }
 
-static uint64_t labels_of(const struct tally *outcomes)
+uint64_t labelled_labels_of(const struct tally *outcomes)
 {
     uint64_t n = outcomes->counters[OUT_REGRESSION_N];
     for (uint32_t cell = 0; cell < 4; cell++)
@@ -68,7 +69,7 @@ uint64_t labelled_count(const struct labelled *labelled)
 {
     uint64_t n = label_classes_total(&labelled->classes);
     for (uint32_t i = 0; i < labelled->chunk_count; i++)
-        n += labels_of(labelled->chunks[i]);
+        n += labelled_labels_of(labelled->chunks[i]);
     return n;
 }
 
@@ -79,7 +80,7 @@ static void merge_least(struct labelled *labelled)
     uint32_t best = 0;
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i + 1 < labelled->chunk_count; i++) {
-        uint64_t n = labels_of(labelled->chunks[i]) + labels_of(labelled->chunks[i + 1]);
+        uint64_t n = labelled_labels_of(labelled->chunks[i]) + labelled_labels_of(labelled->chunks[i + 1]);
         if (n < least) {
             least = n;
             best = i;
@@ -190,7 +191,7 @@ int labelled_finish(struct labelled *labelled)
         metrics_of(labelled->chunks[i], values[i], &chunk_n);
         n += isnan(chunk_n) ? 0 : chunk_n;
     }
-    labelled->labels = labels_of(labelled->total);
+    labelled->labels = labelled_labels_of(labelled->total);
     labelled->chunk_n = labelled->chunk_count ? n / labelled->chunk_count : 0;
     for (uint32_t bin = 0; bin < SCORE_BINS; bin++)
         for (uint32_t cell = 0; cell < 4; cell++)
@@ -223,8 +224,12 @@ void labelled_encode(const struct labelled *labelled, struct strbuf *out)
         strbuf_add(out, chunk.bytes, chunk.len);
     }
     strbuf_release(&chunk);
-    if (labelled->classes.count > 0 || labelled->classes.other > 0) /* others end here, as they always did */
+    bool with_groups = labelled->groups.count > 0;
+    /* others end here, as they always did */
+    if (labelled->classes.count > 0 || labelled->classes.other > 0 || with_groups)
         label_classes_encode(&labelled->classes, out);
+    if (with_groups)
+        group_counts_encode(&labelled->groups, out);
 }
 
 static int decode_chunk(struct cursor *in, struct labelled *labelled)
@@ -257,6 +262,8 @@ int labelled_decode(const void *bytes, size_t len, struct labelled **out)
         code = decode_chunk(&in, labelled);
     if (code == 0 && !in.failed && in.at != in.end)
         code = label_classes_decode(&in, &labelled->classes);
+    if (code == 0 && !in.failed && in.at != in.end)
+        code = group_counts_decode(&in, &labelled->groups);
     if (code == 0 && (in.failed || in.at != in.end || !(labelled->unit > 0)))
         code = ERR_CORRUPT;
     if (code == 0)

@@ -12,6 +12,7 @@
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
 #include "detectors/cbpe.h"
+#include "detectors/group_counts.h"
 #include "detectors/label_classes.h"
 #include "detectors/outcomes.h"
 #include "detectors/tally.h"
@@ -37,6 +38,7 @@ struct labelled {
     uint32_t chunk_count;
     struct tally *chunks[LABELLED_CHUNKS]; /* oldest first; binary and regression */
     struct label_classes classes;          /* of models with several: no names in chunks */
+    struct group_counts groups;            /* of first outcomes; a reference has its own (reference.h) */
     /* from here on: set by labelled_finish */
     struct tally *total;
     uint64_t labels;              /* of both kinds */
@@ -52,6 +54,8 @@ void labelled_free(struct labelled *labelled);
  * become one: chunks are a function of what was added in which order. `outcomes` of outcomes_size(). O(size).
  */
 int labelled_add(struct labelled *labelled, const struct tally *outcomes) MUST_USE;
+/* Binary and regression labels of a tally of outcomes. */
+uint64_t labelled_labels_of(const struct tally *outcomes);
 /* Labels so far, of all kinds. */
 uint64_t labelled_count(const struct labelled *labelled);
 /* Fits. A calibrator stays only if it lowers the error of every third chunk, which it has not seen (fewer

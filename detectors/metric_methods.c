@@ -63,6 +63,8 @@ static const struct metric_methods methods[] = {
     {"confidence_gap", "normal sum"},
     {"spiegelhalter_z", "normal"},
     {"reliability_observed", "binomial consistency bar"},
+    {"*_gap_change", "normal with the errors of both sides, Bonferroni over pairs of groups"},
+    {"*_gap_pair_change", "normal with the errors of both sides"},
     {"group_*_gap", "two-proportion z against the others, Bonferroni"},
     {"group_*_shortfall", "two-proportion z against the others, Bonferroni"},
     {"group_*", "Wilson"},

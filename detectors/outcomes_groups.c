@@ -36,8 +36,8 @@ bool outcome_read_group(const struct tally *tally, uint32_t slot, struct confusi
     return confusion_n(out) + confusion_n(seen) > 0;
 }
 
-static void read_attribute(const struct tally *tally, const struct text *names, uint32_t name_count,
-                           struct text name, struct attribute *out)
+void outcome_read_attribute(const struct tally *tally, const struct text *names, uint32_t name_count,
+                            struct text name, struct attribute *out)
 {
     out->name = name;
     out->count = 0;
@@ -301,23 +301,30 @@ static uint32_t report_groups(const struct tally *tally, const struct text *name
                                          out_names + count);
 }
 
+uint32_t outcome_attributes(const struct text *names, uint32_t name_count,
+                            struct text out[OUTCOME_GROUPS_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++) {
+        struct text name = outcome_attribute_of(names[slot]);
+        uint32_t i = 0;
+        while (i < count && !text_equal(out[i], name))
+            i++;
+        if (i == count)
+            out[count++] = name;
+    }
+    return count;
+}
+
 uint32_t outcome_groups_report(const struct tally *tally, const struct text *names, uint32_t name_count,
                                const struct outcome_options *options, struct report_row *rows,
                                struct text *out_names)
 {
     struct text attributes[OUTCOME_GROUPS_MAX];
-    uint32_t count = 0, attribute_count = 0;
-    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_GROUPS_MAX; slot++) {
-        struct text name = outcome_attribute_of(names[slot]);
-        uint32_t i = 0;
-        while (i < attribute_count && !text_equal(attributes[i], name))
-            i++;
-        if (i == attribute_count)
-            attributes[attribute_count++] = name;
-    }
+    uint32_t count = 0, attribute_count = outcome_attributes(names, name_count, attributes);
     for (uint32_t i = 0; i < attribute_count; i++) {
         struct attribute attribute;
-        read_attribute(tally, names, name_count, attributes[i], &attribute);
+        outcome_read_attribute(tally, names, name_count, attributes[i], &attribute);
         if (attribute.count > 0)
             count +=
                 report_groups(tally, names, name_count, &attribute, options, rows + count, out_names + count);

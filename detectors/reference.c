@@ -76,6 +76,7 @@ void reference_free(struct reference *reference)
     multivariate_free(reference->multivariate);
     embeddings_free(reference->embeddings);
     distinct_sketch_free(reference->distinct);
+    group_counts_release(&reference->groups);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -612,6 +613,8 @@ static int count_rows(struct study *study, struct reference *reference)
         rc = count_pass(study, &counter, count_families);
     if (rc == 0)
         rc = count_labels(study, &counter.options, reference);
+    if (rc == 0)
+        rc = reference_count_groups(reference, study->sample, &counter.options, study->options);
     reference->rows = reference->features->counters[0];
     reference->from_ms = study->from_ms;
     reference->to_ms = study->to_ms;

@@ -13,6 +13,7 @@
 #include "detectors/distinct_sketch.h"
 #include "detectors/families.h"
 #include "detectors/features.h"
+#include "detectors/group_counts.h"
 #include "detectors/labelled.h"
 
 /* The events of one segment on the same grid, for the search of causes. */
@@ -50,6 +51,7 @@ struct reference {
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
     struct duplicate_counts duplicates;
+    struct group_counts groups;       /* of its binary predictions; owned; none: nothing known */
     struct distinct_sketch *distinct; /* distinct_sketch.h; owned; NULL: not wanted */
 };
 
@@ -80,6 +82,10 @@ struct reference_options {
     bool multivariate;                         /* also when the options say off */
     const struct duplicate_counts *duplicates; /* of its events before they were a sample; NULL: not known */
     const char *const *cardinality;            /* names to count the values of; NULL: those of `options` */
+    const struct cross_spec *crosses;          /* combinations of attributes that are groups too */
+    uint32_t cross_count;
+    const struct facet_spec *facets; /* their strata make such combinations */
+    uint32_t facet_count;
 };
 
 /* What `options` points to must outlive the builder. */

@@ -37,6 +37,14 @@ int reference_count_values(struct reference *reference, const struct sample *sam
 void reference_write_values(struct json *json, const struct reference *reference);
 /* ERR_INVALID: `what` says why. */
 int reference_read_values(const struct cJSON *root, struct reference *reference, const char **what) MUST_USE;
+/* The groups of its binary predictions (reference_groups.c). */
+struct model_options;
+int reference_count_groups(struct reference *reference, const struct sample *sample,
+                           const struct model_options *model,
+                           const struct reference_options *options) MUST_USE;
+void reference_write_groups(struct json *json, const struct reference *reference);
+/* ERR_INVALID: `what` says why. */
+int reference_read_groups(const struct cJSON *root, struct reference *reference, const char **what) MUST_USE;
 /* Computes the hash. */
 int reference_seal(struct reference *reference) MUST_USE;
 

@@ -586,7 +586,11 @@ static int read_models(const struct reader *reader, const cJSON *root, struct re
         return wrong(reader, "dispersion", what);
     if (rc == 0)
         rc = reference_read_values(root, reference, &what);
-    return rc == ERR_INVALID ? wrong(reader, "distinct", what) : rc;
+    if (rc == ERR_INVALID)
+        return wrong(reader, "distinct", what);
+    if (rc == 0)
+        rc = reference_read_groups(root, reference, &what);
+    return rc == ERR_INVALID ? wrong(reader, "groups", what) : rc;
 }
 
 static int read_duplicates(const struct reader *reader, const cJSON *root, struct reference *reference)

@@ -281,6 +281,7 @@ static void write_document(const struct reference *reference, bool with_hash, st
     reference_write_dispersion(&json, reference);
     reference_write_values(&json, reference);
     write_duplicates(&json, &reference->duplicates);
+    reference_write_groups(&json, reference);
     json_object_end(&json);
     strbuf_addc(out, '\n');
 }

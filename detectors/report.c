@@ -10,6 +10,7 @@
 #include "detectors/duplicates.h"
 #include "detectors/evidence_slots.h"
 #include "detectors/feature_slots.h"
+#include "detectors/gap_slots.h"
 #include "detectors/kpi_slots.h"
 #include "detectors/kpi_tails.h"
 #include "detectors/lag.h"
@@ -64,6 +65,7 @@ static_assert((int)DUPLICATES_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too sho
 static_assert((int)LABEL_DRIFT_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for the drift of labels");
 static_assert((int)RANKING_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for ranking");
 static_assert((int)EVIDENCE_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for evidence");
+static_assert((int)GAP_SLOT_COUNT <= (int)REPORT_SLOTS, "a row is too short for gaps against a reference");
 
 #define BOTH (METRIC_NUMERIC | METRIC_CATEGORICAL)
 
@@ -150,6 +152,7 @@ const struct metric metric_table[] = {
 #include "detectors/metrics/cardinality.def"
 #include "detectors/metrics/lag.def"
 #include "detectors/metrics/kpi_tails.def"
+#include "detectors/metrics/gaps.def"
 };
 
 const uint32_t metric_count = sizeof metric_table / sizeof metric_table[0];
@@ -196,6 +199,7 @@ const char *family_monitor(enum family family)
         [FAMILY_RELIABILITY] = "calibration",
         [FAMILY_PARITY] = "fairness",
         [FAMILY_FACETS] = "fairness",
+        [FAMILY_GAPS] = "fairness",
         [FAMILY_MULTICLASS] = "performance",
         [FAMILY_CLASSES] = "performance",
         [FAMILY_RANKING] = "performance",

@@ -51,6 +51,7 @@ enum family {
     FAMILY_CARDINALITY,    /* of a feature: how many different values it has */
     FAMILY_LAG,            /* "@lag_ms": how long after their time events were in the log */
     FAMILY_KPI_TAILS,      /* of a business KPI whose tails are held */
+    FAMILY_GAPS,           /* of an attribute: differences between its groups against the reference's */
     FAMILY_COUNT
 }; /* numbers are stored: never change them */
 
