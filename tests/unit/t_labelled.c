@@ -120,6 +120,32 @@ static void test_bytes(void **state)
     free(rows);
 }
 
+/* Groups of first outcomes stand behind the classes, and neither is there when there is none. */
+static void test_bytes_of_groups(void **state)
+{
+    (void)state;
+    const uint64_t cells[GROUP_CELLS] = {1, 2, 3, 4, 5, 6};
+    struct labelled *labelled = labelled_new(1), *again = NULL;
+    struct strbuf bytes;
+    strbuf_init(&bytes, 1 << 20);
+    labelled_encode(labelled, &bytes);
+    size_t without = bytes.len;
+    assert_int_equal(group_counts_add(&labelled->groups, text_of("sex=F"), cells), 0);
+    strbuf_reset(&bytes);
+    labelled_encode(labelled, &bytes);
+    assert_true(bytes.len > without);
+    assert_int_equal(labelled_decode(bytes.bytes, bytes.len, &again), 0);
+    assert_int_equal(again->groups.count, 1);
+    assert_memory_equal(again->groups.items[0].cells, cells, sizeof(cells));
+    labelled_free(again);
+    for (size_t len = without + 3; len < bytes.len; len++) {
+        again = NULL;
+        assert_int_equal(labelled_decode(bytes.bytes, len, &again), ERR_CORRUPT);
+    }
+    strbuf_release(&bytes);
+    labelled_free(labelled);
+}
+
 /* Pane by pane: at most ten chunks, nothing is lost, neighbours stay neighbours. */
 static void test_many_chunks(void **state)
 {
@@ -169,8 +195,9 @@ static void test_degenerate(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calibrates), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_bytes), cmocka_unit_test(test_many_chunks),
-                                       cmocka_unit_test(test_degenerate)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calibrates),  cmocka_unit_test(test_order),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_bytes_of_groups),
+        cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_degenerate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
