@@ -193,7 +193,7 @@ def test_what_changed_is_found(world):
     _, _, _, rows = world
     gap = {hour: rows[hour, "race", "selection_rate_gap_change"] for hour in range(4)}
     assert gap[0]["p_value"] > 0.01 and gap[0]["ci_low"] < 0 < gap[0]["ci_high"]
-    assert gap[2]["p_value"] < 1e-8 and gap[2]["value"] > 0.2
+    assert gap[2]["p_value"] < 1e-8 and gap[2]["value"] > 0.1
     for hour in range(4):
         assert rows[hour, "sex", "selection_rate_gap_change"]["p_value"] > 0.01
     # A pair that became alike does not close the gap that another pair makes.
