@@ -229,6 +229,13 @@ static const struct config_option model_options[] = {
      .type = &option_strings,
      OPTION_AT(struct model_config, segments),
      .help = "Keys of the segments to follow; all that come, within limits, when absent."},
+    {.key = "segment_quality",
+     .type = &option_bool,
+     OPTION_AT(struct model_config, segment_quality),
+     .initial = "true",
+     .help =
+         "A row of data quality per feature of every segment, too; most of what segments add to the store "
+         "beside their drift."},
     {.key = "types",
      .type = &option_section,
      .table = &types_table,

@@ -142,6 +142,7 @@ static const struct report_row *report(struct world *w, uint64_t events, change_
     }
     struct quality_input input = {.layout = w->reference->layout,
                                   .current = w->features,
+                                  .reference_layout = w->reference->layout,
                                   .reference = w->reference->features,
                                   .types = w->types,
                                   .reference_types = w->reference->counts[COUNT_TYPES],
