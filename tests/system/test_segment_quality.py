@@ -236,3 +236,62 @@ def test_kills(tmp_path, body, events, store):
             process.kill()
     driftd.run("replay", "-q", "-c", config, file)
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(path, VIEWS)) == ""
+
+
+VOLUME_BODY = """time: {tiers: [30m, 1h, 1d], lateness: 10m}
+windows: [{length: 12h, slide: 1h}]
+models: [{name: m, reference: none}]
+"""
+WEEKS = 4
+
+
+@pytest.fixture(scope="module")
+def hours():
+    """Four weeks: app sends by day, web always; in the last week web falls silent for six hours while app goes on, so the whole model never does."""
+    rng, counts = random.Random(12), {}
+    for hour in range(WEEKS * 168):
+        silent = (WEEKS - 1) * 168 + 34 <= hour < (WEEKS - 1) * 168 + 40
+        counts[hour] = {"web": 0 if silent else rng.randrange(2, 6), "app": rng.randrange(5, 9) if 6 <= hour % 24 < 22 else 0}
+    events = [streams.prediction(START + hour * HOUR + (i + 1) * MINUTE, f"{hour}-{name}-{i}", {"x": 1.0}, segments={"channel": name})
+              for hour, of in counts.items() for name, count in of.items() for i in range(count)]
+    return counts, events
+
+
+@pytest.fixture(scope="module")
+def hours_store(tmp_path_factory, hours):
+    directory = tmp_path_factory.mktemp("hours")
+    return streams.replay(directory, "s", VOLUME_BODY, [streams.write(directory / "e.ndjson", hours[1])])
+
+
+def test_a_silent_segment(hours, hours_store):
+    counts, last = hours[0], (WEEKS - 1) * 168
+    found = {(segment[8:], metric): streams.values(hours_store, metric, feature="@activity", segment=segment)
+             for segment in ("", "channel=web", "channel=app") for metric in ("volume", "volume_expected", "volume_z", "stale", "empty_panes")}
+    at = lambda segment, metric, hour: found[segment, metric].get((START // 1000 + (hour + 1) * 3600, "@activity"))
+    for segment in ("web", "app"):
+        for hour in (last + 20, last + 33, last + 39):
+            before = [counts[hour - k * 168][segment] for k in range(1, WEEKS)]
+            assert at(segment, "volume", hour) == counts[hour][segment]
+            assert at(segment, "volume_expected", hour) == pytest.approx(numpy.mean(before))
+    assert [at("web", "stale", last + hour) for hour in (33, 35, 36, 39, 40)] == [0, 0, 1, 1, 0]
+    assert at("web", "empty_panes", last + 39) == 6
+    assert at("app", "stale", last + 29) == 0 and at("app", "empty_panes", last + 29) == 8  # as every night
+    assert all(at("", "stale", last + hour) == 0 for hour in range(34, 40))
+
+
+def test_volume_of_segments_survives_kills(tmp_path, hours, hours_store):
+    path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", hours[1])
+    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY, commit="100ms", merge="10ms")
+    rng = random.Random(4)
+    for _ in range(6):
+        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.1, 0.4))
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, file)
+    assert driftd.difference(driftd.canonical(hours_store, VIEWS), driftd.canonical(path, VIEWS)) == ""
+
+
+def test_volume_switched_off(tmp_path, hours):
+    store = streams.replay(tmp_path, "s", VOLUME_BODY.replace("none", "none, segment_quality: false"), [streams.write(tmp_path / "e.ndjson", hours[1])])
+    assert driftd.query(store, "SELECT DISTINCT segment FROM v1_results WHERE metric = 'stale'") == [("",)]
+    assert driftd.query(store, "SELECT count(*) FROM series s JOIN pane p USING (series) WHERE s.segment <> '' AND p.family = 21") == [(0,)]

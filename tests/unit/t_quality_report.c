@@ -482,16 +482,38 @@ static void test_segment_stuck(void **state)
     assert_true(fabs(slots_of(w, "city")[QUALITY_MODE_DELTA] - 2 / 3.) < 1e-15);
 }
 
-#define TEXTS(count)                                                                                         \
-    static void texts_##count(struct made *made, uint64_t i)                                                 \
-    {                                                                                                        \
-        if (i % 5 < (count))                                                                                 \
-            made->fields[0].value = string("none");                                                          \
-    }
-TEXTS(1)
-TEXTS(2) TEXTS(3) TEXTS(4) TEXTS(5)
+static void texts(struct made *made, uint64_t i, uint64_t of_five)
+{
+    if (i % 5 < of_five)
+        made->fields[0].value = string("none");
+}
 
-    static void test_segment_types(void **state)
+static void texts_1(struct made *made, uint64_t i)
+{
+    texts(made, i, 1);
+}
+
+static void texts_2(struct made *made, uint64_t i)
+{
+    texts(made, i, 2);
+}
+
+static void texts_3(struct made *made, uint64_t i)
+{
+    texts(made, i, 3);
+}
+
+static void texts_4(struct made *made, uint64_t i)
+{
+    texts(made, i, 4);
+}
+
+static void texts_5(struct made *made, uint64_t i)
+{
+    texts(made, i, 5);
+}
+
+static void test_segment_types(void **state)
 {
     struct world *w = *state;
     static const struct {
