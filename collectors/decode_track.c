@@ -356,6 +356,15 @@ static const char *learn_compound(struct lesson *lesson, const char *at, struct 
     return shape ? learn_object(lesson, at + 1, shape, depth + 1) : NULL;
 }
 
+/* The event has its values already: this one goes nowhere. */
+static const char *skip_value(struct lesson *lesson, const struct track_step *step, const char *at)
+{
+    struct value nowhere = {.type = VALUE_ABSENT};
+    struct track_step other = *step;
+    other.target = &nowhere;
+    return follow_value(lesson->scan, &other, at);
+}
+
 static const char *learn_value(struct lesson *lesson, const char *at, struct shape_key *key, uint32_t depth)
 {
     struct scan *scan = lesson->scan;
@@ -374,7 +383,7 @@ static const char *learn_value(struct lesson *lesson, const char *at, struct sha
                          : UINT32_MAX;
     if (*at == '[')
         step->list = key;
-    lesson->from = follow_value(scan, step, at);
+    lesson->from = skip_value(lesson, step, at);
     lesson->followers = &step->next;
     return lesson->from;
 }
@@ -447,6 +456,28 @@ static void learn(struct lesson *lesson, const char *at)
         finish(lesson);
 }
 
+/* Strings are unescaped and arrays read once more: beside those that the event holds. */
+static void learn_aside(struct lesson *lesson, const char *at)
+{
+    struct decoder *decoder = lesson->tracks->decoder;
+    char *scratch = decoder->scratch;
+    double *vectors = decoder->vectors;
+    size_t len = (size_t)(lesson->scan->end - at), used = decoder->scratch_used;
+    uint32_t vector_count = decoder->vector_count;
+    decoder->scratch = malloc(len + 1);
+    decoder->vectors = malloc((len / 2 + 2) * sizeof(*vectors));
+    decoder->scratch_used = 0;
+    decoder->vector_count = 0;
+    if (decoder->scratch && decoder->vectors)
+        learn(lesson, at);
+    free(decoder->scratch);
+    free(decoder->vectors);
+    decoder->scratch = scratch;
+    decoder->vectors = vectors;
+    decoder->scratch_used = used;
+    decoder->vector_count = vector_count;
+}
+
 void tracks_learn(struct tracks *tracks, struct scan *scan, const char *at)
 {
     if (tracks->pause > 0 || tracks->lessons == 0)
@@ -460,7 +491,7 @@ void tracks_learn(struct tracks *tracks, struct scan *scan, const char *at)
         lesson->tracks = tracks;
         lesson->scan = scan;
         lesson->track = (struct track){.fills = fills};
-        learn(lesson, at);
+        learn_aside(lesson, at);
     }
     free(lesson);
 }

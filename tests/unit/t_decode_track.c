@@ -155,6 +155,28 @@ static void no_byte_is_magic(void **state)
     fixture_close(&fixture);
 }
 
+/* The largest event with the most to unescape, and the most numbers: learning reads them a second time. */
+static void learning_fits(void **state)
+{
+    (void)state;
+    enum { BYTES = 700 };
+    struct decode_limits limits = {.event_bytes = BYTES};
+    struct fixture fixture;
+    fixture_open(&fixture, NULL, &limits);
+    for (int kind = 0; kind < 3; kind++) {
+        char text[BYTES + 1];
+        size_t len = (size_t)snprintf(text, sizeof(text), E "\"id\":\"\\n\",\"features\":{\"%s\":%s",
+                                      kind == 2 ? "\\/" : "a", kind == 1 ? "[" : "\"\\n");
+        while (len < BYTES - 8)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, kind == 1 ? "0," : "x");
+        (void)snprintf(text + len, sizeof(text) - len, kind == 1 ? "0]}}" : "\"}}");
+        assert_false(decode_once(&fixture, text));
+        assert_true(decode_once(&fixture, text));
+        assert_true(decode_once(&fixture, text));
+    }
+    fixture_close(&fixture);
+}
+
 /* Keys in ever new orders: hardly any event is tried, and none is learned; when order returns, tracks do. */
 static void disorder_is_left_alone(void **state)
 {
@@ -208,9 +230,13 @@ static void memory_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_take_turns),          cmocka_unit_test(values_may_be_others),
-        cmocka_unit_test(values_for_several_places), cmocka_unit_test(no_byte_is_magic),
-        cmocka_unit_test(disorder_is_left_alone),    cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(kinds_take_turns),
+        cmocka_unit_test(values_may_be_others),
+        cmocka_unit_test(values_for_several_places),
+        cmocka_unit_test(no_byte_is_magic),
+        cmocka_unit_test(disorder_is_left_alone),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(learning_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
