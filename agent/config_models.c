@@ -233,9 +233,8 @@ static const struct config_option model_options[] = {
      .type = &option_bool,
      OPTION_AT(struct model_config, segment_quality),
      .initial = "true",
-     .help =
-         "A row of data quality per feature of every segment, too; most of what segments add to the store "
-         "beside their drift."},
+     .help = "Rows of data quality and volume of every segment, too: they make what segments need of the "
+             "store about half as large again."},
     {.key = "types",
      .type = &option_section,
      .table = &types_table,
