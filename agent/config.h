@@ -90,8 +90,9 @@ struct model_config {
     struct reference_config reference;
     struct version_config *versions;
     uint32_t version_count;
-    char **segments;    /* NULL-terminated keys of `segments` to follow; NULL: all that come, within limits */
-    char **categorical; /* forced types, NULL-terminated or NULL */
+    char **segments; /* NULL-terminated keys of `segments` to follow; NULL: all that come, within limits */
+    bool segment_quality; /* rows of data quality of segments, too */
+    char **categorical;   /* forced types, NULL-terminated or NULL */
     char **numeric;
     char **exclude;         /* globs of features to leave out */
     int64_t label_delay_ms; /* results with labels are final so long after their panes end */

@@ -229,6 +229,12 @@ static const struct config_option model_options[] = {
      .type = &option_strings,
      OPTION_AT(struct model_config, segments),
      .help = "Keys of the segments to follow; all that come, within limits, when absent."},
+    {.key = "segment_quality",
+     .type = &option_bool,
+     OPTION_AT(struct model_config, segment_quality),
+     .initial = "true",
+     .help = "Rows of data quality and volume of every segment, too: they make what segments need of the "
+             "store about half as large again."},
     {.key = "types",
      .type = &option_section,
      .table = &types_table,

@@ -118,7 +118,7 @@ struct series {
     struct late_pane *late; /* ascending by (tier, start) */
     uint32_t late_count, late_capacity;
     struct union_pane *unions;
-    struct volume *volume; /* of a whole model; NULL: nothing yet */
+    struct volume *volume; /* NULL: nothing yet, or not followed */
     struct outcome_panes outcomes;
     struct kpi_past *kpi_past; /* by slot; NULL: none */
     struct tally *kpi_tails;   /* of kpi_tails.h: first periods; NULL: none */

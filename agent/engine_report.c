@@ -269,22 +269,24 @@ int engine_put_rows(struct engine *engine, const struct series *series, const st
     return put_rows(engine, series, window, end_ms, revision, rows, names, count, NULL);
 }
 
-/* Of the whole model: quantiles and stuck values need its fine bins. */
 static int report_quality(struct engine *engine, const struct series *series,
                           const struct window_config *window, const struct pane_set *set, int64_t end_ms,
                           uint32_t revision)
 {
     const struct known_reference *known = series->version->reference;
     const struct tally *types = set->parts[PANE_COUNTS + COUNT_TYPES];
-    if (series->segment[0] || !known || !set->parts[PANE_FEATURES] ||
-        set->basis[PANE_FEATURES] != known->grid->number)
+    if (!known || !set->parts[PANE_FEATURES] || set->basis[PANE_FEATURES] != known->grid->number ||
+        (series->segment[0] && !series->version->config->segment_quality))
         return 0;
     const struct reference *reference = known->reference;
+    const struct reference_segment *segment = reference_segment(reference, text_of(series->segment));
     if (set->basis[PANE_COUNTS + COUNT_TYPES] != known->number)
         types = NULL;
     struct quality_input input = {.layout = set->layout,
                                   .current = set->parts[PANE_FEATURES],
+                                  .reference_layout = reference->layout,
                                   .reference = reference->features,
+                                  .segment = segment ? segment->features : NULL,
                                   .types = types,
                                   .reference_types = reference->counts[COUNT_TYPES],
                                   .n_min = series->version->config->options.n_min};

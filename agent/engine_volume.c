@@ -1,6 +1,6 @@
 /*
- * How many events each model had, pane by pane of the second tier, for five weeks. Panes of that tier do not
- * stay so long, so each pane of the coarsest tier keeps the counts of those it is made of.
+ * How many events each model and segment had, pane by pane of the second tier, for five weeks. Panes of that
+ * tier do not stay so long, so each pane of the coarsest tier keeps the counts of those it is made of.
  */
 #include "agent/engine_internal.h"
 
@@ -27,7 +27,7 @@ static int64_t pane_number(const struct engine *engine, int64_t start_ms)
 static int put(const struct engine *engine, struct series *series, int64_t start_ms, uint64_t events)
 {
     uint32_t week = panes_per_week(engine);
-    if (week == 0 || series->segment[0])
+    if (week == 0 || (series->segment[0] && !series->version->config->segment_quality))
         return 0;
     if (!series->volume && !(series->volume = volume_new(week)))
         return ERR_NOMEM;

@@ -37,12 +37,13 @@ static struct value string(const char *text)
 }
 
 struct made {
-    struct field fields[FIELDS];
+    struct field fields[FIELDS], segment;
     struct event ev;
     char id[24];
 };
 
-/* x continuous, steps 0…4, city, flag boolean, one constant, and a vector that no grid holds. */
+/* In segments by city. x continuous, steps 0…4, city, flag boolean, one constant, and a vector that no grid
+ * holds. */
 static void make(struct made *made, uint64_t i)
 {
     static const char *const cities[] = {"north", "south", "east"};
@@ -58,11 +59,13 @@ static void make(struct made *made, uint64_t i)
         {text_of("vector"), 5, {.type = VALUE_VECTOR, .vector = vector, .count = 2}},
     };
     memcpy(made->fields, fields, sizeof(fields));
+    made->segment = (struct field){text_of("part"), 6, string(cities[i % 3])};
     (void)snprintf(made->id, sizeof(made->id), "%u", (unsigned)i);
     made->ev = (struct event){.kind = EVENT_PREDICTION,
                               .model = text_of("m"),
                               .id = text_of(made->id),
                               .ts_ms = (int64_t)i,
+                              .segments = {&made->segment, 1},
                               .features = {made->fields, FIELDS}};
 }
 
@@ -70,7 +73,7 @@ struct world {
     struct reference *reference;
     struct feature_binding *binding;
     struct feature_row *row;
-    struct tally *features, *types;
+    struct tally *features, *types, *segment; /* the last in coarse bins */
     struct name_sketch *names;
     struct family_tools tools;
     struct report_row rows[FIELDS];
@@ -93,6 +96,7 @@ static int setup(void **state)
     feature_binding_ignore(w->binding, w->reference->ignored, w->reference->ignored_count);
     w->row = feature_row_new(w->reference->grid->feature_count);
     w->features = tally_new(w->reference->layout->size);
+    w->segment = tally_new(w->reference->coarse->size);
     w->types = tally_new(value_types_family.size(&w->tools, w->reference));
     w->names = name_sketch_new();
     *state = w;
@@ -107,6 +111,7 @@ static int teardown(void **state)
     reference_free(w->reference);
     tally_free(w->features);
     tally_free(w->types);
+    tally_free(w->segment);
     name_sketch_free(w->names);
     free(w);
     return 0;
@@ -142,6 +147,7 @@ static const struct report_row *report(struct world *w, uint64_t events, change_
     }
     struct quality_input input = {.layout = w->reference->layout,
                                   .current = w->features,
+                                  .reference_layout = w->reference->layout,
                                   .reference = w->reference->features,
                                   .types = w->types,
                                   .reference_types = w->reference->counts[COUNT_TYPES],
@@ -317,12 +323,274 @@ static void test_top(void **state)
     assert_string_equal(grid->categories[top[0]], "north"); /* 34 of 100 */
 }
 
+/* ---- segments ---- */
+
+enum { NORTH_EVERY = 3 }; /* events of part=north, whose city is always one */
+
+/* A window of part=north against that segment of the reference, or the whole reference. */
+static void report_segment(struct world *w, uint64_t events, change_fn *change, const struct tally *own)
+{
+    struct feature_cell *cell = feature_cell_new(w->reference->coarse);
+    tally_reset(w->segment);
+    for (uint64_t i = 0; i < events; i++) {
+        struct made made;
+        make(&made, REFERENCE_EVENTS + NORTH_EVERY * i);
+        if (change)
+            change(&made, i);
+        assert_int_equal(feature_row_resolve(w->row, w->binding, &made.ev), 0);
+        assert_int_equal(feature_cell_add(cell, w->row), 0);
+    }
+    feature_cell_merge(cell, w->segment);
+    feature_cell_free(cell);
+    struct quality_input input = {.layout = w->reference->coarse,
+                                  .current = w->segment,
+                                  .reference_layout = w->reference->layout,
+                                  .reference = w->reference->features,
+                                  .segment = own,
+                                  .reference_types = w->reference->counts[COUNT_TYPES],
+                                  .n_min = N_MIN};
+    quality_report(&input, w->rows);
+    for (uint32_t f = 0; f < w->reference->grid->feature_count; f++)
+        for (int s = 0; s < REPORT_SLOTS; s++)
+            assert_true(!isinf(w->rows[f].slots[s]));
+}
+
+static const struct tally *north(const struct world *w)
+{
+    const struct reference_segment *segment = reference_segment(w->reference, text_of("part=north"));
+    assert_non_null(segment);
+    return segment->features;
+}
+
+static uint64_t reference_n_of(const struct world *w, const char *feature)
+{
+    return w->rows[grid_find(w->reference->grid, text_of(feature))].reference_n;
+}
+
+static void test_segment_rates(void **state)
+{
+    struct world *w = *state;
+    const uint64_t sizes[] = {REFERENCE_EVENTS / NORTH_EVERY, REFERENCE_EVENTS};
+    for (int whole = 0; whole < 2; whole++) {
+        report_segment(w, WINDOW_EVENTS, strange, whole ? NULL : north(w));
+        const double *x = slots_of(w, "x"), *steps = slots_of(w, "steps");
+        uint64_t M = sizes[whole];
+        assert_int_equal(reference_n_of(w, "x"), M);
+        struct rate_change change = rate_change(WINDOW_EVENTS / 10, WINDOW_EVENTS, 0, M);
+        assert_true(steps[QUALITY_MISSING] == change.difference &&
+                    steps[QUALITY_MISSING_P] == change.test.p &&
+                    steps[QUALITY_MISSING_LOW] == change.interval.low &&
+                    steps[QUALITY_MISSING_HIGH] == change.interval.high);
+        change = rate_change(WINDOW_EVENTS / 4, WINDOW_EVENTS, 0, M);
+        assert_true(x[QUALITY_INVALID] == change.difference && x[QUALITY_INVALID_P] == change.test.p);
+        assert_true(slots_of(w, "flag")[QUALITY_OUTSIDE] == 0.8);
+    }
+}
+
+static void beyond(struct made *made, uint64_t i)
+{
+    made->fields[0].value.number = i < 7 ? 1e3 + (double)i : 1;
+}
+
+static void test_segment_out_of_range(void **state)
+{
+    struct world *w = *state;
+    report_segment(w, WINDOW_EVENTS, beyond, north(w));
+    const double *x = slots_of(w, "x");
+    assert_true(x[QUALITY_OUTSIDE] == 0.007);
+    assert_true(x[QUALITY_OUTSIDE_P] == out_of_range_p(7, WINDOW_EVENTS, REFERENCE_EVENTS / NORTH_EVERY));
+}
+
+/* Coarse bins are wider, but their interval holds the exact quantile all the same, and the shape of the
+ * reference inside them puts the estimate near it. */
+static void test_segment_quantiles(void **state)
+{
+    struct world *w = *state;
+    static double x[WINDOW_EVENTS], steps[WINDOW_EVENTS];
+    report_segment(w, WINDOW_EVENTS, NULL, north(w));
+    for (uint64_t i = 0; i < WINDOW_EVENTS; i++) {
+        struct made made;
+        make(&made, REFERENCE_EVENTS + NORTH_EVERY * i);
+        x[i] = made.fields[0].value.number;
+        steps[i] = made.fields[1].value.number;
+    }
+    qsort(x, WINDOW_EVENTS, sizeof(*x), ascending);
+    qsort(steps, WINDOW_EVENTS, sizeof(*steps), ascending);
+    static const struct {
+        int slot, rank;
+    } cases[] = {{QUALITY_P05, 50}, {QUALITY_P50, 500}, {QUALITY_P95, 950}};
+    for (size_t c = 0; c < 3; c++) {
+        const double *at = slots_of(w, "x") + cases[c].slot;
+        double exact = x[cases[c].rank - 1];
+        assert_true(at[1] < exact && exact <= at[2] && at[1] <= at[0] && at[0] <= at[2]);
+        assert_true(fabs(at[0] - exact) < 0.5 * (at[2] - at[1]));
+        assert_true(slots_of(w, "steps")[cases[c].slot] == steps[cases[c].rank - 1]);
+    }
+}
+
+/* One coarse bin of fine bins 1 and 2, (0, 1] and (1, 4]. */
+static void test_quantile_shape(void **state)
+{
+    (void)state;
+    double edges[] = {0, 1, 4};
+    struct feature_grid feature = {.type = FEATURE_NUMERIC,
+                                   .edge_count = 3,
+                                   .edges = edges,
+                                   .coarse_slot = {0, 1, 1, 2, 3, 4},
+                                   .slot_count = {6, 5}};
+    const struct {
+        uint64_t slots[5], shape[6];
+        unsigned percent;
+        double value, low, high;
+    } cases[] = {
+        {{0, 100, 0}, {0, 1, 3}, 50, 1 + 3 * (0.495 * 4 - 1) / 3, 0, 4},
+        {{0, 100, 0}, {0, 3, 1}, 50, 0.495 * 4 / 3, 0, 4},
+        {{0, 100, 0}, {0, 0, 1}, 50, 1 + 3 * 0.495, 0, 4},
+        {{0, 100, 0}, {0, 1, 0}, 50, 0.495, 0, 4},
+        {{0, 100, 0}, {9, 0, 0, 9}, 50, 4 * 0.495, 0, 4}, /* nothing known of its inside */
+        {{0, 1, 0}, {0, 2, 2}, 95, 1, 0, 4},
+        {{3, 0, 1}, {0, 1, 1}, 50, NAN, NAN, 0},
+        {{1, 0, 3}, {0, 1, 1}, 95, NAN, 4, NAN},
+        {{0, 0, 0, 7, 7}, {0, 1, 1}, 50, NAN, NAN, NAN},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bin_quantile got =
+            quality_quantile(&feature, GRID_COARSE, cases[i].slots, cases[i].shape, cases[i].percent);
+        double pairs[][2] = {{got.value, cases[i].value}, {got.low, cases[i].low}, {got.high, cases[i].high}};
+        for (size_t k = 0; k < 3; k++)
+            assert_true(isnan(pairs[k][1]) ? isnan(pairs[k][0]) : fabs(pairs[k][0] - pairs[k][1]) < 1e-12);
+    }
+}
+
+static void one_of_its_city(struct made *made, uint64_t i)
+{
+    same_x(made, i);
+    made->fields[2].value = string("north");
+}
+
+static void test_segment_stuck(void **state)
+{
+    struct world *w = *state;
+    report_segment(w, WINDOW_EVENTS, one_of_its_city, north(w));
+    assert_true(slots_of(w, "x")[QUALITY_STUCK] == 1 && slots_of(w, "steps")[QUALITY_STUCK] == 1);
+    assert_true(slots_of(w, "city")[QUALITY_STUCK] == 0); /* its reference does not vary either */
+    report_segment(w, WINDOW_EVENTS, nearly_same_x, north(w));
+    assert_true(slots_of(w, "x")[QUALITY_STUCK] == 0);
+    report_segment(w, WINDOW_EVENTS, one_of_its_city, NULL); /* nobody knows whether it varies here */
+    assert_true(isnan(slots_of(w, "x")[QUALITY_STUCK]) && isnan(slots_of(w, "city")[QUALITY_STUCK]));
+    assert_true(slots_of(w, "city")[QUALITY_MODE_SHARE] == 1);
+    assert_true(fabs(slots_of(w, "city")[QUALITY_MODE_DELTA] - 2 / 3.) < 1e-15);
+}
+
+static void texts(struct made *made, uint64_t i, uint64_t of_five)
+{
+    if (i % 5 < of_five)
+        made->fields[0].value = string("none");
+}
+
+static void texts_1(struct made *made, uint64_t i)
+{
+    texts(made, i, 1);
+}
+
+static void texts_2(struct made *made, uint64_t i)
+{
+    texts(made, i, 2);
+}
+
+static void texts_3(struct made *made, uint64_t i)
+{
+    texts(made, i, 3);
+}
+
+static void texts_4(struct made *made, uint64_t i)
+{
+    texts(made, i, 4);
+}
+
+static void texts_5(struct made *made, uint64_t i)
+{
+    texts(made, i, 5);
+}
+
+static void test_segment_types(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        change_fn *change;
+        double other, changed;
+    } cases[] = {
+        {NULL, 0, 0},      {texts_1, 0.2, 0},
+        {texts_2, 0.4, 0}, {texts_3, 0.6, NAN}, /* might be of three kinds, each rarer than numbers */
+        {texts_4, 0.8, 1}, {texts_5, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        report_segment(w, WINDOW_EVENTS, cases[i].change, north(w));
+        const double *x = slots_of(w, "x"), expected = cases[i].changed;
+        assert_true(x[QUALITY_OTHER_TYPE] == cases[i].other);
+        assert_true(isnan(expected) ? isnan(x[QUALITY_TYPE_CHANGED]) : x[QUALITY_TYPE_CHANGED] == expected);
+        report_segment(w, WINDOW_EVENTS, cases[i].change, NULL);
+        assert_true(x[QUALITY_OTHER_TYPE] == cases[i].other && isnan(x[QUALITY_TYPE_CHANGED]));
+    }
+    assert_true(isnan(slots_of(w, "city")[QUALITY_OTHER_TYPE]) &&
+                isnan(slots_of(w, "x")[QUALITY_NOT_FINITE]));
+}
+
+static void no_x(struct made *made, uint64_t i)
+{
+    (void)i;
+    made->fields[0].value = (struct value){.type = VALUE_NULL};
+}
+
+static void test_segment_removed(void **state)
+{
+    struct world *w = *state;
+    report_segment(w, WINDOW_EVENTS, no_x, north(w));
+    assert_true(slots_of(w, "x")[QUALITY_REMOVED] == 1 && slots_of(w, "steps")[QUALITY_REMOVED] == 0);
+    assert_true(slots_of(w, "x")[QUALITY_MISSING] == 1 && isnan(slots_of(w, "x")[QUALITY_P50]) &&
+                isnan(slots_of(w, "x")[QUALITY_MODE_SHARE]) && isnan(slots_of(w, "x")[QUALITY_STUCK]));
+    report_segment(w, WINDOW_EVENTS, no_x, NULL);
+    assert_true(isnan(slots_of(w, "x")[QUALITY_REMOVED]) && slots_of(w, "x")[QUALITY_MISSING] == 1);
+    /* A reference of 20 events of which one had the field is not sure that a hundred may not lack it. */
+    struct tally *small = tally_new(w->reference->coarse->size);
+    uint32_t f = grid_find(w->reference->grid, text_of("x"));
+    uint64_t *slots = small->counters + w->reference->coarse->slot_at[f];
+    slots[1] = 1;
+    slots[feature_slot_missing(&w->reference->grid->features[f], GRID_COARSE)] = 19;
+    report_segment(w, 100, no_x, small);
+    assert_true(slots_of(w, "x")[QUALITY_REMOVED] == 0);
+    report_segment(w, 10000, no_x, small);
+    assert_true(slots_of(w, "x")[QUALITY_REMOVED] == 1);
+    tally_free(small);
+}
+
+static void test_segment_degenerate(void **state)
+{
+    struct world *w = *state;
+    struct tally *nothing = tally_new(w->reference->coarse->size);
+    const struct tally *references[] = {NULL, north(w), nothing};
+    for (size_t r = 0; r < 3; r++) {
+        report_segment(w, 0, NULL, references[r]);
+        for (uint32_t f = 0; f < w->reference->grid->feature_count; f++)
+            for (int s = 0; s < QUALITY_SLOT_COUNT; s++)
+                assert_true(isnan(w->rows[f].slots[s]));
+        report_segment(w, 1, NULL, references[r]);
+        assert_true(slots_of(w, "city")[QUALITY_MODE_SHARE] == 1 && isnan(slots_of(w, "x")[QUALITY_STUCK]));
+        assert_true(isnan(slots_of(w, "x")[QUALITY_MISSING]) == (references[r] == nothing));
+    }
+    tally_free(nothing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantiles),       cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_types_and_rates), cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_degenerate),      cmocka_unit_test(test_top),
+        cmocka_unit_test(test_quantiles),         cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_types_and_rates),   cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_degenerate),        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_segment_rates),     cmocka_unit_test(test_segment_out_of_range),
+        cmocka_unit_test(test_segment_quantiles), cmocka_unit_test(test_quantile_shape),
+        cmocka_unit_test(test_segment_stuck),     cmocka_unit_test(test_segment_types),
+        cmocka_unit_test(test_segment_removed),   cmocka_unit_test(test_segment_degenerate),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
