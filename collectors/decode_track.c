@@ -76,6 +76,7 @@ struct tracks {
     uint32_t tried, hits; /* of this trial */
     uint32_t pause;       /* so many further events are not tried */
     uint32_t lessons;     /* may be learned */
+    bool left;            /* the event at hand was tried, and is on none */
     bool crowded;         /* there was no room for a literal beside others */
     uint64_t followed;    /* before this trial */
 };
@@ -217,6 +218,7 @@ uint64_t tracks_followed(const struct tracks *tracks)
 
 bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at)
 {
+    tracks->left = false;
     if (UNLIKELY(tracks->pause > 0)) {
         tracks->pause--;
         return false;
@@ -226,8 +228,10 @@ bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at)
         return tracks_follow(tracks, scan, at);
     }
     const struct track *track = tracks->walk(scan, at, tracks->first);
-    if (UNLIKELY(!track))
+    if (UNLIKELY(!track)) {
+        tracks->left = true;
         return false;
+    }
     tracks->hits++;
     if (UNLIKELY(tracks->owner != track))
         adopt(tracks, track);
@@ -249,7 +253,7 @@ struct lesson {
     const char *from;              /* where the literal begins that is being read */
     struct track_step **followers; /* the list that it is or will be in */
     struct track track;
-    /* the track's, as many as it counts */
+    bool *fills; /* the track's; of the names and copies as many as it counts */
     struct track_name names[PLACES_MAX];
     struct track_copy copies[PLACES_MAX];
 };
@@ -284,18 +288,33 @@ static struct track_step *new_step(struct tracks *tracks, struct text literal, b
     return step;
 }
 
-/* The step with the literal up to `end`, made when it is new; NULL when it cannot be. */
-static struct track_step *take_step(struct lesson *lesson, const char *end, bool last)
+/* Where the step with the literal up to `end` is among those that may come here, or where it belongs: NULL or
+ * the tracks' nothing are there. NULL: there is no room for another. */
+static struct track_step **place_of_step(struct lesson *lesson, struct text literal, bool last)
 {
-    struct tracks *tracks = lesson->tracks;
-    struct track_step **place = lesson->followers, *const nothing = &tracks->nothing;
-    struct text literal = {lesson->from, (uint32_t)(end - lesson->from)};
+    struct track_step **place = lesson->followers, *const nothing = &lesson->tracks->nothing;
     unsigned siblings = 0;
     for (; *place && *place != nothing; place = &(*place)->sibling, siblings++)
         if (text_equal((struct text){(*place)->text, (*place)->len}, literal) && !(*place)->track == !last)
-            return *place;
-    tracks->crowded |= siblings >= SIBLINGS_MAX;
-    struct track_step *step = siblings < SIBLINGS_MAX ? new_step(tracks, literal, last) : NULL;
+            return place;
+    lesson->tracks->crowded |= siblings >= SIBLINGS_MAX;
+    return siblings < SIBLINGS_MAX ? place : NULL;
+}
+
+static struct text literal_up_to(const struct lesson *lesson, const char *end)
+{
+    return (struct text){lesson->from, (uint32_t)(end - lesson->from)};
+}
+
+/* The step with the literal up to `end`, made when it is new; NULL when it cannot be. */
+static struct track_step *take_step(struct lesson *lesson, const char *end)
+{
+    struct tracks *tracks = lesson->tracks;
+    struct text literal = literal_up_to(lesson, end);
+    struct track_step **place = place_of_step(lesson, literal, false);
+    if (!place || (*place && *place != &tracks->nothing))
+        return place ? *place : NULL;
+    struct track_step *step = new_step(tracks, literal, false);
     if (step)
         *place = step;
     return step;
@@ -329,7 +348,7 @@ static struct value *take_target(struct lesson *lesson, const struct shape_key *
 {
     struct decoder *decoder = lesson->tracks->decoder;
     if (key->slot != MAP_NONE)
-        lesson->track.fills[key->slot] = true;
+        lesson->fills[key->slot] = true;
     if (!(key->flags & KEY_GROUPED))
         return key->target;
     struct value *value = take_member(lesson, (int)(key->group - decoder->groups), key);
@@ -373,7 +392,7 @@ static const char *learn_value(struct lesson *lesson, const char *at, struct sha
     if ((key->flags & KEY_PLACE) || (*at == '[' && scan_has_item_places(scan, key)))
         return NULL;
     struct value *target = take_target(lesson, key);
-    struct track_step *step = target ? take_step(lesson, at, false) : NULL;
+    struct track_step *step = target ? take_step(lesson, at) : NULL;
     if (!step)
         return NULL;
     step->target = target;
@@ -421,17 +440,25 @@ static void *keep(struct arena *arena, const void *items, size_t bytes)
     return own;
 }
 
+/* The event's end, if it is not known yet. */
 static void finish(struct lesson *lesson)
 {
-    struct arena *arena = lesson->tracks->arena;
+    struct tracks *tracks = lesson->tracks;
+    struct arena *arena = tracks->arena;
     struct track *track = &lesson->track;
+    struct text literal = literal_up_to(lesson, lesson->scan->end);
+    struct track_step **place = place_of_step(lesson, literal, true);
+    if (!place || (*place && *place != &tracks->nothing))
+        return;
+    track->fills = keep(arena, lesson->fills, tracks->decoder->mapping->slot_count * sizeof(*lesson->fills));
     track->names = keep(arena, lesson->names, track->name_count * sizeof(*lesson->names));
     track->copies = keep(arena, lesson->copies, track->copy_count * sizeof(*lesson->copies));
     struct track *own = keep(arena, track, sizeof(*track));
-    struct track_step *last =
-        track->names && track->copies && own ? take_step(lesson, lesson->scan->end, true) : NULL;
-    if (last)
-        last->track = own;
+    struct track_step *last = new_step(tracks, literal, true);
+    if (!track->fills || !track->names || !track->copies || !own || !last)
+        return;
+    last->track = own;
+    *place = last;
 }
 
 static void forget(struct tracks *tracks)
@@ -480,19 +507,21 @@ static void learn_aside(struct lesson *lesson, const char *at)
 
 void tracks_learn(struct tracks *tracks, struct scan *scan, const char *at)
 {
-    if (tracks->pause > 0 || tracks->lessons == 0)
+    if (!tracks->left || tracks->lessons == 0)
         return;
     tracks->lessons--;
     if (tracks->crowded || arena_bytes(tracks->arena) > TRACKS_BYTES_MAX / 2)
         forget(tracks);
     struct lesson *lesson = malloc(sizeof(*lesson));
-    bool *fills = arena_zalloc(tracks->arena, tracks->decoder->mapping->slot_count + 1);
+    bool *fills = calloc(tracks->decoder->mapping->slot_count + 1, sizeof(*fills));
     if (lesson && fills) {
         lesson->tracks = tracks;
         lesson->scan = scan;
-        lesson->track = (struct track){.fills = fills};
+        lesson->fills = fills;
+        lesson->track = (struct track){.fills = NULL};
         learn_aside(lesson, at);
     }
+    free(fills);
     free(lesson);
 }
 
