@@ -146,8 +146,13 @@ static double value_of(const struct sequence_outcome *outcome, enum detector_sou
                : source == DETECTOR_ON_LOSS ? distance * distance
                                             : fabs(distance);
     }
-    if (outcome->kind == OUTCOME_MULTICLASS) /* slots of classes */
-        return source == DETECTOR_ON_ERROR ? (outcome->predicted != (uint8_t)outcome->truth) : (double)NAN;
+    if (outcome->kind == OUTCOME_MULTICLASS) { /* slots of classes; two of `other` may be equal or not */
+        bool unknown =
+            outcome->predicted == OUTCOME_CLASS_OTHER && (uint8_t)outcome->truth == OUTCOME_CLASS_OTHER;
+        if (source != DETECTOR_ON_ERROR || unknown)
+            return (double)NAN;
+        return outcome->predicted != (uint8_t)outcome->truth;
+    }
     if (source == DETECTOR_ON_ERROR)
         return ((outcome->predicted != 0) != (outcome->truth > 0.5)) ? 1 : 0;
     if (isnan(outcome->value))

@@ -82,8 +82,9 @@ struct interval interval_order_ranks(double n, double q, double z)
 {
     if (!(n >= 1) || !(q >= 0 && q <= 1))
         return undefined_interval;
-    double half = z * sqrt(n * q * (1 - q));
-    return (struct interval){.low = fmax(0, floor(n * q - half)), .high = fmin(n - 1, ceil(n * q + half))};
+    double half = z * sqrt(n * q * (1 - q)), estimate = floor(q * (n - 1));
+    return (struct interval){.low = fmin(estimate, fmax(0, floor(n * q - half))),
+                             .high = fmin(n - 1, ceil(n * q + half))};
 }
 
 struct test_result two_proportion_z(double k1, double n1, double k2, double n2)

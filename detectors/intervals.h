@@ -25,8 +25,8 @@ struct interval interval_newcombe(double k1, double n1, double k2, double n2, do
  * interval_ratio_plain is NaN then. */
 struct interval interval_ratio(double k1, double n1, double k2, double n2, double alpha);
 struct interval interval_ratio_plain(double k1, double n1, double k2, double n2, double alpha);
-/* Ranks (from 0, both inside the sample) whose order statistics enclose quantile q of n values; `z` is in
- * standard deviations: 3.29 for 99.9 %. */
+/* Ranks (from 0, both inside the sample) whose order statistics enclose quantile q of n values, and the usual
+ * estimate of it, rank q(n − 1); `z` is in standard deviations: 3.29 for 99.9 %. */
 struct interval interval_order_ranks(double n, double q, double z);
 
 struct test_result {

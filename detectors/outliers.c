@@ -60,7 +60,7 @@ static bool is_point(double lower, double upper)
     memcpy(&b, &upper, sizeof(b));
     a = a < 0 ? INT64_MIN - a : a; /* in the order of the numbers */
     b = b < 0 ? INT64_MIN - b : b;
-    return b - a <= 1;
+    return (uint64_t)b - (uint64_t)a <= 1; /* in order, but further apart than a signed number holds */
 }
 
 static int compare_doubles(const void *a, const void *b)

@@ -470,6 +470,13 @@ static int build_grid(struct study *study, struct grid **out, struct err *err)
     return rc;
 }
 
+/* Did any event have this field? Names of classes, groups and segments share the numbers of names: between
+ * those of fields there are columns that no field has, which ones depends on the order of the events. */
+static bool is_field(const struct column *column)
+{
+    return column->nulls + column->numbers + column->texts + column->others > 0;
+}
+
 /* Fields of the sample that are no features: left out on purpose, or nothing that can be binned. Names come
  * in any order, so of too many those that are kept would depend on it: by name, then. */
 static int note_ignored(const struct study *study, struct reference *reference)
@@ -478,7 +485,8 @@ static int note_ignored(const struct study *study, struct reference *reference)
     struct text *names = malloc(((size_t)study->column_count + 1) * sizeof(*names));
     int rc = names ? 0 : ERR_NOMEM;
     for (uint32_t i = COLUMN_NAMES; names && i < study->column_count; i++)
-        if (study->columns[i].name.len && grid_find(reference->grid, study->columns[i].name) == UINT32_MAX)
+        if (is_field(&study->columns[i]) && study->columns[i].name.len &&
+            grid_find(reference->grid, study->columns[i].name) == UINT32_MAX)
             names[count++] = study->columns[i].name;
     if (count)
         qsort(names, count, sizeof(*names), compare_names);

@@ -186,3 +186,12 @@ def test_nothing_and_degenerate(tmp_path):
     store = streams.replay(tmp_path, "quiet", body, [streams.write(tmp_path / "e", events)])
     assert detections(store) == {}
     assert driftd.query(store, "SELECT DISTINCT feature, value FROM v1_results WHERE metric = 'detector_state'") == [("error:adwin", 0.0)]
+
+
+def test_classes_beyond_the_limit_are_not_right(tmp_path):
+    """150 classes, every prediction wrong: past the 64 that are known, two of `other` say nothing, which is not that they are equal."""
+    events = [{"type": "prediction", "model": "m", "version": "1", "id": f"e{i}", "ts": START + i * MINUTE, "prediction": f"c{i % 150}", "label": f"c{(i + 1) % 150}"}
+              for i in range(450)]
+    store = streams.replay(tmp_path, "classes", model(["{on: error, method: adwin}"], "task: multiclass"), [streams.write(tmp_path / "e", events)])
+    values = [value for value, in driftd.query(store, "SELECT value FROM v1_results WHERE metric = 'detector_value'")]
+    assert values and set(values) == {1.0}

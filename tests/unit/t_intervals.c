@@ -174,6 +174,12 @@ static void order_ranks(void **state)
     assert_near(r.low, floor(990 - 3.29 * sqrt(9.9)), 0);
     assert_near(r.high, 999, 0);
     assert_nan(interval_order_ranks(0, 0.5, 2).low);
+    for (int n = 1; n < 60; n++) /* the estimate, order statistic q(n − 1), is never outside */
+        for (int percent = 0; percent <= 100; percent++) {
+            r = interval_order_ranks(n, percent / 100.0, 1.96);
+            double estimate = floor(percent / 100.0 * (n - 1));
+            assert_true(r.low >= 0 && r.low <= estimate && estimate <= r.high && r.high <= n - 1);
+        }
 }
 
 int main(void)

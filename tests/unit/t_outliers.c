@@ -111,12 +111,12 @@ static void near_bits(uint32_t units, double bits)
 }
 
 /* On the coarse histogram, the terms of the definition. */
-static void test_numeric_terms(void **state)
+static void as_defined(const struct reference *r, const char *name)
 {
-    const struct world *w = *state;
-    uint32_t f = grid_find(w->reference->grid, text_of("x"));
-    const struct feature_grid *grid = &w->reference->grid->features[f];
-    const uint64_t *slots = w->reference->features->counters + w->reference->layout->slot_at[f];
+    uint32_t f = grid_find(r->grid, text_of(name));
+    const struct feature_grid *grid = &r->grid->features[f];
+    const uint64_t *slots = r->features->counters + r->layout->slot_at[f];
+    const uint16_t *terms = r->outliers->terms + OUTLIER_STRIDE * f;
     double edges[GRID_COARSE_BINS + 1], want[GRID_COARSE_BINS + 2];
     uint64_t counts[GRID_COARSE_BINS] = {0};
     edges[0] = grid->edges[0];
@@ -126,10 +126,37 @@ static void test_numeric_terms(void **state)
     }
     hbos_terms(edges, counts, grid->coarse_bin_count, want);
     for (uint32_t s = 1; s < grid->edge_count; s++)
-        near_bits(terms_of(w, "x")[s], want[grid->coarse_slot[s]]);
-    near_bits(terms_of(w, "x")[0], want[0]);
-    near_bits(terms_of(w, "x")[grid->edge_count], want[grid->coarse_bin_count + 1]);
-    assert_int_equal(terms_of(w, "x")[SLOT_NONE], 0);
+        near_bits(terms[s], want[grid->coarse_slot[s]]);
+    near_bits(terms[0], want[0]);
+    near_bits(terms[grid->edge_count], want[grid->coarse_bin_count + 1]);
+    assert_int_equal(terms[SLOT_NONE], 0);
+}
+
+static void test_numeric_terms(void **state)
+{
+    const struct world *w = *state;
+    as_defined(w->reference, "x");
+}
+
+/* A bin from far below zero to far above is no bin of one value, though their bits differ by more than a
+ * signed number holds. */
+static void test_both_sides_of_zero(void **state)
+{
+    (void)state;
+    struct reference_options wanted = {.name = "r", .model = "m", .options = &options};
+    struct reference_builder *builder = reference_builder_new(&wanted);
+    struct reference *reference;
+    struct err err;
+    for (uint64_t i = 0; i < REFERENCE_EVENTS; i++) {
+        struct made made;
+        make(&made, i, 0);
+        made.fields[0].value = number((i % 2 ? 1 : -1) * (1000 + unit_of(8 * i)));
+        assert_int_equal(reference_builder_add(builder, &made.ev), 0);
+    }
+    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
+    reference_builder_free(builder);
+    as_defined(reference, "x");
+    reference_free(reference);
 }
 
 static void test_other_terms(void **state)
@@ -263,9 +290,13 @@ static void test_degenerate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numeric_terms), cmocka_unit_test(test_other_terms),
-        cmocka_unit_test(test_windows),       cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_read_again),    cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_numeric_terms),
+        cmocka_unit_test(test_other_terms),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_read_again),
+        cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_both_sides_of_zero),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

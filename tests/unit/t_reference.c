@@ -208,6 +208,38 @@ static void test_order_does_not_matter(void **unused)
     }
 }
 
+/* What events hold beside their features shares its names' numbers, and is no field that was left out. */
+static void test_ignored_are_fields(void **unused)
+{
+    (void)unused;
+    static const double vector[] = {1, 2};
+    char hash[2][65];
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        struct reference_builder *builder = reference_builder_new(&plain);
+        for (uint32_t k = 0; k < 500; k++) {
+            uint32_t i = turn ? 499 - k : k;
+            char id[16];
+            (void)snprintf(id, sizeof(id), "e%u", (unsigned)i);
+            struct field features[] = {
+                {text_of("x"), 0, number(i % 10)},
+                {text_of("late"), 3, {.type = VALUE_VECTOR, .vector = vector, .count = 2}}};
+            struct field group = {text_of(i % 2 ? "sex" : "age"), 1 + i % 2, string("a")};
+            struct event ev = {
+                .kind = EVENT_PREDICTION, .id = text_of(id), .ts_ms = 5, .groups = {&group, 1}};
+            ev.features = (struct fields){features, i % 50 == 3 ? 2 : 1}; /* seldom: groups come before it */
+            assert_int_equal(reference_builder_add(builder, &ev), 0);
+        }
+        struct reference *r = NULL;
+        assert_int_equal(reference_builder_finish(builder, &r, NULL), 0);
+        assert_int_equal(r->ignored_count, 1);
+        assert_string_equal(r->ignored[0], "late");
+        memcpy(hash[turn], r->hash, sizeof(hash[turn]));
+        reference_free(r);
+        reference_builder_free(builder);
+    }
+    assert_string_equal(hash[0], hash[1]);
+}
+
 /* Rows without id that repeat count as often as they came. */
 static void test_repeated_rows(void **unused)
 {
@@ -465,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_build),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_order_does_not_matter),
+        cmocka_unit_test(test_ignored_are_fields),
         cmocka_unit_test(test_repeated_rows),
         cmocka_unit_test(test_keep_grid),
         cmocka_unit_test(test_round_trip),
