@@ -239,7 +239,7 @@ bool counting_label(struct counting *counting, struct delta *delta, const struct
     *out = (struct delta_waiting){.kind = WAITING_LABEL,
                                   .entry = {.id_hash = outcome_id_hash(ev),
                                             .ts_ms = ev->ts_ms,
-                                            .wait_s = outcome_wait_s(config, counting->times),
+                                            .wait_s = outcome_label_wait_s(config, counting->times),
                                             .owner = ahead_s < UINT32_MAX ? (uint32_t)ahead_s : UINT32_MAX,
                                             .kind = config->last_label ? JOIN_LAST : JOIN_FIRST,
                                             .late = late}};

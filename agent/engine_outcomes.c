@@ -16,6 +16,7 @@ static int on_joined(void *context, const struct join_entry *prediction, const s
                      int sign, bool revises);
 static bool in_time(void *context, const struct join_entry *prediction, const struct join_entry *label);
 
+static int on_met(void *context, const struct join_entry *label);
 static void on_expired(void *context, const struct join_entry *entry, bool is_label);
 
 int engine_outcomes_new(struct engine *engine)
@@ -32,10 +33,12 @@ int engine_outcomes_new(struct engine *engine)
     struct join_settings join = {.entries_max = engine->config->limits.waiting,
                                  .horizon_ms = engine->config->horizon_ms,
                                  .late_ms = engine->config->horizon_ms + engine->times.tiers_ms[0],
+                                 .pane_ms = engine->times.tiers_ms[0],
                                  .seen = on_seen,
                                  .joined = on_joined,
                                  .in_time = in_time,
                                  .compare_scores = engine_outcomes_compare_scores,
+                                 .met = on_met,
                                  .expired = on_expired,
                                  .context = engine};
     state->classes = outcome_classes_new();
@@ -292,11 +295,43 @@ static int on_seen(void *context, const struct join_entry *prediction, int sign)
     return add_item(context, prediction, NULL, NULL, sign, false);
 }
 
+/* The prediction expires first: after a restart nothing but this says that the label is no orphan. What is
+ * being taken is written afterwards, with it. */
+static int on_met(void *context, const struct join_entry *label)
+{
+    struct engine *engine = context;
+    struct outcome_state *state = engine->outcomes;
+    if (state->restoring)
+        return 0;
+    state->taken_has_met = state->taking_label;
+    if (state->taking_label)
+        return 0;
+    struct delta_waiting again = {.kind = WAITING_LABEL, .entry = *label};
+    again.entry.state = JOIN_MET;
+    return engine_outcomes_remember(engine, &again, NULL);
+}
+
+/* Counted once all that expires with it is: what the store says of them goes with the time until which they
+ * are not taken again. */
 static void on_expired(void *context, const struct join_entry *entry, bool is_label)
 {
     const struct engine *engine = context;
     uint32_t number = is_label ? entry->combo : engine->outcomes->combos[entry->combo].model;
-    count_of(context, number, is_label ? LABELS_ORPHANS : LABELS_UNLABELLED, 1);
+    struct label_model *model = engine_outcomes_model_of(engine, number);
+    if (model)
+        model->expired[is_label]++;
+}
+
+void engine_outcomes_count_expired(struct engine *engine)
+{
+    const struct outcome_state *state = engine->outcomes;
+    for (uint32_t i = 0; state->model_names && i < intern_count(state->model_names); i++) {
+        struct label_model *model = &state->models[i];
+        model->changed |= model->expired[0] || model->expired[1];
+        model->counts[LABELS_UNLABELLED] += model->expired[0];
+        model->counts[LABELS_ORPHANS] += model->expired[1];
+        model->expired[0] = model->expired[1] = 0;
+    }
 }
 
 static int add_pair(struct engine *engine, const struct join_entry *prediction,
@@ -365,14 +400,19 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
         if (code == 0 && !is_unlabelled(waiting)) /* else no label can find it */
             code = add_pair(engine, entry, scores, &label, 1, false);
     } else if (waiting->kind == WAITING_LABEL) {
+        state->taking_label = true;
+        state->taken_has_met = false;
         code = join_add_label(state->join, entry, &fate);
+        state->taking_label = false;
     } else {
         code = join_add_scored(state->join, entry, scores, &fate);
     }
     count_fate(engine, model_of(state, waiting), fate);
     if (code != 0 || fate == JOIN_REFUSED || state->restoring)
         return code;
-    return engine_outcomes_remember(engine, waiting, scores);
+    struct delta_waiting taken = *waiting;
+    taken.entry.state = waiting->kind == WAITING_LABEL && state->taken_has_met ? JOIN_MET : 0;
+    return engine_outcomes_remember(engine, &taken, scores);
 }
 
 /* Latches models that have labels, and puts those to sleep that have none. False: it does not wait. */

@@ -55,6 +55,7 @@ enum { LABEL_DELAYS = 33 }; /* powers of two of seconds */
 struct label_model {
     const struct model_config *config;
     uint64_t counts[LABEL_COUNTS];
+    uint64_t expired[2]; /* predictions and labels that are not in `counts` yet: see its user */
     bool labelled, dormant, may_sleep;
     /* How long after the end of their panes labels come, to say so when too many come too late. Of this run.
      */
@@ -101,7 +102,8 @@ struct outcome_state {
     struct strbuf blob;                 /* entries of the next row of `waiting` */
     int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
     uint32_t blob_wait_s;               /* of the last entry */
-    bool restoring;
+    bool restoring, taking_label;
+    bool taken_has_met;      /* the label that is being taken */
     uint32_t changed_late;   /* parts to write */
     bool owed, owed_stored;  /* windows are stale; what the store knows of it */
     int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */
@@ -119,6 +121,9 @@ int engine_outcomes_learn_combo(struct engine *engine, struct series *const *ser
 /* `scores`: of several classes, by slot; NULL: none. */
 int engine_outcomes_take(struct engine *engine, const struct delta_waiting *waiting,
                          const struct class_scores *scores) MUST_USE;
+
+/* What has expired becomes counters, when a sweep has found all of it. */
+void engine_outcomes_count_expired(struct engine *engine);
 
 /* engine_outcomes_close.c */
 /* Matures panes, then revises; true when there is more to do now. */

@@ -88,6 +88,7 @@ static int fall_asleep(struct engine *engine, uint32_t number)
     struct text name = intern_text(engine->outcomes->model_names, number);
     model->dormant = model->changed = true;
     model->counts[LABELS_UNLABELLED] = model->counts[LABELS_SEEN] - model->counts[LABELS_JOINED];
+    model->expired[0] = 0;
     log_write(
         engine->settings.log, LOG_INFO, "labels",
         "%d predictions of model %.*s wait and no label has come: it is dormant; set `task` when labels "

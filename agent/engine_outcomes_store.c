@@ -17,6 +17,8 @@
 
 /* Flags of an entry beside late, predicted, kind and "waits as long as the one before". */
 enum { ENTRY_WAITS_ALIKE = 8, ENTRY_ZERO = 16, ENTRY_ONE = 32, ENTRY_TRUTH_ZERO = 64, ENTRY_TRUTH_ONE = 128 };
+/* Of labels instead of a truth. */
+enum { ENTRY_HAS_MET = 64 };
 
 #define OWED_KEY  "outcome_revisions_owed"
 #define SWEPT_KEY "labels_swept_ms"
@@ -100,6 +102,7 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
                   waits_alike << 3) |
         class_flag(entry->value, ENTRY_ZERO, ENTRY_ONE) |
         (waiting->kind == WAITING_OUTCOME ? class_flag(waiting->truth, ENTRY_TRUTH_ZERO, ENTRY_TRUTH_ONE)
+         : entry->state & JOIN_MET        ? ENTRY_HAS_MET
                                           : 0);
     char bytes[ENTRY_BYTES_MAX + SCORES_BYTES_MAX], *at = bytes;
     bool has_class = has_class_of(waiting);
@@ -258,10 +261,14 @@ void engine_outcomes_put(struct engine *engine)
         return;
     }
     join_set_time(state->join, now_ms);
-    join_sweep(state->join, SWEEP_SLOTS);
+    bool ends = engine->endless && engine->settings.until_end; /* no commit after this one goes on */
+    join_sweep(state->join, ends ? UINT64_MAX : SWEEP_SLOTS);
+    if (ends) /* the one before may have been under way */
+        join_sweep(state->join, UINT64_MAX);
     int64_t swept_ms = join_swept_ms(state->join);
     if (swept_ms > state->swept_stored_ms) { /* what is pruned has been counted */
         char value[32];
+        engine_outcomes_count_expired(engine);
         (void)snprintf(value, sizeof(value), "%" PRId64, swept_ms);
         store_put_meta(engine->batch, SWEPT_KEY, value);
         store_prune_waiting(engine->batch, swept_ms);
@@ -383,6 +390,7 @@ static int restore_entry(struct engine *engine, unsigned kind_byte, struct curso
     entry->predicted = class ? *class : kind == WAITING_LABEL ? OUTCOME_CLASS_NONE : flags >> 1 & 1;
     entry->kind = class && kind != WAITING_LABEL ? OUTCOME_MULTICLASS : flags >> 2 & 1;
     entry->combo = (uint32_t)combo;
+    entry->state = kind == WAITING_LABEL && flags & ENTRY_HAS_MET ? JOIN_MET : 0;
     entry->owner = kind == WAITING_LABEL ? (uint32_t)owner : state->combos[combo].series[0]->number;
     *previous = *entry;
     const struct label_model *model =

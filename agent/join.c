@@ -9,7 +9,7 @@
 #include "agent/score_pool.h"
 #include "detectors/outcomes.h"
 
-enum { SLOTS_MIN = 1024, USED = 1, MATCHED = 2, EXPIRED = 4 /* and counted */ };
+enum { SLOTS_MIN = 1024, USED = 1, MATCHED = JOIN_MET, EXPIRED = 4 /* and counted */ };
 
 struct table {
     struct join_entry *slots;   /* open addressing, linear probing */
@@ -322,8 +322,11 @@ static bool may_join(const struct join *join, const struct join_entry *predictio
     int64_t wait_ms = (int64_t)label->wait_s * 1000;
     if (prediction->late && time_minus(prediction->ts_ms, label->ts_ms) > wait_ms - join->settings.late_ms)
         return false;
+    /* Of labels on time not the clock: it depends on what of the other events came before. */
+    int64_t known_ms =
+        time_plus(label->ts_ms, label->late ? (int64_t)label->owner * 1000 : join->settings.pane_ms);
     return join_may_pair(prediction, label) && label->ts_ms >= earliest_ms &&
-           time_plus(label->ts_ms, (int64_t)label->owner * 1000) <= expiry_of(prediction);
+           known_ms <= expiry_of(prediction);
 }
 
 /* Is the label `a` to be taken rather than `b`? */
@@ -371,17 +374,32 @@ static int give_revision(struct join *join, struct join_entry *prediction, struc
     return code ? code : settings->joined(settings->context, prediction, last, sign, true);
 }
 
+/* Not only the label that counts: which one that is changes with the order of arrival. */
+static int meet(struct join *join, struct join_entry *prediction)
+{
+    const struct join_settings *settings = &join->settings;
+    struct join_entry *label;
+    int code = 0;
+    for (uint64_t at = UINT64_MAX; code == 0 && (label = next_of(&join->labels, prediction->id_hash, &at));) {
+        if (!may_join(join, prediction, label))
+            continue;
+        prediction->state |= MATCHED;
+        if (settings->met && !(label->state & MATCHED))
+            code = settings->met(settings->context, label);
+        label->state |= MATCHED;
+    }
+    return code;
+}
+
 static int give_pair(struct join *join, struct join_entry *prediction, int sign)
 {
     struct join_entry *first, *label = label_of(join, prediction, NULL, &first);
     if (!label)
         return 0;
-    label->state |= MATCHED;
-    prediction->state |= MATCHED;
     const struct join_settings *settings = &join->settings;
-    if (first)
-        first->state |= MATCHED;
-    int code = settings->joined(settings->context, prediction, first ? first : label, sign, false);
+    int code = sign > 0 ? meet(join, prediction) : 0;
+    if (code == 0)
+        code = settings->joined(settings->context, prediction, first ? first : label, sign, false);
     return code ? code : give_revision(join, prediction, first, label, sign);
 }
 
@@ -393,13 +411,8 @@ static int change_pair(struct join *join, struct join_entry *prediction, const s
     struct join_entry *old = label_of(join, prediction, added, &old_first);
     struct join_entry *new = label_of(join, prediction, NULL, &new_first);
     struct join_entry *old_said = old_first ? old_first : old, *new_said = new_first ? new_first : new;
-    int code = 0;
-    if (new) {
-        new->state |= MATCHED;
-        new_said->state |= MATCHED;
-        prediction->state |= MATCHED;
-    }
-    if (old_said != new_said && old_said)
+    int code = meet(join, prediction);
+    if (code == 0 && old_said != new_said && old_said)
         code = settings->joined(settings->context, prediction, old_said, -1, false);
     if (code == 0 && old_said != new_said && new_said)
         code = settings->joined(settings->context, prediction, new_said, 1, false);
@@ -523,7 +536,7 @@ static int add_last_label(struct join *join, const struct join_entry *label, enu
 {
     struct join_entry entry = *label, *known;
     uint32_t count = 0;
-    entry.state = USED;
+    entry.state = USED | (label->state & JOIN_MET);
     *out_fate = JOIN_ADDED;
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at)); count++) {
         if (!overlaps(known, &entry))
@@ -532,6 +545,7 @@ static int add_last_label(struct join *join, const struct join_entry *label, enu
         if (compare(known, &entry) == 0) {
             *out_fate = JOIN_DUPLICATE;
             join->stats.duplicates++;
+            known->state |= label->state & JOIN_MET;
             return 0;
         }
     }
@@ -559,7 +573,7 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
         return add_last_label(join, label, out_fate);
     struct join_entry entry = *label, *known;
     bool others = false; /* labels of another time with the same id */
-    entry.state = USED;
+    entry.state = USED | (label->state & JOIN_MET);
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->labels, entry.id_hash, &at));) {
         if (!overlaps(known, &entry)) {
             others = true;
@@ -568,8 +582,10 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
         *out_fate = same_value(known, &entry) ? JOIN_DUPLICATE : JOIN_CHANGED;
         join->stats.duplicates += *out_fate == JOIN_DUPLICATE;
         join->stats.changed += *out_fate == JOIN_CHANGED;
-        if (compare(known, &entry) <= 0)
+        if (compare(known, &entry) <= 0) {
+            known->state |= label->state & JOIN_MET;
             return 0;
+        }
         int code = give_pairs(join, entry.id_hash, -1);
         *known = entry;
         return code ? code : give_pairs(join, entry.id_hash, 1);

@@ -6,10 +6,12 @@
  * When a better entry replaces one that was joined already, the pair is taken back (sign −1) before the new
  * one is given. Better is: on time before late, then earlier, then the smaller value.
  *
- * A label joins when it is at most horizon_ms older than its prediction and when the clock of its partition
- * had not passed the prediction's expiry: a property of the logs. Labels' watermarks are not ahead of that
- * clock, so nothing is forgotten that could still be met (unless a partition returns from idleness or
- * absence).
+ * A label joins when it is at most horizon_ms older than its prediction and, on time, when it is by pane_ms
+ * older than the prediction's expiry; late, when the clock of its partition had not passed that expiry. The
+ * former depends on the two events alone, whatever came between; the latter on the log. Labels' watermarks
+ * are at most the end of an on-time label's pane, and not ahead of that clock, so nothing is forgotten that
+ * could still be met (unless a partition returns from idleness or absence). A label must not expire before a
+ * prediction it has met: another label would take its place without taking it back.
  *
  * With JOIN_LAST the best of the labels that came in time joins, and when another label came last, that one
  * takes its place as a revision. All labels of an id are then kept, up to JOIN_LABELS_MAX.
@@ -29,6 +31,9 @@ struct join;
 
 enum { JOIN_FIRST, JOIN_LAST };
 
+/* Of a label that is added again from the store: it has met a prediction, which may be forgotten. */
+enum { JOIN_MET = 2 };
+
 struct join_entry {
     uint64_t id_hash; /* of model and id */
     int64_t ts_ms;
@@ -42,13 +47,14 @@ struct join_entry {
     uint8_t predicted; /* of several classes: the slot; labels: the slot, with OUTCOME_NAME_ALONE when the
                           value says nothing, or OUTCOME_CLASS_NONE */
     bool late;
-    uint8_t state; /* the table's own */
+    uint8_t state; /* the table's own, but for JOIN_MET */
 };
 
 struct join_settings {
     uint64_t entries_max; /* of each table */
     int64_t horizon_ms;   /* a label may be so much older than its prediction */
     int64_t late_ms;      /* a late prediction is at most so much older than what has closed */
+    int64_t pane_ms;      /* an on-time label's end of pane is at most so much younger than the label */
     /* A prediction was admitted (1), or another one took its place (−1). */
     int (*seen)(void *context, const struct join_entry *prediction, int sign);
     /* A pair; non-zero results stop and are returned. `revises`: it only changes what was said before (a last
@@ -61,6 +67,8 @@ struct join_settings {
      * order of its own, whatever slots classes have. NULL: the first stays. */
     int (*compare_scores)(void *context, const struct join_entry *prediction, const struct class_scores *a,
                           const struct class_scores *b);
+    /* A label may join a prediction for the first time. May be NULL. */
+    int (*met)(void *context, const struct join_entry *label);
     /* An entry expired without ever having met another. May be NULL. */
     void (*expired)(void *context, const struct join_entry *entry, bool is_label);
     void *context;

@@ -13,6 +13,12 @@ uint32_t outcome_wait_s(const struct model_config *config, const struct pane_tim
     return wait_ms / 1000 >= UINT32_MAX ? UINT32_MAX : (uint32_t)(wait_ms / 1000 + 1);
 }
 
+uint32_t outcome_label_wait_s(const struct model_config *config, const struct pane_times *times)
+{
+    uint64_t wait_s = (uint64_t)outcome_wait_s(config, times) + (uint64_t)times->horizon_ms / 1000 + 1;
+    return wait_s < UINT32_MAX ? (uint32_t)wait_s : UINT32_MAX;
+}
+
 bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash)
 {
     /* Bits that the join's tables do not use for places. */

@@ -23,6 +23,9 @@ struct outcome_label {
 bool outcome_of_label(const struct event *ev, const struct model_config *config, struct outcome_label *out);
 /* How long either waits, in seconds. */
 uint32_t outcome_wait_s(const struct model_config *config, const struct pane_times *times);
+/* The same of a label: by the horizon longer, since it may be so much older than a prediction that it joins
+ * and must be known for as long as that one. */
+uint32_t outcome_label_wait_s(const struct model_config *config, const struct pane_times *times);
 /* Is the id one of the share that `label_sample` lets wait? The same for a prediction and its label. */
 bool outcome_is_sampled(const struct model_config *config, uint64_t id_hash);
 /* The same for a prediction and its label, whatever the version. */

@@ -49,7 +49,7 @@ def make(task):
             predictions.append(event)
         if kind == 0 or kind == 1:
             continue  # no label; within the prediction
-        later = {2: -rng.randrange(1, 30 * MINUTE), 3: rng.randrange(3 * HOUR, 6 * HOUR), 4: 9 * HOUR}.get(kind, rng.randrange(1, 100 * MINUTE))
+        later = {2: -rng.randrange(1, 30 * MINUTE), 3: rng.randrange(3 * HOUR, 6 * HOUR), 4: 9 * HOUR, 9: rng.randrange(HORIZON + DELAY - 15 * MINUTE, HORIZON + DELAY + 25 * MINUTE)}.get(kind, rng.randrange(1, 100 * MINUTE))
         labels.append(label(at + later, name, truth))
         if kind == 5:
             labels.append(label(at + later + rng.randrange(1, HOUR), name, truth))  # a duplicate
@@ -63,14 +63,14 @@ def make(task):
 
 
 def joined(predictions, labels, last=False):
-    """{(version, id): (prediction, value)} in the end; labels come in order, so the clock is their own time."""
+    """{(version, id): (prediction, value)} in the end; no label is late."""
     of_id = collections.defaultdict(list)
     for event in labels:
         if event["model"] == "m":
             of_id[event["id"]].append((event["ts"], event["label"]))
     out = {}
     for event in predictions:
-        mine = [(ts, value) for ts, value in sorted(of_id[event["id"]]) if event["ts"] - HORIZON <= ts <= event["ts"] + DELAY + HORIZON + 10 * MINUTE]
+        mine = [(ts, value) for ts, value in sorted(of_id[event["id"]]) if event["ts"] - HORIZON <= ts <= event["ts"] + DELAY + HORIZON + 1000]
         if "label" in event:
             out[event["version"], event["id"]] = (event, event["label"])
         elif mine:
@@ -144,8 +144,46 @@ def test_which_label_counts(tmp_path, which):
     driftd.run("replay", "-q", "-c", config, *files)
     assert kills >= 3
     assert driftd.difference(baseline, driftd.canonical(killed)) == ""
-    counts = "SELECT model, state, waiting, joined, duplicates, changed, refused FROM v1_labels"
+    counts = "SELECT * FROM v1_labels"
+    assert driftd.query(killed, counts) == driftd.query(store, counts) == driftd.query(tmp_path / "swapped.db", counts)
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_what_expired_before_a_kill(tmp_path, which):
+    """A label that has met its prediction is no orphan, also when the prediction was forgotten before the restart."""
+    rng = random.Random(6)
+    predictions, labels = [], []
+    for i in range(COUNT):
+        at = START + i * 20_000
+        predictions.append({"type": "prediction", "model": "m", "version": "1", "id": f"e{i}", "ts": at, "score": round(rng.random(), 4)})
+        if i % 7:
+            labels.append(label(at + rng.randrange(-55, 65) * MINUTE, f"e{i}", rng.randrange(2)))
+        if i % 5 == 0:  # older than the prediction, and again after the first one would have been forgotten
+            labels += [label(at - 58 * MINUTE, f"e{i}", 1), label(at + 65 * MINUTE, f"e{i}", 0)]
+        if i % 11 == 0:
+            labels.append(label(at, f"nobody{i}", 1))
+    body = BODY.replace("horizon: 6h", "horizon: 1h").replace("label_delay: 2h", "label_delay: 10m") % f", labels: {which}"
+    files = [streams.write(tmp_path / "p.ndjson", predictions), streams.write(tmp_path / "l.ndjson", sorted(labels, key=lambda event: event["ts"]))]
+    store = streams.replay(tmp_path, "one", body, files)
+    killed = tmp_path / "killed.db"
+    config = streams.config(tmp_path / "killed.yaml", killed, body, commit="100ms", merge="10ms")
+    kills = 0
+    for _ in range(12):
+        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
+            time.sleep(rng.uniform(0.11, 0.2))
+            kills += process.process.poll() is None
+            process.kill()
+    driftd.run("replay", "-q", "-c", config, *files)
+    assert kills >= 3
+    assert driftd.difference(driftd.canonical(store), driftd.canonical(killed)) == ""
+    counts = "SELECT * FROM v1_labels"
     assert driftd.query(killed, counts) == driftd.query(store, counts)
+    [(joined_count, orphans, unlabelled)] = driftd.query(store, "SELECT joined, orphans, unlabelled FROM v1_labels")
+    without = sum(1 for i in range(COUNT) if i % 7 == 0 and i % 5)
+    assert joined_count == COUNT - without
+    last_ms = START + COUNT * 20_000 - 3 * HOUR
+    assert 0 < unlabelled <= without
+    assert sum(1 for i in range(0, COUNT, 11) if START + i * 20_000 < last_ms - HOUR) <= orphans <= COUNT // 11 + 1
 
 
 def test_a_sample_of_ids(tmp_path):

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/err.h"
 #include "agent/base/hash.h"
 #include "agent/join.h"
 #include "tests/unit/near.h"
 
-enum { EVENTS = 600, IDS = 150, HOUR_MS = 3600000 };
+enum { EVENTS = 600, IDS = 150, HOUR_MS = 3600000, PANE_MS = 600000 };
 
 /* An order-free sum of all pairs that stand. */
 struct sums {
@@ -60,6 +61,7 @@ static struct join *make(struct sums *sums, uint64_t entries_max)
     struct join_settings settings = {.entries_max = entries_max,
                                      .horizon_ms = HOUR_MS,
                                      .late_ms = 2 * HOUR_MS,
+                                     .pane_ms = PANE_MS,
                                      .seen = on_seen,
                                      .joined = on_joined,
                                      .in_time = in_time,
@@ -250,6 +252,72 @@ static void test_known_too_late(void **state)
     }
 }
 
+static int on_met(void *context, const struct join_entry *label)
+{
+    (void)context, (void)label;
+    return ERR_BUSY;
+}
+
+/* On time it is the label's own time that counts, with a pane to spare, wherever the clock was. */
+static void test_on_time_whatever_came_between(void **state)
+{
+    (void)state;
+    for (uint32_t ahead_s = 0; ahead_s <= 5 * 3600; ahead_s += 3600)
+        for (int after_ms = 0; after_ms <= 1; after_ms++) {
+            struct sums sums;
+            enum join_fate fate;
+            struct join *join = make(&sums, 100);
+            struct join_entry prediction = entry_at(1, 50 * HOUR_MS, 0.5),
+                              label = entry_at(1, 60 * HOUR_MS - PANE_MS + after_ms, 1);
+            label.owner = ahead_s;
+            assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+            assert_int_equal(join_add_label(join, &label, &fate), 0);
+            assert_int_equal(sums.pairs, after_ms == 0);
+            join_free(join);
+        }
+}
+
+/* A label from the store that has met a prediction is no orphan, and one that meets is said, once. */
+static void test_met_before(void **state)
+{
+    (void)state;
+    for (uint8_t kind = JOIN_FIRST; kind <= JOIN_LAST; kind++) {
+        struct sums sums;
+        enum join_fate fate;
+        struct join_stats stats;
+        struct join_settings settings = {.entries_max = 100,
+                                         .horizon_ms = HOUR_MS,
+                                         .seen = on_seen,
+                                         .joined = on_joined,
+                                         .met = on_met,
+                                         .context = &sums};
+        struct join *join = NULL;
+        assert_int_equal(join_new(&join, &settings), 0);
+        struct join_entry labels[3] = {entry_at(1, 0, 1), entry_at(2, 0, 1), entry_at(3, 0, 1)};
+        for (int i = 0; i < 3; i++) {
+            labels[i].kind = kind;
+            labels[i].state = i == 0 ? JOIN_MET : 0;
+            assert_int_equal(join_add_label(join, &labels[i], &fate), 0);
+        }
+        labels[1].state = JOIN_MET; /* what was learned after it had been written first */
+        assert_int_equal(join_add_label(join, &labels[1], &fate), 0);
+        assert_int_equal(fate, JOIN_DUPLICATE);
+        for (uint64_t id = 1; id <= 3; id++) {
+            struct join_entry prediction = entry_at(id, 0, 0.5);
+            assert_int_equal(join_add_prediction(join, &prediction, &fate), id == 3 ? ERR_BUSY : 0);
+        }
+        join_free(join);
+        assert_int_equal(join_new(&join, &settings), 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(join_add_label(join, &labels[i], &fate), 0);
+        join_set_time(join, 20 * HOUR_MS);
+        join_sweep(join, UINT64_MAX);
+        join_get_stats(join, &stats);
+        assert_int_equal(stats.orphans, 1);
+        join_free(join);
+    }
+}
+
 static bool is_even(void *context, const struct join_entry *entry, bool is_label)
 {
     (void)context;
@@ -342,6 +410,8 @@ int main(void)
                                        cmocka_unit_test(test_cap_and_expiry),
                                        cmocka_unit_test(test_last_label),
                                        cmocka_unit_test(test_known_too_late),
+                                       cmocka_unit_test(test_on_time_whatever_came_between),
+                                       cmocka_unit_test(test_met_before),
                                        cmocka_unit_test(test_sweep_and_keep)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
