@@ -300,11 +300,8 @@ static int on_seen(void *context, const struct join_entry *prediction, int sign)
 static int on_met(void *context, const struct join_entry *label)
 {
     struct engine *engine = context;
-    struct outcome_state *state = engine->outcomes;
-    if (state->restoring)
-        return 0;
-    state->taken_has_met = state->taking_label;
-    if (state->taking_label)
+    const struct outcome_state *state = engine->outcomes;
+    if (state->restoring || state->taking_label)
         return 0;
     struct delta_waiting again = {.kind = WAITING_LABEL, .entry = *label};
     again.entry.state = JOIN_MET;
@@ -401,7 +398,6 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
             code = add_pair(engine, entry, scores, &label, 1, false);
     } else if (waiting->kind == WAITING_LABEL) {
         state->taking_label = true;
-        state->taken_has_met = false;
         code = join_add_label(state->join, entry, &fate);
         state->taking_label = false;
     } else {
@@ -410,8 +406,12 @@ int engine_outcomes_take(struct engine *engine, const struct delta_waiting *wait
     count_fate(engine, model_of(state, waiting), fate);
     if (code != 0 || fate == JOIN_REFUSED || state->restoring)
         return code;
+    const struct join_entry *kept = waiting->kind == WAITING_OUTCOME ? entry : join_added(state->join);
+    if (!kept)
+        return 0;
     struct delta_waiting taken = *waiting;
-    taken.entry.state = waiting->kind == WAITING_LABEL && state->taken_has_met ? JOIN_MET : 0;
+    taken.entry.wait_s = kept->wait_s;
+    taken.entry.state = waiting->kind == WAITING_LABEL ? kept->state & JOIN_MET : 0;
     return engine_outcomes_remember(engine, &taken, scores);
 }
 

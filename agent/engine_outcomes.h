@@ -103,7 +103,6 @@ struct outcome_state {
     int64_t blob_expire_ms, blob_ts_ms; /* the latest expiry; the time of the last entry */
     uint32_t blob_wait_s;               /* of the last entry */
     bool restoring, taking_label;
-    bool taken_has_met;      /* the label that is being taken */
     uint32_t changed_late;   /* parts to write */
     bool owed, owed_stored;  /* windows are stale; what the store knows of it */
     int64_t swept_stored_ms; /* until when expired entries have been counted and deleted */

@@ -26,6 +26,7 @@ struct join {
     int64_t swept_ms, sweep_ms; /* done; under way */
     uint64_t sweep_at;          /* slot, of predictions first */
     struct join_stats stats;
+    const struct join_entry *added; /* NULL: not kept */
 };
 
 /* ---- one table ---- */
@@ -439,6 +440,11 @@ static int give_pairs(struct join *join, uint64_t id_hash, int sign)
     return code;
 }
 
+const struct join_entry *join_added(const struct join *join)
+{
+    return join->added;
+}
+
 void join_prefetch(const struct join *join, uint64_t id_hash)
 {
     __builtin_prefetch(&join->predictions.slots[home_of(&join->predictions, id_hash)], 1);
@@ -492,6 +498,7 @@ int join_add_scored(struct join *join, const struct join_entry *prediction, cons
 {
     struct join_entry entry = *prediction, *known;
     entry.state = USED;
+    join->added = NULL;
     *out_fate = JOIN_DUPLICATE;
     for (uint64_t at = UINT64_MAX; (known = next_of(&join->predictions, entry.id_hash, &at));) {
         if (known->owner != entry.owner || !overlaps(known, &entry))
@@ -505,6 +512,7 @@ int join_add_scored(struct join *join, const struct join_entry *prediction, cons
         if (code != 0)
             return code;
         *known = entry;
+        join->added = known;
         return give_prediction(join, known, 1);
     }
     int code = make_room(join, &join->predictions);
@@ -517,6 +525,7 @@ int join_add_scored(struct join *join, const struct join_entry *prediction, cons
     if (code != 0)
         return code;
     struct join_entry *placed = place(&join->predictions, &entry);
+    join->added = placed;
     code = set_scores(join, placed, scores);
     return code ? code : give_prediction(join, placed, 1);
 }
@@ -559,7 +568,7 @@ static int add_last_label(struct join *join, const struct join_entry *label, enu
     }
     if (code != 0)
         return code;
-    const struct join_entry *added = place(&join->labels, &entry);
+    const struct join_entry *added = join->added = place(&join->labels, &entry);
     struct join_entry *prediction;
     for (uint64_t at = UINT64_MAX;
          code == 0 && (prediction = next_of(&join->predictions, entry.id_hash, &at));)
@@ -567,8 +576,18 @@ static int add_last_label(struct join *join, const struct join_entry *label, enu
     return code;
 }
 
+/* What takes the place of another is known for as long: a store that has both must not give that one alone.
+ */
+static uint32_t wait_of(const struct join_entry *entry, const struct join_entry *replaced)
+{
+    int64_t more_ms = time_minus(expiry_of(replaced), expiry_of(entry));
+    uint64_t wait_s = (uint64_t)entry->wait_s + (more_ms > 0 ? ((uint64_t)more_ms + 999) / 1000 : 0);
+    return wait_s < UINT32_MAX ? (uint32_t)wait_s : UINT32_MAX;
+}
+
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate)
 {
+    join->added = NULL;
     if (label->kind == JOIN_LAST)
         return add_last_label(join, label, out_fate);
     struct join_entry entry = *label, *known;
@@ -587,7 +606,9 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
             return 0;
         }
         int code = give_pairs(join, entry.id_hash, -1);
+        entry.wait_s = wait_of(&entry, known);
         *known = entry;
+        join->added = known;
         return code ? code : give_pairs(join, entry.id_hash, 1);
     }
     int code = make_room(join, &join->labels);
@@ -601,7 +622,7 @@ int join_add_label(struct join *join, const struct join_entry *label, enum join_
         return code;
     if (others) /* one of them may have been the pair so far */
         code = give_pairs(join, entry.id_hash, -1);
-    (void)place(&join->labels, &entry);
+    join->added = place(&join->labels, &entry);
     return code ? code : give_pairs(join, entry.id_hash, 1);
 }
 

@@ -93,6 +93,10 @@ int join_add_scored(struct join *join, const struct join_entry *prediction, cons
 /* The scores of a prediction that a callback was given; false when it has none. */
 bool join_scores(const struct join *join, const struct join_entry *prediction, struct class_scores *out);
 int join_add_label(struct join *join, const struct join_entry *label, enum join_fate *out_fate) MUST_USE;
+/* What was added last, as it is kept: it may wait longer, and may have met. NULL: another one stayed, or
+ * there was no room. What is not kept must not be added again from the store: the other may be forgotten
+ * before. Good until the next call. */
+const struct join_entry *join_added(const struct join *join);
 
 /* Tables are larger than caches: said some entries ahead, what an id needs is there when it is added. */
 void join_prefetch(const struct join *join, uint64_t id_hash);

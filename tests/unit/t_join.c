@@ -160,7 +160,10 @@ static void test_what_does_not_join(void **state)
     static const struct {
         int64_t label_ms;
         uint64_t pairs;
-    } rows[] = {{49 * HOUR_MS, 1}, {49 * HOUR_MS - 1, 0}, {60 * HOUR_MS, 1}, {60 * HOUR_MS + 1, 0}};
+    } rows[] = {{49 * HOUR_MS, 1},
+                {49 * HOUR_MS - 1, 0},
+                {60 * HOUR_MS - PANE_MS, 1},
+                {60 * HOUR_MS - PANE_MS + 1, 0}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         for (int no_class = 0; no_class < 2; no_class++) {
@@ -275,6 +278,28 @@ static void test_on_time_whatever_came_between(void **state)
             assert_int_equal(sums.pairs, after_ms == 0);
             join_free(join);
         }
+}
+
+/* Of labels of one id the first is kept, and known for as long as what it took the place of. */
+static void test_what_is_kept(void **state)
+{
+    (void)state;
+    struct sums sums;
+    enum join_fate fate;
+    struct join *join = make(&sums, 100);
+    struct join_entry second = entry_at(1, 5000, 1), first = entry_at(1, 0, 1), third = entry_at(1, 9000, 1);
+    assert_int_equal(join_add_label(join, &second, &fate), 0);
+    assert_int_equal(join_added(join)->ts_ms, 5000);
+    assert_int_equal(join_add_label(join, &first, &fate), 0);
+    assert_true(join_added(join)->ts_ms == 0 && join_added(join)->wait_s == first.wait_s + 5);
+    assert_int_equal(join_add_label(join, &third, &fate), 0);
+    assert_null(join_added(join));
+    struct join_entry prediction = entry_at(1, 0, 0.5), again = entry_at(1, 1, 0.5);
+    assert_int_equal(join_add_prediction(join, &prediction, &fate), 0);
+    assert_non_null(join_added(join));
+    assert_int_equal(join_add_prediction(join, &again, &fate), 0);
+    assert_null(join_added(join));
+    join_free(join);
 }
 
 /* A label from the store that has met a prediction is no orphan, and one that meets is said, once. */
@@ -412,6 +437,7 @@ int main(void)
                                        cmocka_unit_test(test_known_too_late),
                                        cmocka_unit_test(test_on_time_whatever_came_between),
                                        cmocka_unit_test(test_met_before),
+                                       cmocka_unit_test(test_what_is_kept),
                                        cmocka_unit_test(test_sweep_and_keep)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
