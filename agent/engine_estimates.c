@@ -63,12 +63,23 @@ void engine_estimates_begin(struct engine *engine, struct version *version)
 
 /* ---- making up ---- */
 
+/* Windows that end later may be beyond the end of a finite run: also after a restart, it is known only when
+ * all inputs have said that they ended. */
+static int64_t end_of_known(const struct engine *engine, uint32_t window)
+{
+    return engine->settings.until_end && !engine->endless
+               ? engine_final_end(engine, engine->config->windows[window].tier)
+               : INT64_MAX;
+}
+
 /* The last end of the next request. */
 static int64_t last_end(const struct engine *engine, const struct version *version, uint32_t window)
 {
     int64_t last_ms =
         version->estimates.next_ms[window] + (WINDOWS_AT_ONCE - 1) * engine->config->windows[window].slide_ms;
-    int64_t until_ms = version->estimates.until_ms[window];
+    int64_t until_ms = version->estimates.until_ms[window], known_ms = end_of_known(engine, window);
+    if (known_ms < until_ms)
+        until_ms = known_ms;
     return last_ms < until_ms ? last_ms : until_ms;
 }
 
@@ -97,7 +108,8 @@ void engine_estimates_advance(struct engine *engine)
         return;
     for (uint32_t i = 0; i < engine->version_count; i++)
         for (uint32_t window = 0; window < engine->config->window_count; window++)
-            if (is_owed(engine->versions[i], window)) {
+            if (is_owed(engine->versions[i], window) &&
+                engine->versions[i]->estimates.next_ms[window] <= end_of_known(engine, window)) {
                 ask(engine, engine->versions[i], window);
                 return;
             }

@@ -77,6 +77,9 @@ static bool next_end(const struct engine *engine, const struct version *version,
     if (from_ms == INT64_MIN || !holds_something(engine, version, from_ms + length_ms))
         from_ms = engine_outcomes_first_open(version);
     *out_end_ms = time_plus(from_ms, length_ms);
+    /* What the inputs' end closed before a restart: beyond the last pane it must be known again. */
+    if (engine->settings.until_end && !engine->endless && *out_end_ms > engine_final_end(engine, 0))
+        return false;
     return *out_end_ms <= limit_ms && *out_end_ms != INT64_MAX;
 }
 
