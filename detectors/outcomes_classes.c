@@ -42,6 +42,13 @@ void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int
 
 /* ---- rows ---- */
 
+/* Slots from there on have no names, and nothing is counted there. */
+static uint32_t slots_in_use(uint32_t name_count)
+{
+    uint32_t used = name_count > OUTCOME_CLASS_OTHER ? name_count : OUTCOME_CLASS_OTHER + 1u;
+    return used < CLASS_SLOTS ? used : CLASS_SLOTS;
+}
+
 /* How often each slot was true or predicted. */
 static void count_slots(const struct tally *tally, uint64_t out[CLASS_SLOTS])
 {
@@ -158,7 +165,8 @@ static void report_class(const uint64_t *counts, uint32_t classes, uint32_t whic
 }
 
 /* K×K counts of the named classes and of the others, by name. NULL: no memory. */
-static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, uint32_t classes)
+static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, uint32_t classes,
+                            uint32_t slots)
 {
     uint32_t places[CLASS_SLOTS];
     uint64_t *counts = calloc((size_t)classes * classes, sizeof(*counts));
@@ -166,8 +174,8 @@ static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, ui
         places[slot] = classes - 1; /* the others' */
     for (uint32_t i = 0; i < classes; i++)
         places[order[i]] = i;
-    for (uint32_t i = 0; counts && i < CLASS_SLOTS; i++)
-        for (uint32_t j = 0; j < CLASS_SLOTS; j++)
+    for (uint32_t i = 0; counts && i < slots; i++)
+        for (uint32_t j = 0; j < slots; j++)
             counts[places[i] * classes + places[j]] += tally->counters[class_cell(i, j)];
     return counts;
 }
@@ -180,7 +188,7 @@ uint32_t outcome_classes_report(const struct tally *tally, const struct text *na
     uint32_t order[CLASS_SLOTS], count = 1, present = 0;
     bool left;
     uint32_t classes = order_slots(tally, names, name_count, order, &left);
-    uint64_t *counts = read_cells(tally, order, classes);
+    uint64_t *counts = read_cells(tally, order, classes, slots_in_use(name_count));
     if (!counts)
         return 0;
     struct multiclass_metrics m = multiclass_metrics(counts, classes);
@@ -215,10 +223,11 @@ int outcome_classes_labels(const struct tally *tally, const struct text *names, 
                            struct label_classes *out)
 {
     static const char prefix[] = "class=";
+    uint32_t slots = slots_in_use(name_count);
     int code = 0;
-    for (uint32_t slot = 0; code == 0 && slot < CLASS_SLOTS; slot++) {
+    for (uint32_t slot = 0; code == 0 && slot < slots; slot++) {
         uint64_t labels = 0;
-        for (uint32_t predicted = 0; predicted < CLASS_SLOTS; predicted++)
+        for (uint32_t predicted = 0; predicted < slots; predicted++)
             labels += tally->counters[class_cell(slot, predicted)];
         if (labels == 0)
             continue;
