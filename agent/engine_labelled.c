@@ -38,11 +38,14 @@ const struct labelled *engine_labelled(const struct version *version, int64_t wi
 static int add_classes(const struct engine *engine, const struct version *version, struct label_classes *into)
 {
     const struct outcome_scratch *scratch = &engine->outcomes->scratch;
-    struct text names[OUTCOME_CLASSES_MAX];
+    struct text names[OUTCOME_CLASS_SLOTS];
     if (!scratch->used[OUTCOME_CLASSES])
         return 0;
     uint32_t count = outcome_class_names(engine->outcomes->classes, version->model, names);
-    return outcome_classes_labels(scratch->tallies[OUTCOME_CLASSES], names, count, into);
+    int code = outcome_classes_labels(scratch->tallies[OUTCOME_CLASSES], names, count, into);
+    if (code == 0)
+        label_classes_keep(into, LABEL_CLASSES_MAX);
+    return code;
 }
 
 static int report_classes(const struct engine *engine, const struct series *series,

@@ -104,7 +104,7 @@ int engine_outcomes_compare_scores(void *context, const struct join_entry *predi
 {
     const struct outcome_state *state = ((const struct engine *)context)->outcomes;
     const struct version *version = state->combos[prediction->combo].series[0]->version;
-    struct text names[OUTCOME_CLASSES_MAX];
+    struct text names[OUTCOME_CLASS_SLOTS];
     uint32_t count = outcome_class_names(state->classes, version->model, names), first = UINT32_MAX;
     if (!a || !b)
         return (a == NULL) - (b == NULL);

@@ -27,11 +27,15 @@ static uint32_t group_rows(struct engine *engine, const struct version *version,
                                       options, engine->rows + at, engine->row_names + at);
 }
 
-static uint32_t class_rows(struct engine *engine, const struct version *version,
+static uint32_t class_rows(struct engine *engine, struct version *version,
                            const struct outcome_options *options, uint32_t at)
 {
-    struct text names[OUTCOME_CLASSES_MAX];
+    struct text names[OUTCOME_CLASS_SLOTS];
     uint32_t count = outcome_class_names(engine->outcomes->classes, version->model, names);
+    /* Which classes found a slot was a matter of order: no row is sure from here on. */
+    if (count == OUTCOME_CLASS_SLOTS &&
+        outcome_classes_have_other(engine->outcomes->scratch.tallies[OUTCOME_CLASSES]))
+        version->capped = true;
     return at + outcome_classes_report(engine->outcomes->scratch.tallies[OUTCOME_CLASSES], names, count,
                                        options, engine->rows + at, engine->row_names + at);
 }
@@ -40,7 +44,7 @@ int engine_outcomes_write(struct engine *engine, const struct series *series,
                           const struct window_config *window, int64_t end_ms, uint32_t revision)
 {
     const struct outcome_scratch *scratch = &engine->outcomes->scratch;
-    const struct version *version = series->version;
+    struct version *version = series->version;
     struct outcome_options options = options_of(engine, version);
     bool with_groups = scratch->used[OUTCOME_GROUPS] && version->groups && !series->segment[0];
     uint32_t most = OUTCOME_ROWS_MAX + OUTCOME_CLASS_ROWS_MAX;

@@ -51,8 +51,14 @@ static struct intern *names_of(struct outcome_classes *classes, const char *mode
         classes->capacity = capacity;
     }
     if (!classes->names[number])
-        classes->names[number] = intern_new(OUTCOME_CLASSES_MAX);
+        classes->names[number] = intern_new(OUTCOME_CLASSES_KNOWN);
     return classes->names[number];
+}
+
+/* The slot of the others is among those of the names. */
+static uint32_t slot_of(uint32_t number)
+{
+    return number + (number >= OUTCOME_CLASS_OTHER);
 }
 
 uint8_t outcome_class_slot(struct outcome_classes *classes, const char *model, const char *name,
@@ -66,19 +72,22 @@ uint8_t outcome_class_slot(struct outcome_classes *classes, const char *model, c
         return OUTCOME_CLASS_OTHER;
     memcpy(bytes, prefix, sizeof(prefix) - 1);
     memcpy(bytes + sizeof(prefix) - 1, name, len + 1);
-    uint32_t count = intern_count(names), slot = intern_add(names, text_of(bytes));
-    *out_new = slot == count;
-    return slot == INTERN_NONE ? OUTCOME_CLASS_OTHER : (uint8_t)slot;
+    uint32_t count = intern_count(names), number = intern_add(names, text_of(bytes));
+    *out_new = number == count;
+    return number == INTERN_NONE ? OUTCOME_CLASS_OTHER : (uint8_t)slot_of(number);
 }
 
 uint32_t outcome_class_names(const struct outcome_classes *classes, const char *model,
-                             struct text out[OUTCOME_CLASSES_MAX])
+                             struct text out[OUTCOME_CLASS_SLOTS])
 {
     uint32_t number = intern_find(classes->models, text_of(model));
     const struct intern *names =
         number != INTERN_NONE && number < classes->capacity ? classes->names[number] : NULL;
     uint32_t count = names ? intern_count(names) : 0;
     for (uint32_t i = 0; i < count; i++)
-        out[i] = intern_text(names, i);
-    return count;
+        out[slot_of(i)] = intern_text(names, i);
+    if (count <= OUTCOME_CLASS_OTHER)
+        return count;
+    out[OUTCOME_CLASS_OTHER] = (struct text){NULL, 0};
+    return count + 1;
 }

@@ -314,14 +314,22 @@ int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
     return 0;
 }
 
+/* Classes were fewer once, and stores remember. */
+static int decode_add(int tally, const void *bytes, size_t len, struct outcome_scratch *scratch)
+{
+    struct tally *into = scratch->tallies[tally];
+    return tally == OUTCOME_CLASSES ? tally_decode_grown(bytes, len, into)
+                                    : tally_decode_add(bytes, len, into);
+}
+
 int outcome_part_add_bytes(struct outcome_part *part, int tally, const void *bytes, size_t len,
                            struct outcome_scratch *scratch)
 {
     tally_reset(scratch->tallies[tally]);
     scratch->used[tally] = true;
-    int code = tally_decode_add(bytes, len, scratch->tallies[tally]);
+    int code = decode_add(tally, bytes, len, scratch);
     if (code == 0 && part->bytes[tally])
-        code = tally_decode_add(part->bytes[tally], part->len[tally], scratch->tallies[tally]);
+        code = decode_add(tally, part->bytes[tally], part->len[tally], scratch);
     part->changed = true;
     return code ? code : keep(part, tally, scratch);
 }
@@ -332,7 +340,7 @@ int outcome_part_sum(const struct outcome_part *part, struct outcome_scratch *sc
     for (int i = 0; code == 0 && i < OUTCOME_TALLIES; i++)
         if (part->bytes[i]) {
             scratch->used[i] = true;
-            code = tally_decode_add(part->bytes[i], part->len[i], scratch->tallies[i]);
+            code = decode_add(i, part->bytes[i], part->len[i], scratch);
         }
     return code;
 }

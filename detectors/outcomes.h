@@ -21,8 +21,10 @@ enum {
     OUTCOME_GROUPS_MAX = 512,      /* slots of a version: values of attributes and cells of crosses */
     OUTCOME_GROUP_VALUES_MAX = 64, /* of one attribute; the rest is "attribute=other" */
     OUTCOME_GROUP_CELLS_MAX = 256, /* of one cross of attributes; the rest is other */
-    OUTCOME_CLASSES_MAX = 64,      /* named classes of a model */
-    OUTCOME_CLASS_OTHER = 64,      /* the slot of all further ones */
+    OUTCOME_CLASSES_MAX = 64,      /* classes with a row in a window */
+    OUTCOME_CLASSES_KNOWN = 126,   /* classes of a model with a slot: with OUTCOME_NAME_ALONE it is a byte */
+    OUTCOME_CLASS_SLOTS = 127,     /* of them and of the others */
+    OUTCOME_CLASS_OTHER = 64,      /* the slot of all further ones; stored, hence in the middle */
     OUTCOME_NAME_ALONE = 128,      /* flag of a label: its name says all, its value nothing */
     OUTCOME_CLASS_NONE = 255,      /* no slot: the value is no class */
     OUTCOME_LABELS_MIN = 30,       /* METHODS §0: labels below which a row is `insufficient`, by default */
@@ -115,9 +117,14 @@ struct label_classes;
 int outcome_classes_labels(const struct tally *tally, const struct text *names, uint32_t name_count,
                            struct label_classes *out) MUST_USE;
 
+/* Were there labelled outcomes of classes without a slot? */
+bool outcome_classes_have_other(const struct tally *tally);
+
 enum { OUTCOME_CLASS_ROWS_MAX = OUTCOME_CLASSES_MAX + 2 };
 /* A row of the model (FAMILY_MULTICLASS) and one per class that occurs (FAMILY_CLASSES). `names[slot]` is
- * "class=name" of a named class, `name_count` ≤ OUTCOME_CLASSES_MAX. O(classes²). */
+ * "class=name" of a known class, `name_count` ≤ OUTCOME_CLASS_SLOTS. Of more than
+ * OUTCOME_CLASSES_MAX the most frequent have rows, ties by name, the rest is other, and the rows say capped:
+ * the same events give the same rows as long as all classes have slots. O(classes²). */
 uint32_t outcome_classes_report(const struct tally *tally, const struct text *names, uint32_t name_count,
                                 const struct outcome_options *options,
                                 struct report_row rows[OUTCOME_CLASS_ROWS_MAX],

@@ -24,7 +24,7 @@ void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int
     uint32_t truth = (uint32_t)outcome->truth;
     if (truth >= CLASS_SLOTS || outcome->predicted >= CLASS_SLOTS)
         return;
-    outcome_count(tally, CLASS_CELLS + truth * CLASS_SLOTS + outcome->predicted, sign);
+    outcome_count(tally, class_cell(truth, outcome->predicted), sign);
     uint32_t bin = calibration_bin_index(outcome->value, OUTCOME_CALIBRATION_BINS);
     if (bin == UINT32_MAX)
         return;
@@ -42,15 +42,66 @@ void outcome_classes_add(struct tally *tally, const struct outcome *outcome, int
 
 /* ---- rows ---- */
 
-/* Slots by name: their order of appearance must not show, not even in the last bit of a mean. */
-static uint32_t order_slots(const struct text *names, uint32_t name_count, uint32_t out[CLASS_SLOTS])
+/* Slots from there on have no names, and nothing is counted there. */
+static uint32_t slots_in_use(uint32_t name_count)
 {
+    uint32_t used = name_count > OUTCOME_CLASS_OTHER ? name_count : OUTCOME_CLASS_OTHER + 1u;
+    return used < CLASS_SLOTS ? used : CLASS_SLOTS;
+}
+
+/* How often each slot was true or predicted. */
+static void count_slots(const struct tally *tally, uint64_t out[CLASS_SLOTS])
+{
+    memset(out, 0, CLASS_SLOTS * sizeof(*out));
+    for (uint32_t truth = 0; truth < CLASS_SLOTS; truth++)
+        for (uint32_t predicted = 0; predicted < CLASS_SLOTS; predicted++) {
+            uint64_t cell = tally->counters[class_cell(truth, predicted)];
+            out[truth] += cell;
+            out[predicted] += cell;
+        }
+}
+
+bool outcome_classes_have_other(const struct tally *tally)
+{
+    for (uint32_t slot = 0; slot < CLASS_SLOTS; slot++)
+        if (tally->counters[class_cell(slot, OUTCOME_CLASS_OTHER)] ||
+            tally->counters[class_cell(OUTCOME_CLASS_OTHER, slot)])
+            return true;
+    return false;
+}
+
+/* The rarest of several; of equals the last by name. */
+static uint32_t rarest_of(const uint64_t *counts, const uint32_t *slots, uint32_t count)
+{
+    uint32_t rarest = 0;
+    for (uint32_t i = 1; i < count; i++)
+        if (counts[slots[i]] <= counts[slots[rarest]])
+            rarest = i;
+    return rarest;
+}
+
+/* Slots by name: their order of appearance must not show, not even in the last bit of a mean, nor in which
+ * classes have rows. *out_left: classes that occur are among the others. */
+static uint32_t order_slots(const struct tally *tally, const struct text *names, uint32_t name_count,
+                            uint32_t out[CLASS_SLOTS], bool *out_left)
+{
+    uint64_t counts[CLASS_SLOTS];
     uint32_t count = 0;
-    for (uint32_t slot = 0; slot < name_count && slot < OUTCOME_CLASSES_MAX; slot++) {
+    *out_left = false;
+    for (uint32_t slot = 0; slot < name_count && slot < CLASS_SLOTS; slot++) {
+        if (slot == OUTCOME_CLASS_OTHER)
+            continue;
         uint32_t at = count++;
         for (; at > 0 && text_compare(names[slot], names[out[at - 1]]) < 0; at--)
             out[at] = out[at - 1];
         out[at] = slot;
+    }
+    if (count > OUTCOME_CLASSES_MAX)
+        count_slots(tally, counts);
+    while (count > OUTCOME_CLASSES_MAX) {
+        uint32_t rarest = rarest_of(counts, out, count);
+        *out_left |= counts[out[rarest]] > 0;
+        memmove(&out[rarest], &out[rarest + 1], (--count - rarest) * sizeof(*out));
     }
     out[count++] = OUTCOME_CLASS_OTHER;
     return count;
@@ -114,12 +165,18 @@ static void report_class(const uint64_t *counts, uint32_t classes, uint32_t whic
 }
 
 /* K×K counts of the named classes and of the others, by name. NULL: no memory. */
-static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, uint32_t classes)
+static uint64_t *read_cells(const struct tally *tally, const uint32_t *order, uint32_t classes,
+                            uint32_t slots)
 {
+    uint32_t places[CLASS_SLOTS];
     uint64_t *counts = calloc((size_t)classes * classes, sizeof(*counts));
-    for (uint32_t i = 0; counts && i < classes; i++)
-        for (uint32_t j = 0; j < classes; j++)
-            counts[i * classes + j] = tally->counters[CLASS_CELLS + order[i] * CLASS_SLOTS + order[j]];
+    for (uint32_t slot = 0; slot < CLASS_SLOTS; slot++)
+        places[slot] = classes - 1; /* the others' */
+    for (uint32_t i = 0; i < classes; i++)
+        places[order[i]] = i;
+    for (uint32_t i = 0; counts && i < slots; i++)
+        for (uint32_t j = 0; j < slots; j++)
+            counts[places[i] * classes + places[j]] += tally->counters[class_cell(i, j)];
     return counts;
 }
 
@@ -129,8 +186,9 @@ uint32_t outcome_classes_report(const struct tally *tally, const struct text *na
                                 struct text out_names[OUTCOME_CLASS_ROWS_MAX])
 {
     uint32_t order[CLASS_SLOTS], count = 1, present = 0;
-    uint32_t classes = order_slots(names, name_count, order);
-    uint64_t *counts = read_cells(tally, order, classes);
+    bool left;
+    uint32_t classes = order_slots(tally, names, name_count, order, &left);
+    uint64_t *counts = read_cells(tally, order, classes, slots_in_use(name_count));
     if (!counts)
         return 0;
     struct multiclass_metrics m = multiclass_metrics(counts, classes);
@@ -156,6 +214,8 @@ uint32_t outcome_classes_report(const struct tally *tally, const struct text *na
     put_calibration(&rows[0], tally);
     if (options->class_scores)
         outcome_class_scores_whole(options->class_scores, rows + 1, count - 1, (double)m.n, &rows[0]);
+    for (uint32_t i = 0; left && i < count; i++)
+        rows[i].flags |= REPORT_CAPPED;
     return count;
 }
 
@@ -163,11 +223,12 @@ int outcome_classes_labels(const struct tally *tally, const struct text *names, 
                            struct label_classes *out)
 {
     static const char prefix[] = "class=";
+    uint32_t slots = slots_in_use(name_count);
     int code = 0;
-    for (uint32_t slot = 0; code == 0 && slot < CLASS_SLOTS; slot++) {
+    for (uint32_t slot = 0; code == 0 && slot < slots; slot++) {
         uint64_t labels = 0;
-        for (uint32_t predicted = 0; predicted < CLASS_SLOTS; predicted++)
-            labels += tally->counters[CLASS_CELLS + slot * CLASS_SLOTS + predicted];
+        for (uint32_t predicted = 0; predicted < slots; predicted++)
+            labels += tally->counters[class_cell(slot, predicted)];
         if (labels == 0)
             continue;
         struct text name = slot < name_count ? names[slot] : (struct text){NULL, 0};

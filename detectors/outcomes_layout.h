@@ -57,14 +57,22 @@ enum {
 };
 enum { GROUP_GAPS, GROUP_SUMS = GROUP_GAPS + OUTCOME_CALIBRATION_BINS }; /* Σ(y−p) per calibration bin */
 
-enum { CLASS_SLOTS = OUTCOME_CLASSES_MAX + 1 };
+enum { CLASS_SLOTS = OUTCOME_CLASS_SLOTS, CLASS_INNER_SLOTS = OUTCOME_CLASS_OTHER + 1 };
 enum {
     CLASS_SEEN,                    /* predictions, labelled or not */
     CLASS_SCORED = CLASS_SEEN + 1, /* labelled, with a score in [0, 1], per calibration bin */
     CLASS_HITS = CLASS_SCORED + OUTCOME_CALIBRATION_BINS, /* of them those that were right */
-    CLASS_CELLS = CLASS_HITS + OUTCOME_CALIBRATION_BINS,  /* [truth][predicted] */
+    CLASS_CELLS = CLASS_HITS + OUTCOME_CALIBRATION_BINS,  /* [truth][predicted], of the first slots */
+    /* Of a slot m beyond: truth m by predicted 0…m, then predicted m by truth 0…m−1. */
     CLASS_COUNTERS = CLASS_CELLS + CLASS_SLOTS * CLASS_SLOTS
 };
+static inline uint32_t class_cell(uint32_t truth, uint32_t predicted)
+{
+    uint32_t most = truth > predicted ? truth : predicted;
+    if (most < CLASS_INNER_SLOTS)
+        return CLASS_CELLS + truth * CLASS_INNER_SLOTS + predicted;
+    return CLASS_CELLS + most * most + (truth == most ? predicted : most + 1 + truth);
+}
 enum {
     CLASS_SUM_P,
     CLASS_SUM_P2 = CLASS_SUM_P + OUTCOME_CALIBRATION_BINS,

@@ -303,13 +303,16 @@ static int read_head(struct cursor *in, struct tally_size *out)
     return 0;
 }
 
-static int read_into(const void *bytes, size_t len, struct tally *tally, bool negate)
+static int read_into(const void *bytes, size_t len, struct tally *tally, bool negate, bool may_grow)
 {
     if (len == 0)
         return ERR_CORRUPT;
     struct cursor in = {bytes, (const unsigned char *)bytes + len, false};
     struct tally_size size;
-    if (read_head(&in, &size) != 0 || !same_size(size, tally->size))
+    if (read_head(&in, &size) != 0)
+        return ERR_CORRUPT;
+    bool fits = may_grow && size.counters < tally->size.counters && size.sums == tally->size.sums;
+    if (!fits && !same_size(size, tally->size))
         return ERR_CORRUPT;
     if (!read_counters(&in, tally->counters, size.counters, negate ? UINT64_MAX : 1) ||
         !read_sums(&in, tally->sums, size.sums, negate) || in.at != in.end)
@@ -319,12 +322,17 @@ static int read_into(const void *bytes, size_t len, struct tally *tally, bool ne
 
 int tally_decode_add(const void *bytes, size_t len, struct tally *into)
 {
-    return read_into(bytes, len, into, false);
+    return read_into(bytes, len, into, false, false);
+}
+
+int tally_decode_grown(const void *bytes, size_t len, struct tally *into)
+{
+    return read_into(bytes, len, into, false, true);
 }
 
 int tally_decode_subtract(const void *bytes, size_t len, struct tally *from)
 {
-    return read_into(bytes, len, from, true);
+    return read_into(bytes, len, from, true, false);
 }
 
 int tally_decode_size(const void *bytes, size_t len, struct tally_size *out)

@@ -40,6 +40,8 @@ void tally_copy(struct tally *into, const struct tally *from);
  */
 void tally_encode(const struct tally *tally, struct strbuf *out);
 int tally_decode_add(const void *bytes, size_t len, struct tally *into) MUST_USE;
+/* The same of bytes that were written before counters were appended: those are 0. */
+int tally_decode_grown(const void *bytes, size_t len, struct tally *into) MUST_USE;
 int tally_decode_subtract(const void *bytes, size_t len, struct tally *from) MUST_USE;
 /* The sizes that the bytes announce. */
 int tally_decode_size(const void *bytes, size_t len, struct tally_size *out) MUST_USE;

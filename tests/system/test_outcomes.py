@@ -512,6 +512,69 @@ def test_many_classes(tmp_path):
     assert values["@model", "classes"] == 65 and values["class=other", "class_support"] == 360
 
 
+def wide_items(classes=100, n=4000, seed=5):
+    """Classes of unlike frequency in several windows, the label with the prediction or later."""
+    rng = numpy.random.default_rng(seed)
+    weights = 1 / (1 + numpy.arange(classes) % 37)
+    items = []
+    for i in range(n):
+        truth = rng.choice(classes, p=weights / weights.sum())
+        predicted = truth if rng.random() < 0.6 else rng.integers(classes)
+        at = START_MS + i * 5000
+        event = {"type": "prediction", "model": "m", "id": str(i), "ts": at, "prediction": f"c{predicted:03}", "segments": {"side": "lr"[i % 2]}}
+        if i % 3:
+            items += [event, {"type": "label", "model": "m", "id": str(i), "ts": at + 500, "label": f"c{truth:03}"}]
+        else:
+            items.append({**event, "label": f"c{truth:03}"})
+    return items
+
+
+@pytest.fixture(scope="module")
+def wide_store(tmp_path_factory):
+    return replay(tmp_path_factory.mktemp("wide"), wide_items(), "task: multiclass", delay="1h", window="1h")
+
+
+@pytest.mark.parametrize("workers,files", [(1, 3), (2, 3), (4, 5)])
+def test_wide_same_bytes(tmp_path, wide_store, workers, files):
+    """Which of 100 classes have rows is a matter of events, not of the order in which they come."""
+    shuffled = sorted(wide_items(), key=lambda item, rng=random.Random(workers): item["ts"] + rng.uniform(0, 3_500_000))
+    other = replay(tmp_path, shuffled, "task: multiclass", delay="1h", window="1h", workers=workers, files=files)
+    assert not driftd.difference(driftd.canonical(wide_store), driftd.canonical(other))
+
+
+def test_wide_keeps_the_most_frequent(wide_store):
+    """The 64 with most labels and predictions, ties by name; such rows say `capped`."""
+    pairs, predicted = [], {}
+    for item in wide_items():
+        if item["type"] == "prediction":
+            predicted[item["id"]] = item["prediction"], item["ts"]
+        if "label" in item:
+            name, at = predicted[item["id"]]
+            pairs.append((at // 3_600_000, item["label"], name))
+    checked = 0
+    ends = driftd.query(wide_store, "SELECT DISTINCT window_start_ms FROM v1_results WHERE feature LIKE 'class=%' AND segment = ''")
+    for (start,) in ends:
+        counts = {}
+        for hour, *names in pairs:
+            for name in names if hour == start // 3_600_000 else ():
+                counts[name] = counts.get(name, 0) + 1
+        if len(counts) <= 64:
+            continue
+        kept = sorted(sorted(counts), key=lambda name: -counts[name])[:64]
+        rows = driftd.query(wide_store, "SELECT DISTINCT feature, capped FROM v1_results WHERE feature LIKE 'class=%' AND segment = '' AND window_start_ms = ?", start)
+        assert sorted(rows) == sorted([(f"class={name}", 1) for name in kept] + [("class=other", 1)])
+        checked += 1
+    assert checked >= 3
+
+
+def test_beyond_the_known_classes(tmp_path):
+    """Of a model 126 classes are told apart; results say so when there are more."""
+    items = [{"type": "prediction", "model": "m", "ts": START_MS + i, "prediction": f"c{i % 130}", "label": f"c{i % 130}"} for i in range(1300)]
+    store = replay(tmp_path, items)
+    assert values_of(store)["class=other", "class_support"] == 660
+    assert driftd.query(store, "SELECT DISTINCT capped FROM v1_results WHERE feature LIKE 'class=%'") == [(1,)]
+
+
 def test_kills(tmp_path):
     items, _ = multiclass_items(1500)
     one = replay(tmp_path / "one", items, delay="1h", window="1h")

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "detectors/calibration.h"
@@ -135,8 +136,72 @@ static void test_other_and_one(void **state)
     tally_free(tally);
 }
 
+/* More classes than rows, numbered in any way: the most frequent have rows, ties by name, the rest is other.
+ */
+static void test_wide(void **state)
+{
+    (void)state;
+    enum { WIDE = 100 };
+    struct report_row rows[2][OUTCOME_CLASS_ROWS_MAX];
+    struct text out[2][OUTCOME_CLASS_ROWS_MAX];
+    char wide_names[WIDE][16];
+    for (int turn = 0; turn < 2; turn++) {
+        struct tally *tally = tally_new(outcome_classes_size());
+        struct text texts[OUTCOME_CLASS_SLOTS] = {{NULL, 0}};
+        assert_non_null(tally);
+        for (uint32_t k = 0; k < WIDE; k++) {
+            uint32_t number = turn ? WIDE - 1 - k : k, slot = number + (number >= OUTCOME_CLASS_OTHER);
+            (void)snprintf(wide_names[k], sizeof(wide_names[k]), "class=%03u", (unsigned)k);
+            texts[slot] = text_of(wide_names[k]);
+            struct outcome outcome = {.kind = OUTCOME_MULTICLASS,
+                                      .labelled = true,
+                                      .predicted = (uint8_t)slot,
+                                      .value = 1,
+                                      .truth = slot};
+            for (uint32_t i = 0; i < (k < 50 ? 1 : 3); i++)
+                outcome_classes_add(tally, &outcome, 1);
+        }
+        assert_int_equal(outcome_classes_report(tally, texts, WIDE + 1, &options, rows[turn], out[turn]), 66);
+        assert_false(outcome_classes_have_other(tally));
+        tally_free(tally);
+    }
+    for (uint32_t i = 0; i < 66; i++) {
+        assert_true(text_equal(out[0][i], out[1][i]));
+        assert_memory_equal(rows[0][i].slots, rows[1][i].slots, sizeof(rows[0][i].slots));
+        assert_true(rows[0][i].flags & REPORT_CAPPED);
+    }
+    assert_true(text_equal(out[0][14], text_of("class=013")));
+    assert_true(text_equal(out[0][15], text_of("class=050")));
+    assert_near(metric(&rows[0][65], "class_support"), 36, 0);
+    assert_int_equal(rows[0][0].n, 200);
+}
+
+/* Every pair has a cell of its own, and those of the first 65 slots are where they always were. */
+static void test_cells(void **state)
+{
+    (void)state;
+    struct tally *tally = tally_new(outcome_classes_size());
+    assert_non_null(tally);
+    for (uint32_t truth = 0; truth < OUTCOME_CLASS_SLOTS; truth++)
+        for (uint32_t predicted = 0; predicted < OUTCOME_CLASS_SLOTS; predicted++) {
+            struct outcome outcome = {.kind = OUTCOME_MULTICLASS,
+                                      .labelled = true,
+                                      .predicted = (uint8_t)predicted,
+                                      .value = NAN,
+                                      .truth = truth};
+            outcome_classes_add(tally, &outcome, 1);
+            if (truth < 65 && predicted < 65)
+                assert_int_equal(tally->counters[21 + truth * 65 + predicted], 1);
+        }
+    for (uint32_t i = 21; i < tally->size.counters; i++)
+        assert_int_equal(tally->counters[i], 1);
+    assert_true(outcome_classes_have_other(tally));
+    tally_free(tally);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_other_and_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_other_and_one),
+                                       cmocka_unit_test(test_wide), cmocka_unit_test(test_cells)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,13 +254,45 @@ static void test_noise(void **unused)
     tally_free(tally);
 }
 
+/* What was written before counters were appended adds to the first ones; nothing else that differs does. */
+static void test_grown(void **state)
+{
+    (void)state;
+    struct tally *before = tally_new((struct tally_size){3, 2}), *now = tally_new((struct tally_size){5, 2});
+    struct tally *sums = tally_new((struct tally_size){5, 3});
+    struct strbuf bytes;
+    assert_true(before && now && sums);
+    strbuf_init(&bytes, 1 << 16);
+    before->counters[2] = 7;
+    before->sums[1] = -9;
+    tally_encode(before, &bytes);
+    assert_int_equal(tally_decode_add(bytes.bytes, bytes.len, now), ERR_CORRUPT);
+    assert_int_equal(tally_decode_grown(bytes.bytes, bytes.len, sums), ERR_CORRUPT);
+    assert_int_equal(tally_decode_grown(bytes.bytes, bytes.len, now), 0);
+    assert_int_equal(tally_decode_grown(bytes.bytes, bytes.len, before), 0);
+    assert_true(now->counters[2] == 7 && now->counters[4] == 0 && now->sums[1] == -9);
+    assert_true(before->counters[2] == 14);
+    strbuf_reset(&bytes);
+    tally_encode(now, &bytes);
+    assert_int_equal(tally_decode_grown(bytes.bytes, bytes.len, before), ERR_CORRUPT);
+    strbuf_release(&bytes);
+    tally_free(before);
+    tally_free(now);
+    tally_free(sums);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_algebra),    cmocka_unit_test(test_zero_sees_each_entry),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_compact),    cmocka_unit_test(test_truncation_and_trailing),
-        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_grown),
+        cmocka_unit_test(test_algebra),
+        cmocka_unit_test(test_zero_sees_each_entry),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_compact),
+        cmocka_unit_test(test_truncation_and_trailing),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
