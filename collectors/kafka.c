@@ -11,8 +11,8 @@
 #include "collectors/kafka_wake.h"
 
 enum {
-    BATCH_MESSAGES = 512, /* a batch and its payloads stay in the second cache until they are destroyed */
-    WAIT_SLICE_MS = 20,   /* the batch call returns only when full or timed out */
+    BATCH_MESSAGES = 2048,
+    WAIT_SLICE_MS = 20, /* the batch call returns only when full or timed out */
     HEADERS_MAX = 128,
     SLOT_NUMBER_MAX = 1 << 20,
     STASH_MESSAGES = 1000, /* above either the library is told to pause: that throws its prefetch away */
@@ -52,6 +52,7 @@ struct kafka_source {
     bool padded; /* the message at hand: kafka_record_is_padded */
     struct record_header headers[HEADERS_MAX];
     rd_kafka_message_t *batch[BATCH_MESSAGES];
+    uint32_t spent_count; /* messages at the beginning of `batch` that have been taken */
 };
 
 static struct kafka_source *self(struct source *source)
@@ -515,7 +516,7 @@ static uint32_t receive(struct kafka_source *kafka, rd_kafka_message_t *message,
     if (UNLIKELY(outcome == HELD))
         keep_back(kafka, slot, message);
     else
-        rd_kafka_message_destroy(message);
+        kafka->batch[kafka->spent_count++] = message;
     return outcome == DELIVERED;
 }
 
@@ -624,6 +625,15 @@ static void keep_house(struct kafka_source *kafka, const struct source_sink *sin
     }
 }
 
+/* All at once: the fetching thread allocates from the heap that they go back to, and threads that take turns
+ * at its lock message by message mostly wait. */
+static void destroy_spent(struct kafka_source *kafka)
+{
+    for (uint32_t i = 0; i < kafka->spent_count; i++)
+        rd_kafka_message_destroy(kafka->batch[i]);
+    kafka->spent_count = 0;
+}
+
 static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
                  const struct source_sink *sink, struct err *err)
 {
@@ -641,9 +651,10 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
         if (next)
             kafka_record_prefetch(next);
         kafka->padded = kafka_record_is_padded(kafka->batch[i], next);
-        delivered += receive(kafka, kafka->batch[i], sink);
+        delivered += receive(kafka, kafka->batch[i], sink); /* overwrites what is before this one */
     }
     kafka->padded = false; /* what is kept back has no neighbour */
+    destroy_spent(kafka);
     kafka_waker_took(kafka->waker, bytes);
     return (int)delivered;
 }
