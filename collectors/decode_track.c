@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "agent/base/number_form.h"
 #include "collectors/decode_scalar.h"
 
 #if defined(__x86_64__)
@@ -13,6 +14,7 @@
 
 enum {
     LITERAL_BYTES = 32,
+    LINE_BYTES = 64,   /* of the cache */
     NOWHERE = 0xff,    /* a byte that no JSON text has */
     SIBLINGS_MAX = 64, /* literals that may follow the same values: kinds, models, versions of one stream */
     TRACKS_BYTES_MAX = 4 << 20,
@@ -23,6 +25,10 @@ enum {
     TRIAL_HITS_MIN = 54,
     PAUSE_EVENTS = 2048,
     LESSONS_FIRST = 64, /* an event learned takes one, TRIAL_EVENTS with hits enough earn one, pauses too */
+
+    /* A number that has not the form of its place takes twice what one saves that has it. */
+    FORM_MISSES_MAX = 24, /* of a trial */
+    FORM_PAUSE_TRIALS = 8
 };
 
 /* A literal and the value behind it. Following a track touches the first cache line only. */
@@ -30,12 +36,15 @@ struct track_step {
     _Alignas(64) unsigned char literal[LITERAL_BYTES]; /* of steps that need care, bytes that are nowhere */
     uint32_t free;                                     /* bits of those that do not count */
     uint32_t len;                                      /* of the literal */
-    uint32_t text_max;                                 /* longer strings are VALUE_OTHER */
-    uint32_t depth;                                    /* of the value */
     struct value *target;                              /* of the value */
     struct track_step *next;                           /* one of the literals that have followed the value */
+    const struct number_form *form;                    /* that numbers here mostly have, NULL: none */
 
     struct track_step *sibling; /* another literal in this one's place, or NULL */
+    uint64_t trial;             /* of `misses`, or not to look for a form before */
+    uint32_t misses;            /* numbers that had not `form` */
+    uint32_t text_max;          /* longer strings are VALUE_OTHER, at least limits.value_bytes */
+    uint32_t depth;             /* of the value */
     const char *text;           /* the literal */
     struct shape_key *list;     /* what arrays need, NULL: none has been here */
     const struct track *track;  /* the event ends behind the literal */
@@ -70,9 +79,11 @@ struct tracks {
     struct arena *arena;
     struct track_step *first;  /* the literals that events begin with */
     const struct track *owner; /* the one that filled the decoder's places last, NULL: someone else did */
-    const struct track *(*walk)(struct scan *scan, const char *at, const struct track_step *step);
-    struct track_step nothing; /* a literal that is nowhere: ends the walk */
+    const struct track *(*walk)(struct tracks *tracks, struct scan *scan, const char *at);
+    struct number_form *forms[NUMBER_FORM_KEYS]; /* those that have been met */
+    struct track_step nothing;                   /* a literal that is nowhere: ends the walk */
     struct value nowhere;
+    uint64_t trial;
     uint32_t tried, hits; /* of this trial */
     uint32_t pause;       /* so many further events are not tried */
     uint32_t lessons;     /* may be learned */
@@ -80,6 +91,14 @@ struct tracks {
     bool crowded;         /* there was no room for a literal beside others */
     uint64_t followed;    /* before this trial */
 };
+
+/* Whole cache lines. The arena gives multiples of 16. */
+static void *alloc_lines(struct arena *arena, size_t bytes)
+{
+    uintptr_t memory = (uintptr_t)arena_alloc(arena, bytes + LINE_BYTES - 16);
+    return (void *)((memory + LINE_BYTES - 1) &
+                    ~(uintptr_t)(LINE_BYTES - 1)); /* NOLINT(performance-no-int-to-ptr) */
+}
 
 /* ---- following ---- */
 
@@ -115,26 +134,32 @@ static NO_INLINE const char *follow_other(struct scan *scan, const struct track_
     return step->list ? scan_array(scan, at + 1, step->list, step->target, step->depth) : NULL;
 }
 
-HOT_INLINE const char *follow_value(struct scan *scan, const struct track_step *step, const char *at)
+HOT_INLINE const char *follow_string(struct scan *scan, const struct track_step *step, const char *at)
 {
     struct value *out = step->target;
-    if (*at == '"') {
-        at = scan_string(scan, at + 1, out);
-        if (UNLIKELY(out->text.len > step->text_max))
-            *out = (struct value){.type = VALUE_OTHER};
-        return at;
-    }
+    at = scan_string(scan, at + 1, out);
+    if (UNLIKELY(out->text.len > scan->decoder->limits.value_bytes) && out->text.len > step->text_max)
+        *out = (struct value){.type = VALUE_OTHER};
+    return at;
+}
+
+HOT_INLINE const char *follow_value(struct tracks *tracks, struct scan *scan, struct track_step *step,
+                                    const char *at)
+{
     double number;
+    (void)tracks; /* as follow_value_avx2 */
+    if (*at == '"')
+        return follow_string(scan, step, at);
     const char *end = number_scan(scan->room, at, &number);
     if (UNLIKELY(!end))
         return follow_other(scan, step, at);
-    set_value(out, VALUE_NUMBER, number, at, end);
+    set_value(step->target, VALUE_NUMBER, number, at, end);
     return end;
 }
 
 /* The step among the siblings whose literal is at `at`, NULL when there is none. */
-static NO_INLINE const struct track_step *find_sibling(const struct scan *scan, const struct track_step *step,
-                                                       const char *at)
+static NO_INLINE struct track_step *find_sibling(const struct scan *scan, struct track_step *step,
+                                                 const char *at)
 {
     for (; step; step = step->sibling) {
         if (LIKELY(step->literal[0] != NOWHERE)) {
@@ -147,33 +172,92 @@ static NO_INLINE const struct track_step *find_sibling(const struct scan *scan, 
     return step;
 }
 
-HOT_INLINE const struct track *walk(struct scan *scan, const char *at, const struct track_step *step,
-                                    bool (*is_at)(const struct track_step *step, const char *at))
+/* A literal that is at `at` has less than LITERAL_BYTES, or find_sibling has compared it within the event. */
+HOT_INLINE const struct track *walk(struct tracks *tracks, struct scan *scan, const char *at,
+                                    bool (*is_at)(const struct track_step *step, const char *at),
+                                    const char *(*follow)(struct tracks *tracks, struct scan *scan,
+                                                          struct track_step *step, const char *at))
 {
-    for (;; step = step->next) {
+    const char *const end = scan->end;
+    for (struct track_step *step = tracks->first;; step = step->next) {
         if (UNLIKELY(!is_at(step, at))) {
             step = find_sibling(scan, step, at);
             if (!step || step->track)
-                return step && at + step->len == scan->end ? step->track : NULL;
+                return step && at + step->len == end ? step->track : NULL;
         }
-        if (UNLIKELY(scan->end - at <= (ptrdiff_t)step->len))
-            return NULL;
         at += step->len;
-        at = follow_value(scan, step, at);
+        if (UNLIKELY(at >= end))
+            return NULL;
+        at = follow(tracks, scan, step, at);
         if (UNLIKELY(!at))
             return NULL;
     }
 }
 
-static const struct track *walk_portable(struct scan *scan, const char *at, const struct track_step *step)
+static const struct track *walk_portable(struct tracks *tracks, struct scan *scan, const char *at)
 {
-    return walk(scan, at, step, literal_is_at);
+    return walk(tracks, scan, at, literal_is_at, follow_value);
 }
 
 #if defined(__x86_64__)
-AVX2 static const struct track *walk_avx2(struct scan *scan, const char *at, const struct track_step *step)
+
+/* NULL: no room. */
+static const struct number_form *find_form(struct tracks *tracks, unsigned key)
 {
-    return walk(scan, at, step, literal_is_at_avx2);
+    struct number_form **form = &tracks->forms[key];
+    if (!*form) {
+        *form = alloc_lines(tracks->arena, sizeof(**form));
+        if (*form)
+            number_form_make(*form, key);
+    }
+    return *form;
+}
+
+/* The number in [at, end) has not the form of its place, or there is none: then its own becomes that. */
+static NO_INLINE void note_form(struct tracks *tracks, struct track_step *step, const char *at,
+                                const char *end)
+{
+    if (step->trial > tracks->trial)
+        return;
+    if (step->trial < tracks->trial)
+        step->misses = 0;
+    step->trial = tracks->trial;
+    if (++step->misses > FORM_MISSES_MAX) {
+        step->form = NULL;
+        step->trial += FORM_PAUSE_TRIALS;
+    } else if (!step->form) {
+        unsigned key = number_form_key(at, end);
+        if (key != NUMBER_FORM_NONE)
+            step->form = find_form(tracks, key);
+    }
+}
+
+AVX2 static inline const char *follow_value_avx2(struct tracks *tracks, struct scan *scan,
+                                                 struct track_step *step, const char *at)
+{
+    double number;
+    const char *end;
+    if (step->form) {
+        end = number_form_read(step->form, at, &number);
+        if (LIKELY(end != NULL)) {
+            set_value(step->target, VALUE_NUMBER, number, at, end);
+            return end;
+        }
+    }
+    if (*at == '"')
+        return follow_string(scan, step, at);
+    end = number_scan(scan->room, at, &number);
+    if (UNLIKELY(!end))
+        return follow_other(scan, step, at);
+    set_value(step->target, VALUE_NUMBER, number, at, end);
+    if (end - at <= NUMBER_FORM_BYTES_MAX)
+        note_form(tracks, step, at, end);
+    return end;
+}
+
+AVX2 static const struct track *walk_avx2(struct tracks *tracks, struct scan *scan, const char *at)
+{
+    return walk(tracks, scan, at, literal_is_at_avx2, follow_value_avx2);
 }
 #endif
 
@@ -209,6 +293,7 @@ static void end_trial(struct tracks *tracks)
     tracks->lessons += tracks->lessons < LESSONS_FIRST;
     tracks->followed += tracks->hits;
     tracks->tried = tracks->hits = 0;
+    tracks->trial++;
 }
 
 uint64_t tracks_followed(const struct tracks *tracks)
@@ -227,7 +312,7 @@ bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at)
         end_trial(tracks);
         return tracks_follow(tracks, scan, at);
     }
-    const struct track *track = tracks->walk(scan, at, tracks->first);
+    const struct track *track = tracks->walk(tracks, scan, at);
     if (UNLIKELY(!track)) {
         tracks->left = true;
         return false;
@@ -273,11 +358,10 @@ static void make_nothing(struct tracks *tracks, struct track_step *step)
 
 static struct track_step *new_step(struct tracks *tracks, struct text literal, bool last)
 {
-    char *memory = arena_alloc(tracks->arena, sizeof(struct track_step) + 48);
+    struct track_step *step = alloc_lines(tracks->arena, sizeof(*step));
     char *text = arena_text(tracks->arena, literal);
-    if (!memory || !text)
+    if (!step || !text)
         return NULL;
-    struct track_step *step = (void *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     make_nothing(tracks, step);
     step->text = text;
     step->len = literal.len;
@@ -381,7 +465,7 @@ static const char *skip_value(struct lesson *lesson, const struct track_step *st
     struct value nowhere = {.type = VALUE_ABSENT};
     struct track_step other = *step;
     other.target = &nowhere;
-    return follow_value(lesson->scan, &other, at);
+    return follow_value(lesson->tracks, lesson->scan, &other, at);
 }
 
 static const char *learn_value(struct lesson *lesson, const char *at, struct shape_key *key, uint32_t depth)
@@ -464,6 +548,7 @@ static void finish(struct lesson *lesson)
 static void forget(struct tracks *tracks)
 {
     arena_reset(tracks->arena);
+    memset(tracks->forms, 0, sizeof(tracks->forms));
     tracks->first = &tracks->nothing;
     tracks->owner = NULL;
     tracks->crowded = false;
