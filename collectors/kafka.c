@@ -648,9 +648,9 @@ static int fetch(struct kafka_source *kafka, int wait_ms, uint32_t max_records,
     for (ssize_t i = 0; i < count; i++) {
         const rd_kafka_message_t *next = i + 1 < count ? kafka->batch[i + 1] : NULL;
         bytes += kafka->batch[i]->len;
-        if (next)
-            kafka_record_prefetch(next);
         kafka->padded = kafka_record_is_padded(kafka->batch[i], next);
+        if (next && !kafka->padded) /* else decoding fetches what is behind */
+            kafka_record_prefetch(next);
         delivered += receive(kafka, kafka->batch[i], sink); /* overwrites what is before this one */
     }
     kafka->padded = false; /* what is kept back has no neighbour */
