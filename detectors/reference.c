@@ -76,7 +76,7 @@ void reference_free(struct reference *reference)
     multivariate_free(reference->multivariate);
     embeddings_free(reference->embeddings);
     distinct_sketch_free(reference->distinct);
-    group_counts_release(&reference->groups);
+    named_counts_release(&reference->groups);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -568,7 +568,7 @@ static int take_label(struct labels *labels, const struct event *ev, uint64_t ha
 
 static int keep_classes(struct labels *labels, double unit, struct reference *reference)
 {
-    if (labels->classes.count == 0)
+    if (labels->classes.names.count == 0)
         return 0;
     bool alone = !reference->labelled;
     if (alone && !(reference->labelled = labelled_new(unit)))

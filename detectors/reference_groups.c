@@ -121,7 +121,7 @@ static int count_event(struct group_study *study, const struct event *ev, uint64
 }
 
 /* Filled at once rather than name by name, which would move all that follow. */
-static int collect(const struct group_study *study, struct group_counts *out)
+static int collect(const struct group_study *study, struct named_counts *out)
 {
     uint32_t count = intern_count(study->names);
     if (count == 0)
@@ -131,7 +131,7 @@ static int collect(const struct group_study *study, struct group_counts *out)
     out->capacity = count;
     for (uint32_t id = 0; id < count; id++) {
         struct text name = intern_text(study->names, id);
-        struct group_count *group = &out->items[id];
+        struct named_count *group = &out->items[id];
         if (!(group->name = strndup(name.ptr, name.len)))
             return ERR_NOMEM;
         memcpy(group->cells, study->cells[id], sizeof(group->cells));
@@ -173,7 +173,7 @@ void reference_write_groups(struct json *json, const struct reference *reference
     json_key(json, "groups");
     json_object_begin(json);
     for (uint32_t i = 0; i < reference->groups.count; i++) {
-        const struct group_count *group = &reference->groups.items[i];
+        const struct named_count *group = &reference->groups.items[i];
         json_key(json, group->name);
         json->pretty = false;
         json_array_begin(json);
@@ -218,7 +218,7 @@ int reference_read_groups(const cJSON *root, struct reference *reference, const 
             !read_cells(item, cells))
             return ERR_INVALID;
         before = item->string;
-        int rc = group_counts_add(&reference->groups, text_of(item->string), cells);
+        int rc = named_counts_add(&reference->groups, text_of(item->string), cells, GROUP_CELLS);
         if (rc != 0)
             return rc;
     }

@@ -186,11 +186,11 @@ static void write_labelled(struct json *json, const struct labelled *labelled)
         write_tally(json, labelled->chunks[i]);
     json_array_end(json);
     const struct label_classes *classes = &labelled->classes;
-    if (classes->count > 0) {
+    if (classes->names.count > 0) {
         json_key(json, "classes");
         json_object_begin(json);
-        for (uint32_t i = 0; i < classes->count; i++)
-            write_unsigned(json, classes->items[i].name, classes->items[i].labels);
+        for (uint32_t i = 0; i < classes->names.count; i++)
+            write_unsigned(json, classes->names.items[i].name, label_class_labels(classes, i));
         json_object_end(json);
         write_unsigned(json, "other_classes", classes->other);
     }
