@@ -308,19 +308,12 @@ void feature_binding_ignore(struct feature_binding *binding, char *const *names,
     binding->ignored_count = count;
 }
 
-static int compare_text(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static bool is_ignored(const struct feature_binding *binding, struct text name)
 {
     uint32_t low = 0, high = binding->ignored_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare_text(text_of(binding->ignored[middle]), name);
+        int order = text_compare(text_of(binding->ignored[middle]), name);
         if (order == 0)
             return true;
         if (order < 0)

@@ -6,7 +6,7 @@
 #include "detectors/outcomes_groups.h"
 #include "detectors/outcomes_layout.h"
 
-_Static_assert(GROUP_CELLS <= NAMED_CELLS_MAX, "a group's cells fit");
+_Static_assert((int)GROUP_CELLS <= NAMED_CELLS_MAX, "a group's cells fit");
 
 bool group_cells_add(uint64_t cells[GROUP_CELLS], const struct outcome *outcome, uint64_t times)
 {

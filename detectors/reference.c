@@ -364,9 +364,7 @@ static int compare_categories(const void *a, const void *b)
         return x_long ? 1 : -1;
     if (x->weight != y->weight)
         return x->weight > y->weight ? -1 : 1;
-    uint32_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
-    int order = common ? memcmp(x->name.ptr, y->name.ptr, common) : 0;
-    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+    return text_compare(x->name, y->name);
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -405,9 +403,7 @@ static int grid_from_categories(struct feature_grid *feature, const struct colum
 static int compare_names(const void *a, const void *b)
 {
     const struct text *x = a, *y = b;
-    uint32_t common = x->len < y->len ? x->len : y->len;
-    int order = common ? memcmp(x->ptr, y->ptr, common) : 0;
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return text_compare(*x, *y);
 }
 
 static int compare_columns(const void *a, const void *b)

@@ -14,6 +14,18 @@
 
 enum { HASH_HEX = 16 };
 
+struct value_study {
+    struct distinct_sketch *into;
+    const char *const *features;
+    uint32_t hints[CARDINALITY_FEATURES_MAX];
+};
+
+static int count_values(void *context, const struct event *ev, uint64_t times)
+{
+    struct value_study *study = context;
+    return cardinality_add(study->into, study->features, study->hints, ev, times);
+}
+
 int reference_count_values(struct reference *reference, const struct sample *sample,
                            const struct reference_options *options)
 {
@@ -22,19 +34,10 @@ int reference_count_values(struct reference *reference, const struct sample *sam
                                                        : NULL;
     if (!features)
         return 0;
-    uint32_t hints[CARDINALITY_FEATURES_MAX] = {0};
-    struct sample_reader reader;
-    int rc = sample_reader_init(&reader);
-    if (rc == 0 && !(reference->distinct = distinct_sketch_new()))
-        rc = ERR_NOMEM;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, &reader, &ev, &times);
-        if (rc == 0)
-            rc = cardinality_add(reference->distinct, features, hints, &ev, times);
-    }
-    sample_reader_release(&reader);
+    if (!(reference->distinct = distinct_sketch_new()))
+        return ERR_NOMEM;
+    struct value_study study = {.into = reference->distinct, .features = features};
+    int rc = sample_each(sample, count_values, &study);
     if (rc == 0 && distinct_sketch_is_empty(reference->distinct)) {
         distinct_sketch_free(reference->distinct);
         reference->distinct = NULL;

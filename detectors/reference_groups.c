@@ -103,8 +103,9 @@ static int count_member(struct group_study *study, const char *name, const struc
     return 0;
 }
 
-static int count_event(struct group_study *study, const struct event *ev, uint64_t times)
+static int count_event(void *context, const struct event *ev, uint64_t times)
 {
+    struct group_study *study = context;
     struct outcome outcome;
     struct members members = {.count = 0};
     if (ev->groups.count == 0 || !event_prediction(ev, study->model, &outcome) ||
@@ -145,20 +146,9 @@ int reference_count_groups(struct reference *reference, const struct sample *sam
                            const struct model_options *model, const struct reference_options *options)
 {
     struct group_study study = {.options = options, .model = model, .names = intern_new(NAMES_MAX)};
-    struct sample_reader reader;
-    int rc = sample_reader_init(&reader);
-    if (rc == 0 && !study.names)
-        rc = ERR_NOMEM;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, &reader, &ev, &times);
-        if (rc == 0)
-            rc = count_event(&study, &ev, times);
-    }
+    int rc = study.names ? sample_each(sample, count_event, &study) : ERR_NOMEM;
     if (rc == 0)
         rc = collect(&study, &reference->groups);
-    sample_reader_release(&reader);
     intern_free(study.names);
     free(study.cells);
     return rc;
