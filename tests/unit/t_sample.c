@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/err.h"
 #include "agent/base/hash.h"
 #include "detectors/sample.h"
 
