@@ -307,8 +307,7 @@ static void put_gap(struct engine *engine, const struct engine_partition *partit
     struct json json;
     json_init(&json, &details);
     json_object_begin(&json);
-    json_key(&json, "detail");
-    json_string(&json, partition->now.detail);
+    json_member_string(&json, "detail", partition->now.detail);
     json_object_end(&json);
     (void)snprintf(subject, sizeof(subject), "%s[%d]", partition->topic, (int)partition->partition);
     engine_put_audit(engine, "driftd", partition->now.failed ? "input.stopped" : "input.gap", subject,

@@ -1,5 +1,4 @@
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,13 +163,10 @@ void reference_write_groups(struct json *json, const struct reference *reference
     json_object_begin(json);
     for (uint32_t i = 0; i < reference->groups.count; i++) {
         const struct named_count *group = &reference->groups.items[i];
-        json_key(json, group->name);
-        json->pretty = false;
-        json_array_begin(json);
+        reference_row_begin(json, group->name);
         for (int cell = 0; cell < GROUP_CELLS; cell++)
             json_unsigned(json, group->cells[cell]);
-        json_array_end(json);
-        json->pretty = true;
+        reference_row_end(json);
     }
     json_object_end(json);
 }
@@ -183,11 +179,9 @@ static bool read_cells(const cJSON *array, uint64_t cells[GROUP_CELLS])
         return false;
     cJSON_ArrayForEach(item, array)
     {
-        if (count == GROUP_CELLS || !cJSON_IsNumber(item) ||
-            !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0) ||
-            item->valuedouble > floor(item->valuedouble))
+        if (count == GROUP_CELLS || !reference_as_count(item, &cells[count]))
             return false;
-        cells[count++] = (uint64_t)item->valuedouble;
+        count++;
     }
     return count == GROUP_CELLS;
 }
