@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/json.h"
 #include "agent/engine_estimates.h"
 #include "agent/engine_internal.h"
@@ -130,12 +131,11 @@ static const struct stored_offset *stored_offset_of(const struct engine *engine,
 static struct engine_partition *new_partition(struct engine *engine)
 {
     if (engine->partition_count == engine->partition_capacity) {
-        uint32_t capacity = engine->partition_capacity ? engine->partition_capacity * 2 : 16;
-        struct engine_partition *grown = realloc(engine->partitions, capacity * sizeof(*grown));
+        struct engine_partition *grown =
+            grow_array(engine->partitions, &engine->partition_capacity, 16, sizeof(*grown));
         if (!grown)
             return NULL;
         engine->partitions = grown;
-        engine->partition_capacity = capacity;
     }
     struct engine_partition *partition = &engine->partitions[engine->partition_count];
     memset(partition, 0, sizeof(*partition));

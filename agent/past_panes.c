@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/panes.h"
 
 enum { PANE_BYTES_MAX = 64 << 20, FEATURES_MAX = 1 << 20 };
@@ -46,12 +47,10 @@ static int append(struct past_panes *panes, const struct past_pane *pane)
 {
     BUG_ON(panes->count && panes->items[panes->count - 1].start_ms >= pane->start_ms);
     if (panes->count == panes->capacity) {
-        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 64;
-        struct past_pane *grown = realloc(panes->items, capacity * sizeof(*grown));
+        struct past_pane *grown = grow_array(panes->items, &panes->capacity, 64, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         panes->items = grown;
-        panes->capacity = capacity;
     }
     panes->items[panes->count++] = *pane;
     return 0;

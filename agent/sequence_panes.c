@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/panes.h"
 
 static uint64_t bits_of(double value)
@@ -67,12 +68,10 @@ static struct sequence_pane *find_pane(struct sequence_panes *panes, int64_t sta
 static struct sequence_pane *make_pane(struct sequence_panes *panes, int64_t start_ms)
 {
     if (panes->count == panes->capacity) {
-        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 16;
-        struct sequence_pane *grown = realloc(panes->items, capacity * sizeof(*grown));
+        struct sequence_pane *grown = grow_array(panes->items, &panes->capacity, 16, sizeof(*grown));
         if (!grown)
             return NULL;
         panes->items = grown;
-        panes->capacity = capacity;
     }
     uint32_t at = position_of(panes, start_ms);
     struct sequence_pane *pane = &panes->items[at];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "detectors/confidence.h"
 #include "detectors/features_private.h"
 
@@ -400,12 +401,10 @@ bool feature_category(const struct value *value, char buffer[CATEGORY_TEXT_MAX],
 static int put_odd(struct feature_row *row, uint32_t f, struct text name, const struct value *value)
 {
     if (row->odd_count == row->odd_capacity) {
-        uint32_t capacity = row->odd_capacity ? row->odd_capacity * 2 : 8;
-        struct odd_value *odd = realloc(row->odd, capacity * sizeof(*odd));
+        struct odd_value *odd = grow_array(row->odd, &row->odd_capacity, 8, sizeof(*odd));
         if (!odd)
             return ERR_NOMEM;
         row->odd = odd;
-        row->odd_capacity = capacity;
     }
     row->odd[row->odd_count++] = (struct odd_value){f, name, value};
     return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 enum { FORMAT = 1, SUBJECT_BYTES_MAX = 1024 };
@@ -92,12 +93,10 @@ static int reserve(struct name_sketch *sketch)
 {
     if (sketch->count < sketch->capacity)
         return 0;
-    uint32_t capacity = sketch->capacity ? sketch->capacity * 2 : 4;
-    struct group **groups = realloc(sketch->groups, capacity * sizeof(struct group *));
+    struct group **groups = grow_array(sketch->groups, &sketch->capacity, 4, sizeof(struct group *));
     if (!groups)
         return ERR_NOMEM;
     sketch->groups = groups;
-    sketch->capacity = capacity;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 
 void named_counts_release(struct named_counts *counts)
 {
@@ -38,12 +39,10 @@ static int grow(struct named_counts *counts)
 {
     if (counts->count < counts->capacity)
         return 0;
-    uint32_t capacity = counts->capacity ? 2 * counts->capacity : 16;
-    struct named_count *items = realloc(counts->items, capacity * sizeof(*items));
+    struct named_count *items = grow_array(counts->items, &counts->capacity, 16, sizeof(*items));
     if (!items)
         return ERR_NOMEM;
     counts->items = items;
-    counts->capacity = capacity;
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 #include "detectors/confidence.h"
 #include "detectors/event_outcome.h"
@@ -278,12 +279,10 @@ static int collect_number(struct column *column, double number, uint64_t times)
     if (!isfinite(number))
         return 0;
     if (column->value_count == column->value_capacity) {
-        uint32_t capacity = column->value_capacity ? column->value_capacity * 2 : 64;
-        struct weighted *values = realloc(column->values, capacity * sizeof(*values));
+        struct weighted *values = grow_array(column->values, &column->value_capacity, 64, sizeof(*values));
         if (!values)
             return ERR_NOMEM;
         column->values = values;
-        column->value_capacity = capacity;
     }
     column->values[column->value_count++] = (struct weighted){number, times};
     return 0;
@@ -297,13 +296,10 @@ static int collect_category(struct column *column, struct text name, uint64_t ti
     if (id == INTERN_NONE)
         return ERR_NOMEM;
     if (id >= column->weight_capacity) {
-        uint32_t capacity = column->weight_capacity ? column->weight_capacity * 2 : 32;
-        uint64_t *weights = realloc(column->weights, capacity * sizeof(*weights));
+        uint64_t *weights = grow_zeroed(column->weights, &column->weight_capacity, 32, sizeof(*weights));
         if (!weights)
             return ERR_NOMEM;
-        memset(weights + column->weight_capacity, 0, (capacity - column->weight_capacity) * sizeof(*weights));
         column->weights = weights;
-        column->weight_capacity = capacity;
     }
     column->weights[id] += times;
     return 0;

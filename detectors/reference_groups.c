@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/intern.h"
 #include "agent/base/json.h"
 #include "detectors/event_outcome.h"
@@ -90,13 +91,10 @@ static int count_member(struct group_study *study, const char *name, const struc
     if (id == INTERN_NONE)
         return intern_count(study->names) == NAMES_MAX ? 0 : ERR_NOMEM;
     if (id >= study->capacity) {
-        uint32_t capacity = study->capacity ? study->capacity * 2 : 64;
-        void *cells = realloc(study->cells, capacity * sizeof(*study->cells));
+        void *cells = grow_zeroed(study->cells, &study->capacity, 64, sizeof(*study->cells));
         if (!cells)
             return ERR_NOMEM;
         study->cells = cells;
-        memset(study->cells + study->capacity, 0, (capacity - study->capacity) * sizeof(*study->cells));
-        study->capacity = capacity;
     }
     (void)group_cells_add(study->cells[id], outcome, times);
     return 0;

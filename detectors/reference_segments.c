@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "detectors/features_private.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
@@ -95,13 +96,10 @@ static int note_segment(struct segment_study *study, struct text name, uint64_t 
     if (id == INTERN_NONE)
         return ERR_NOMEM;
     if (id >= study->capacity) {
-        uint32_t capacity = study->capacity ? study->capacity * 2 : 64;
-        uint64_t *rows = realloc(study->rows, capacity * sizeof(*rows));
+        uint64_t *rows = grow_zeroed(study->rows, &study->capacity, 64, sizeof(*rows));
         if (!rows)
             return ERR_NOMEM;
-        memset(rows + study->capacity, 0, (capacity - study->capacity) * sizeof(*rows));
         study->rows = rows;
-        study->capacity = capacity;
     }
     study->rows[id] += times;
     return 0;

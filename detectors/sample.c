@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 /*
@@ -175,12 +176,11 @@ static void table_remove(struct sample *sample, uint64_t hole)
 static int reserve(struct sample *sample)
 {
     if (sample->count == sample->capacity) {
-        uint32_t capacity = sample->capacity ? sample->capacity * 2 : TABLE_FIRST / 2;
-        struct row **heap = realloc(sample->heap, capacity * sizeof(struct row *));
+        struct row **heap =
+            grow_array(sample->heap, &sample->capacity, TABLE_FIRST / 2, sizeof(struct row *));
         if (!heap)
             return ERR_NOMEM;
         sample->heap = heap;
-        sample->capacity = capacity;
     }
     if (sample->table && ((uint64_t)sample->count + 1) * 2 <= sample->mask + 1)
         return 0;
@@ -656,12 +656,10 @@ static int reserve_vectors(struct sample_reader *reader, uint32_t row_bytes)
 
 static int grow_fields(struct sample_reader *reader)
 {
-    uint32_t capacity = reader->capacity ? reader->capacity * 2 : 32;
-    struct field *fields = realloc(reader->fields, capacity * sizeof(*fields));
+    struct field *fields = grow_array(reader->fields, &reader->capacity, 32, sizeof(*fields));
     if (!fields)
         return ERR_NOMEM;
     reader->fields = fields;
-    reader->capacity = capacity;
     return 0;
 }
 

@@ -44,7 +44,7 @@ static void test_growth(void **state)
     (void)state;
     struct named_counts counts = {0};
     const uint64_t one = 1;
-    char name[8];
+    char name[16];
     for (int i = 99; i >= 0; i--) {
         (void)snprintf(name, sizeof(name), "n%02d", i);
         add(&counts, name, 1, 0);
