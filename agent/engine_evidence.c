@@ -10,7 +10,7 @@
 #include "detectors/multivariate_family.h"
 
 enum {
-    MOVING_ROWS = 200, /* with less the one before stays */
+    MOVING_ROWS = 200, /* of a reference that moves; with less the one before stays */
     SUBJECTS_AT_ONCE = 4,
     SECOND_TIER_DEFAULT = 12, /* finest panes, where the configuration has one tier only … */
     THIRD_TIER_DEFAULT = 24   /* … and panes of the second, where it has two */
