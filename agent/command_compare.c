@@ -296,22 +296,14 @@ static void print_json(void *context, const char *feature, const struct metric *
 {
     struct json *json = context;
     json_object_begin(json);
-    json_key(json, "feature");
-    json_string(json, feature);
-    json_key(json, "metric");
-    json_string(json, metric->name);
-    json_key(json, "value");
-    json_number(json, row->slots[metric->slot]);
-    json_key(json, "p_value");
-    json_number(json, metric->p_slot < 0 ? NAN : row->slots[metric->p_slot]);
-    json_key(json, "noise_floor");
-    json_number(json, floor_of(metric, row));
-    json_key(json, "n");
-    json_unsigned(json, row->n);
-    json_key(json, "reference_n");
-    json_unsigned(json, row->reference_n);
-    json_key(json, "status");
-    json_string(json, status_of(metric, row));
+    json_member_string(json, "feature", feature);
+    json_member_string(json, "metric", metric->name);
+    json_member_number(json, "value", row->slots[metric->slot]);
+    json_member_number(json, "p_value", metric->p_slot < 0 ? NAN : row->slots[metric->p_slot]);
+    json_member_number(json, "noise_floor", floor_of(metric, row));
+    json_member_unsigned(json, "n", row->n);
+    json_member_unsigned(json, "reference_n", row->reference_n);
+    json_member_string(json, "status", status_of(metric, row));
     json_object_end(json);
 }
 
@@ -323,18 +315,12 @@ static void print_all_json(const struct comparison *comparison, const struct com
     strbuf_init(&out, 64 << 20);
     json_init(&json, &out);
     json_object_begin(&json);
-    json_key(&json, "model");
-    json_string(&json, options->model);
-    json_key(&json, "reference");
-    json_string(&json, options->has_against ? NULL : comparison->reference->name);
-    json_key(&json, "from");
-    json_string(&json, timestamp_format(comparison->current.first_ms, time));
-    json_key(&json, "to");
-    json_string(&json, timestamp_format(comparison->current.last_end_ms, time));
-    json_key(&json, "events");
-    json_unsigned(&json, pane_set_events(&comparison->current.set));
-    json_key(&json, "edges_lost");
-    json_bool(&json, comparison->current.edges_lost);
+    json_member_string(&json, "model", options->model);
+    json_member_string(&json, "reference", options->has_against ? NULL : comparison->reference->name);
+    json_member_string(&json, "from", timestamp_format(comparison->current.first_ms, time));
+    json_member_string(&json, "to", timestamp_format(comparison->current.last_end_ms, time));
+    json_member_unsigned(&json, "events", pane_set_events(&comparison->current.set));
+    json_member_bool(&json, "edges_lost", comparison->current.edges_lost);
     json_key(&json, "metrics");
     json_array_begin(&json);
     each_metric(comparison, options, print_json, &json);

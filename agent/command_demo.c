@@ -175,16 +175,11 @@ static void write_event(struct strbuf *out, const struct event *ev, const char *
     char ts[32];
     json_init(&json, out);
     json_object_begin(&json);
-    json_key(&json, "type");
-    json_string(&json, "prediction");
-    json_key(&json, "model");
-    json_string(&json, "car_loan");
-    json_key(&json, "version");
-    json_string(&json, "1");
-    json_key(&json, "id");
-    json_string(&json, id);
-    json_key(&json, "ts");
-    json_string(&json, timestamp_format(ev->ts_ms, ts));
+    json_member_string(&json, "type", "prediction");
+    json_member_string(&json, "model", "car_loan");
+    json_member_string(&json, "version", "1");
+    json_member_string(&json, "id", id);
+    json_member_string(&json, "ts", timestamp_format(ev->ts_ms, ts));
     json_key(&json, "features");
     json_object_begin(&json);
     for (uint32_t i = 0; i < ev->features.count; i++) {

@@ -99,8 +99,7 @@ static void dump_field(const struct field_spec *field, struct json *json)
     json_array_begin(json);
     for (uint32_t i = 0; i < field->count; i++) {
         json_object_begin(json);
-        json_key(json, types[field->accessors[i].type]);
-        json_string(json, field->accessors[i].argument);
+        json_member_string(json, types[field->accessors[i].type], field->accessors[i].argument);
         json_object_end(json);
     }
     json_array_end(json);
@@ -108,8 +107,7 @@ static void dump_field(const struct field_spec *field, struct json *json)
 
 static void schema_ref(struct json *json, const char *reference)
 {
-    json_key(json, "$ref");
-    json_string(json, reference);
+    json_member_string(json, "$ref", reference);
 }
 
 /* ---- one field ---- */
@@ -188,10 +186,8 @@ static void schema_event_time(const struct config_option *option, struct json *j
     schema_ref(json, "#/$defs/field");
     json_object_end(json);
     json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, "object");
-    json_key(json, "additionalProperties");
-    json_bool(json, false);
+    json_member_string(json, "type", "object");
+    json_member_bool(json, "additionalProperties", false);
     json_key(json, "properties");
     json_object_begin(json);
     json_key(json, "from");
@@ -231,10 +227,8 @@ static void dump_pointer(const struct config_option *option, const void *target,
 static void schema_pointer(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "string");
-    json_key(json, "pattern");
-    json_string(json, "^(/.*)?$");
+    json_member_string(json, "type", "string");
+    json_member_string(json, "pattern", "^(/.*)?$");
 }
 
 const struct option_type option_pointer = {"JSON Pointer", read_pointer, dump_pointer, schema_pointer};
@@ -288,8 +282,7 @@ static void dump_named(const struct config_option *option, const void *target, s
 static void schema_named(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "object");
+    json_member_string(json, "type", "object");
     json_key(json, "additionalProperties");
     json_object_begin(json);
     schema_ref(json, "#/$defs/field");
@@ -425,8 +418,7 @@ static void dump_character(const struct config_option *option, const void *targe
 static void schema_character(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "string");
+    json_member_string(json, "type", "string");
 }
 
 const struct option_type option_character = {"character", read_character, dump_character, schema_character};

@@ -68,8 +68,7 @@ static void dump_text(const struct config_option *option, const void *target, st
 static void schema_text(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "$ref");
-    json_string(json, "#/$defs/text");
+    json_member_string(json, "$ref", "#/$defs/text");
 }
 
 const struct option_type option_file = {"file", read_file, dump_text, schema_text};
@@ -168,12 +167,10 @@ static bool is_pairs(struct config_reader *reader, const struct config_option *o
 static void schema_pairs(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "object");
+    json_member_string(json, "type", "object");
     json_key(json, "additionalProperties");
     json_object_begin(json);
-    json_key(json, "$ref");
-    json_string(json, "#/$defs/text");
+    json_member_string(json, "$ref", "#/$defs/text");
     json_object_end(json);
 }
 
@@ -224,8 +221,7 @@ static void dump_kafka(const struct config_option *option, const void *target, s
     for (uint32_t i = 0; i < config->kafka_count; i++) {
         if (is_secret_property(config->kafka[i].name))
             continue;
-        json_key(json, config->kafka[i].name);
-        json_string(json, config->kafka[i].value);
+        json_member_string(json, config->kafka[i].name, config->kafka[i].value);
     }
     json_object_end(json);
 }

@@ -16,22 +16,17 @@ static void definition(struct json *json, const char *name, const char *type, co
 {
     json_key(json, name);
     json_object_begin(json);
-    json_key(json, "description");
-    json_string(json, description);
-    json_key(json, "type");
-    json_string(json, type);
-    if (pattern) {
-        json_key(json, "pattern");
-        json_string(json, pattern);
-    }
+    json_member_string(json, "description", description);
+    json_member_string(json, "type", type);
+    if (pattern)
+        json_member_string(json, "pattern", pattern);
     json_object_end(json);
 }
 
 static void reference_to(struct json *json, const char *target)
 {
     json_object_begin(json);
-    json_key(json, "$ref");
-    json_string(json, target);
+    json_member_string(json, "$ref", target);
     json_object_end(json);
 }
 
@@ -39,15 +34,13 @@ static void reference_to(struct json *json, const char *target)
 static void begin_type(struct json *json, const char *type)
 {
     json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, type);
+    json_member_string(json, "type", type);
 }
 
 static void text_like(struct json *json, const char *pattern)
 {
     begin_type(json, "string");
-    json_key(json, "pattern");
-    json_string(json, pattern);
+    json_member_string(json, "pattern", pattern);
     json_object_end(json);
 }
 
@@ -81,8 +74,7 @@ static void define_field(struct json *json)
     begin_any_of(json, "place");
     text_like(json, "^(/|header:.|key:$|meta:(timestamp|topic|partition|offset)$)|\\$\\{");
     begin_type(json, "object");
-    json_key(json, "additionalProperties");
-    json_bool(json, false);
+    json_member_bool(json, "additionalProperties", false);
     json_key(json, "required");
     json_array_begin(json);
     json_string(json, "const");
@@ -98,10 +90,8 @@ static void define_field(struct json *json)
     begin_any_of(json, "field");
     reference_to(json, "#/$defs/place");
     begin_type(json, "array");
-    json_key(json, "minItems");
-    json_integer(json, 1);
-    json_key(json, "maxItems");
-    json_integer(json, ACCESSOR_MAX);
+    json_member_integer(json, "minItems", 1);
+    json_member_integer(json, "maxItems", ACCESSOR_MAX);
     json_key(json, "items");
     reference_to(json, "#/$defs/place");
     json_object_end(json);
@@ -123,8 +113,7 @@ static void define_group(struct json *json)
     for (uint32_t i = 0; i < group->count; i++) {
         json_key(json, group->options[i].key);
         json_object_begin(json);
-        json_key(json, "description");
-        json_string(json, group->options[i].help);
+        json_member_string(json, "description", group->options[i].help);
         group->options[i].type->schema(&group->options[i], json);
         json_object_end(json);
     }
@@ -165,10 +154,8 @@ void config_schema(struct strbuf *out)
     json_init(&json, out);
     json.pretty = true;
     json_object_begin(&json);
-    json_key(&json, "$schema");
-    json_string(&json, "https://json-schema.org/draft/2020-12/schema");
-    json_key(&json, "title");
-    json_string(&json, "driftd configuration");
+    json_member_string(&json, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    json_member_string(&json, "title", "driftd configuration");
     option_table_schema(&config_table, &json);
     define_all(&json);
     json_object_end(&json);

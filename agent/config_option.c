@@ -236,10 +236,8 @@ static void schema_default(const struct config_option *option, struct json *json
 
 void option_table_schema(const struct option_table *table, struct json *json)
 {
-    json_key(json, "type");
-    json_string(json, "object");
-    json_key(json, "additionalProperties");
-    json_bool(json, false);
+    json_member_string(json, "type", "object");
+    json_member_bool(json, "additionalProperties", false);
     json_key(json, "properties");
     json_object_begin(json);
     bool has_required = false;
@@ -248,8 +246,7 @@ void option_table_schema(const struct option_table *table, struct json *json)
         has_required = has_required || (option->flags & OPTION_REQUIRED);
         json_key(json, option->key);
         json_object_begin(json);
-        json_key(json, "description");
-        json_string(json, option->help);
+        json_member_string(json, "description", option->help);
         schema_default(option, json);
         option->type->schema(option, json);
         json_object_end(json);
@@ -348,12 +345,9 @@ static void dump_list(const struct config_option *option, const void *target, st
 
 static void schema_list(const struct config_option *option, struct json *json)
 {
-    json_key(json, "type");
-    json_string(json, "array");
-    if (option->maximum > 0) {
-        json_key(json, "maxItems");
-        json_unsigned(json, (uint64_t)option->maximum);
-    }
+    json_member_string(json, "type", "array");
+    if (option->maximum > 0)
+        json_member_unsigned(json, "maxItems", (uint64_t)option->maximum);
     json_key(json, "items");
     json_object_begin(json);
     option_table_schema(option->table, json);

@@ -30,8 +30,7 @@ static void dump_one(const struct config_option *option, const void *target, str
 static void schema_one(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "const");
-    json_integer(json, 1);
+    json_member_integer(json, "const", 1);
 }
 
 const struct option_type option_one = {"1", read_one, dump_one, schema_one};
@@ -83,8 +82,7 @@ static void schema_any_of(struct json *json, const char *const *words, const cha
     json_array_end(json);
     json_object_end(json);
     json_object_begin(json);
-    json_key(json, "$ref");
-    json_string(json, definition);
+    json_member_string(json, "$ref", definition);
     json_object_end(json);
     json_array_end(json);
 }
@@ -151,16 +149,12 @@ static void dump_tiers(const struct config_option *option, const void *target, s
 static void schema_tiers(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "array");
-    json_key(json, "minItems");
-    json_integer(json, 1);
-    json_key(json, "maxItems");
-    json_integer(json, TIER_MAX);
+    json_member_string(json, "type", "array");
+    json_member_integer(json, "minItems", 1);
+    json_member_integer(json, "maxItems", TIER_MAX);
     json_key(json, "items");
     json_object_begin(json);
-    json_key(json, "$ref");
-    json_string(json, "#/$defs/duration");
+    json_member_string(json, "$ref", "#/$defs/duration");
     json_object_end(json);
 }
 
@@ -190,8 +184,7 @@ static void schema_workers(const struct config_option *option, struct json *json
     option_integer.schema(option, json);
     json_object_end(json);
     json_object_begin(json);
-    json_key(json, "const");
-    json_string(json, "auto");
+    json_member_string(json, "const", "auto");
     json_object_end(json);
     json_array_end(json);
 }

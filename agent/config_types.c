@@ -19,8 +19,7 @@ static void schema_reference(struct json *json, const char *definition)
 {
     char reference[64];
     (void)snprintf(reference, sizeof(reference), "#/$defs/%s", definition);
-    json_key(json, "$ref");
-    json_string(json, reference);
+    json_member_string(json, "$ref", reference);
 }
 
 /* The expanded text of the node, else of the default; NULL when neither is there. */
@@ -142,12 +141,9 @@ static void dump_integer(const struct config_option *option, const void *target,
 
 static void schema_range(const struct config_option *option, struct json *json)
 {
-    json_key(json, "minimum");
-    json_number(json, option->minimum);
-    if (option->maximum > 0) {
-        json_key(json, "maximum");
-        json_number(json, option->maximum);
-    }
+    json_member_number(json, "minimum", option->minimum);
+    if (option->maximum > 0)
+        json_member_number(json, "maximum", option->maximum);
 }
 
 /* A number, or a text that is one variable. */
@@ -156,8 +152,7 @@ static void schema_number_of(const struct config_option *option, struct json *js
     json_key(json, "anyOf");
     json_array_begin(json);
     json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, type);
+    json_member_string(json, "type", type);
     schema_range(option, json);
     json_object_end(json);
     json_object_begin(json);
@@ -371,8 +366,7 @@ static void schema_duration_or_never(const struct config_option *option, struct 
     schema_reference(json, "duration");
     json_object_end(json);
     json_object_begin(json);
-    json_key(json, "const");
-    json_string(json, "never");
+    json_member_string(json, "const", "never");
     json_object_end(json);
     json_array_end(json);
 }
@@ -571,8 +565,7 @@ static void dump_strings(const struct config_option *option, const void *target,
 static void schema_strings(const struct config_option *option, struct json *json)
 {
     (void)option;
-    json_key(json, "type");
-    json_string(json, "array");
+    json_member_string(json, "type", "array");
     json_key(json, "items");
     json_object_begin(json);
     schema_reference(json, "text");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 enum { CELL_SLOTS_MIN = 256, WAITING_HAS_MORE = 0x80 };
@@ -241,12 +242,10 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
                      struct text segment)
 {
     if (delta->series_count == delta->series_capacity) {
-        uint32_t capacity = delta->series_capacity ? delta->series_capacity * 2 : 16;
-        struct delta_series *grown = realloc(delta->series, capacity * sizeof(*grown));
+        struct delta_series *grown = grow_array(delta->series, &delta->series_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->series = grown;
-        delta->series_capacity = capacity;
     }
     struct delta_series entry = {series, arena_text(delta->names, model), arena_text(delta->names, version),
                                  arena_text(delta->names, segment)};
@@ -259,12 +258,10 @@ int delta_add_series(struct delta *delta, uint32_t series, struct text model, st
 int delta_add_kpi(struct delta *delta, uint32_t series, uint32_t slot, struct text name)
 {
     if (delta->kpi_count == delta->kpi_capacity) {
-        uint32_t capacity = delta->kpi_capacity ? delta->kpi_capacity * 2 : 16;
-        struct delta_kpi *grown = realloc(delta->kpis, capacity * sizeof(*grown));
+        struct delta_kpi *grown = grow_array(delta->kpis, &delta->kpi_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->kpis = grown;
-        delta->kpi_capacity = capacity;
     }
     struct delta_kpi kpi = {series, slot, arena_text(delta->names, name)};
     if (!kpi.name)
@@ -288,12 +285,10 @@ static int copy_groups(struct delta *delta, const struct delta_combo *combo, con
 int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
 {
     if (delta->combo_count == delta->combo_capacity) {
-        uint32_t capacity = delta->combo_capacity ? delta->combo_capacity * 2 : 16;
-        struct delta_combo *grown = realloc(delta->combos, capacity * sizeof(*grown));
+        struct delta_combo *grown = grow_array(delta->combos, &delta->combo_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->combos = grown;
-        delta->combo_capacity = capacity;
     }
     struct delta_combo entry = *combo;
     uint32_t *series = arena_alloc(delta->names, combo->series_count * sizeof(*series));
@@ -309,12 +304,10 @@ int delta_add_combo(struct delta *delta, const struct delta_combo *combo)
 int delta_add_class(struct delta *delta, const struct delta_class *class)
 {
     if (delta->class_count == delta->class_capacity) {
-        uint32_t capacity = delta->class_capacity ? delta->class_capacity * 2 : 16;
-        struct delta_class *grown = realloc(delta->classes, capacity * sizeof(*grown));
+        struct delta_class *grown = grow_array(delta->classes, &delta->class_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->classes = grown;
-        delta->class_capacity = capacity;
     }
     delta->classes[delta->class_count++] = *class;
     return 0;
@@ -380,12 +373,11 @@ int delta_add_waiting(struct delta *delta, const struct delta_waiting *waiting)
 int delta_set_partition(struct delta *delta, const struct delta_partition *partition)
 {
     if (delta->partition_count == delta->partition_capacity) {
-        uint32_t capacity = delta->partition_capacity ? delta->partition_capacity * 2 : 16;
-        struct delta_partition *grown = realloc(delta->partitions, capacity * sizeof(*grown));
+        struct delta_partition *grown =
+            grow_array(delta->partitions, &delta->partition_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         delta->partitions = grown;
-        delta->partition_capacity = capacity;
     }
     delta->partitions[delta->partition_count++] = *partition;
     return 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/json.h"
 #include "agent/engine_estimates.h"
 #include "agent/engine_internal.h"
@@ -130,12 +131,11 @@ static const struct stored_offset *stored_offset_of(const struct engine *engine,
 static struct engine_partition *new_partition(struct engine *engine)
 {
     if (engine->partition_count == engine->partition_capacity) {
-        uint32_t capacity = engine->partition_capacity ? engine->partition_capacity * 2 : 16;
-        struct engine_partition *grown = realloc(engine->partitions, capacity * sizeof(*grown));
+        struct engine_partition *grown =
+            grow_array(engine->partitions, &engine->partition_capacity, 16, sizeof(*grown));
         if (!grown)
             return NULL;
         engine->partitions = grown;
-        engine->partition_capacity = capacity;
     }
     struct engine_partition *partition = &engine->partitions[engine->partition_count];
     memset(partition, 0, sizeof(*partition));
@@ -307,8 +307,7 @@ static void put_gap(struct engine *engine, const struct engine_partition *partit
     struct json json;
     json_init(&json, &details);
     json_object_begin(&json);
-    json_key(&json, "detail");
-    json_string(&json, partition->now.detail);
+    json_member_string(&json, "detail", partition->now.detail);
     json_object_end(&json);
     (void)snprintf(subject, sizeof(subject), "%s[%d]", partition->topic, (int)partition->partition);
     engine_put_audit(engine, "driftd", partition->now.failed ? "input.stopped" : "input.gap", subject,

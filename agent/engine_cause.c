@@ -26,20 +26,13 @@ static struct text key_of(struct text segment)
     return (struct text){segment.ptr, end ? (uint32_t)(end - segment.ptr) : segment.len};
 }
 
-static int compare_texts(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The place of a name, made when it is new; UINT32_MAX when there are too many. */
 static uint32_t place_of(struct key_segments *key, struct text name)
 {
     uint32_t at = 0;
-    while (at < key->count && compare_texts(key->names[at], name) < 0)
+    while (at < key->count && text_compare(key->names[at], name) < 0)
         at++;
-    if (at < key->count && compare_texts(key->names[at], name) == 0)
+    if (at < key->count && text_compare(key->names[at], name) == 0)
         return at;
     if (key->count == SEGMENTS_MAX - 1)
         return UINT32_MAX;
@@ -63,7 +56,7 @@ static void collect(const struct engine *engine, const struct series *whole, uin
     for (uint32_t i = 0; i < engine->series_count; i++) {
         struct series *series = engine->series[i];
         struct text name = text_of(series->segment);
-        if (series->version != whole->version || !name.len || compare_texts(key_of(name), key) != 0)
+        if (series->version != whole->version || !name.len || text_compare(key_of(name), key) != 0)
             continue;
         const struct pane_set *set = &series->windows[window].set;
         uint32_t at = place_of(out, name);
@@ -76,7 +69,7 @@ static void collect(const struct engine *engine, const struct series *whole, uin
     for (uint32_t i = 0; i < known->reference->segment_count; i++) {
         const struct reference_segment *segment = &known->reference->segments[i];
         struct text name = text_of(segment->name);
-        uint32_t at = compare_texts(key_of(name), key) == 0 ? place_of(out, name) : UINT32_MAX;
+        uint32_t at = text_compare(key_of(name), key) == 0 ? place_of(out, name) : UINT32_MAX;
         if (at != UINT32_MAX)
             out->reference[at] = segment->features;
     }
@@ -186,7 +179,7 @@ static uint32_t keys_of(const struct engine *engine, const struct series *whole,
         struct text key = key_of(text_of(stream ? engine->series[i]->segment
                                                 : reference->segments[i - engine->series_count].name));
         uint32_t at = 0;
-        while (at < count && compare_texts(out[at], key) != 0)
+        while (at < count && text_compare(out[at], key) != 0)
             at++;
         if (at == count)
             out[count++] = key;

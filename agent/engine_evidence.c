@@ -1,4 +1,4 @@
-#include "agent/engine_evidence.h"
+#include "agent/engine_evidence_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,58 +10,12 @@
 #include "detectors/multivariate_family.h"
 
 enum {
-    PANE_EVIDENCE = 25, /* family in the store; never change it */
-    STATE_TIER = 11,    /* tiers in the store, kept for their own times: what watches are at … */
-    FINEST_TIER = 12,   /* … and the panes of the three tiers of the history from here on */
-    STATE_FORMAT = 1,
-    MOVING_START = 1,  /* beside the watches: the reference that moves */
-    MOVING_ROWS = 200, /* with less the one before stays */
-    WATCHES_MAX = 2,
+    MOVING_ROWS = 200, /* of a reference that moves; with less the one before stays */
     SUBJECTS_AT_ONCE = 4,
     SECOND_TIER_DEFAULT = 12, /* finest panes, where the configuration has one tier only … */
     THIRD_TIER_DEFAULT = 24   /* … and panes of the second, where it has two */
 };
 #define FIXED_FACTOR 4.0 /* METHODS §13: tolerance of the reference that stays, beside one that moves */
-
-static const int64_t tier_panes[E_TIERS] = {12, 24, 28}; /* what the ladder looks back on */
-
-struct subject {
-    const char *name;                    /* of the grid, or static */
-    uint32_t feature;                    /* of the grid; UINT32_MAX: a score of all of them */
-    uint32_t at;                         /* first counter */
-    uint32_t slots;                      /* counters */
-    struct evidence *evidence;           /* NULL: the reference has no value of it */
-    const uint64_t *reference;           /* of a score: its counts */
-    const struct dispersion *dispersion; /* NULL: nothing known */
-    struct evidence_limits limits[WATCHES_MAX];
-    struct evidence_watch watches[WATCHES_MAX];
-};
-
-struct evidences {
-    const struct known_reference *known; /* of this epoch */
-    struct evidence_settings settings;
-    struct tally_size size;
-    struct subject *subjects;
-    uint32_t subject_count, watch_count;
-    struct dispersion dispersion; /* the largest of all features: the scores' */
-    int64_t begin_ms;             /* start of the first pane; INT64_MIN: none yet */
-    /* Panes of the second and third tier that are open: what the finest ones in them hold. */
-    struct open_sum {
-        int64_t start_ms; /* INT64_MIN: nothing yet */
-        struct tally *sum;
-    } open[E_TIERS];      /* [0]: the pane that is closing, to be judged */
-    struct tally *window; /* scratch, as the coarse layout */
-    struct tally *moving; /* the same: what watch 0 looks at where the model has a past; NULL: none */
-    int64_t epoch_ms;     /* of it; INT64_MIN: there was no past yet */
-    int64_t tried_ms;     /* the last epoch that could have begun */
-    bool due, changed;
-    uint32_t next_subject;
-};
-
-static bool is_wanted(const struct version *version)
-{
-    return version->config->evidence.false_alarms > 0;
-}
 
 static bool has_past(const struct version *version)
 {
@@ -110,10 +64,10 @@ static bool is_empty(const uint64_t *counts, uint32_t count)
     return true;
 }
 
-static int add_subject(struct evidences *all, const struct subject *like, const struct evidence_bins *bins,
-                       const uint64_t *reference)
+static int add_subject(struct evidences *all, const struct evidence_subject *like,
+                       const struct evidence_bins *bins, const uint64_t *reference)
 {
-    struct subject *subject = &all->subjects[all->subject_count++];
+    struct evidence_subject *subject = &all->subjects[all->subject_count++];
     *subject = *like;
     if (is_empty(reference, subject->slots))
         return 0;
@@ -139,11 +93,12 @@ static int add_features(struct evidences *all)
     for (uint32_t f = 0; code == 0 && f < layout->grid->feature_count; f++) {
         const struct feature_grid *feature = &layout->grid->features[f];
         const uint64_t *counts = all->window->counters + layout->slot_at[f];
-        struct subject subject = {.name = feature->name,
-                                  .feature = f,
-                                  .at = layout->slot_at[f],
-                                  .slots = feature->slot_count[GRID_COARSE],
-                                  .dispersion = reference->dispersion ? &reference->dispersion[f] : NULL};
+        struct evidence_subject subject = {.name = feature->name,
+                                           .feature = f,
+                                           .at = layout->slot_at[f],
+                                           .slots = feature->slot_count[GRID_COARSE],
+                                           .dispersion =
+                                               reference->dispersion ? &reference->dispersion[f] : NULL};
         if (subject.dispersion)
             dispersion_join(&all->dispersion, subject.dispersion);
         evidence_bins_of_feature(feature, counts, &bins);
@@ -161,12 +116,12 @@ static int add_scores(struct evidences *all, uint32_t at)
         const uint64_t *slots = multivariate_score_counts(counts, i);
         if (!slots)
             continue; /* a reference of an earlier version */
-        struct subject subject = {.name = multivariate_score_names[i],
-                                  .feature = UINT32_MAX,
-                                  .at = at + i * MULTIVARIATE_BINS,
-                                  .slots = MULTIVARIATE_BINS,
-                                  .reference = slots,
-                                  .dispersion = &all->dispersion};
+        struct evidence_subject subject = {.name = multivariate_score_names[i],
+                                           .feature = UINT32_MAX,
+                                           .at = at + i * MULTIVARIATE_BINS,
+                                           .slots = MULTIVARIATE_BINS,
+                                           .reference = slots,
+                                           .dispersion = &all->dispersion};
         evidence_bins_of_score(slots, MULTIVARIATE_BINS, &bins);
         code = add_subject(all, &subject, &bins, slots);
     }
@@ -179,7 +134,7 @@ static bool has_scores(const struct known_reference *known)
     return reference->multivariate && reference->multivariate->pca && reference->counts[COUNT_MULTIVARIATE];
 }
 
-static int begin_epoch(struct engine *engine, struct version *version)
+int engine_evidence_begin(struct engine *engine, struct version *version)
 {
     const struct known_reference *known = version->reference;
     const struct feature_layout *layout = known->grid->layouts[GRID_COARSE];
@@ -215,48 +170,6 @@ static int begin_epoch(struct engine *engine, struct version *version)
 
 /* ---- panes ---- */
 
-static int64_t bucket(const struct evidence_settings *settings, int tier, int64_t t_ms)
-{
-    int64_t offset = (t_ms - settings->origin_ms) % settings->tier_ms[tier];
-    return t_ms - (offset < 0 ? offset + settings->tier_ms[tier] : offset);
-}
-
-/* What the ladder can ask for of a tier from `now_ms` on begins here; older panes are in the next tier. */
-static int64_t tier_floor(const struct evidence_settings *settings, int tier, int64_t now_ms)
-{
-    int64_t floor_ms = now_ms;
-    for (int i = 0; i <= tier; i++) {
-        floor_ms = time_minus(floor_ms, tier_panes[i] * settings->tier_ms[i]);
-        if (i + 1 < E_TIERS && floor_ms != INT64_MIN)
-            floor_ms = bucket(settings, i + 1, floor_ms);
-    }
-    return floor_ms;
-}
-
-static int put_blob(struct engine *engine, const struct series *series, uint8_t tier, int64_t start_ms)
-{
-    if (strbuf_failed(&engine->scratch))
-        return ERR_NOMEM;
-    struct stored_pane stored = {.tier = tier,
-                                 .start_ms = start_ms,
-                                 .series = series->number,
-                                 .family = PANE_EVIDENCE,
-                                 .grid = series->version->evidences->known->number,
-                                 .part = PANE_ON_TIME,
-                                 .bytes = engine->scratch.bytes,
-                                 .len = engine->scratch.len};
-    store_put_pane(engine->batch, &stored);
-    return 0;
-}
-
-static int put_sum(struct engine *engine, const struct series *series, int tier)
-{
-    const struct open_sum *open = &series->version->evidences->open[tier];
-    strbuf_reset(&engine->scratch);
-    tally_encode(open->sum, &engine->scratch);
-    return put_blob(engine, series, (uint8_t)(FINEST_TIER + tier), open->start_ms);
-}
-
 /* Panes that have ended by now_ms are written and join the one above. */
 static int roll_over(struct engine *engine, const struct series *series, int64_t now_ms)
 {
@@ -267,10 +180,10 @@ static int roll_over(struct engine *engine, const struct series *series, int64_t
         if (open->start_ms == INT64_MIN || open->start_ms + all->settings.tier_ms[tier] > now_ms)
             continue;
         if (tier + 1 < E_TIERS) {
-            all->open[tier + 1].start_ms = bucket(&all->settings, tier + 1, open->start_ms);
+            all->open[tier + 1].start_ms = evidence_bucket(&all->settings, tier + 1, open->start_ms);
             tally_add(all->open[tier + 1].sum, open->sum);
         }
-        code = put_sum(engine, series, tier);
+        code = engine_evidence_put_sum(engine, series, tier);
         tally_reset(open->sum);
         open->start_ms = INT64_MIN;
     }
@@ -286,7 +199,7 @@ static void collect(const struct evidences *all, const struct pane_set *set, str
     feature_tally_coarsen(set->layout, set->parts[PANE_FEATURES], layout, all->window);
     bool scored = scores && set->basis[PANE_COUNTS + COUNT_MULTIVARIATE] == all->known->number;
     for (uint32_t i = 0; i < all->subject_count; i++) {
-        const struct subject *subject = &all->subjects[i];
+        const struct evidence_subject *subject = &all->subjects[i];
         const uint64_t *from = all->window->counters + subject->at;
         if (subject->feature == UINT32_MAX)
             from = scored ? multivariate_score_counts(scores, (subject->at - layout->size.counters) /
@@ -297,7 +210,7 @@ static void collect(const struct evidences *all, const struct pane_set *set, str
     }
 }
 
-static int feed(struct evidences *all, const struct tally *pane, int64_t start_ms)
+int engine_evidence_feed(struct evidences *all, const struct tally *pane, int64_t start_ms)
 {
     int code = 0;
     for (uint32_t i = 0; i < all->subject_count && code == 0; i++)
@@ -308,7 +221,7 @@ static int feed(struct evidences *all, const struct tally *pane, int64_t start_m
 
 /* ---- the reference that moves ---- */
 
-static uint64_t rows_of(const struct subject *subject, const struct tally *counts)
+static uint64_t rows_of(const struct evidence_subject *subject, const struct tally *counts)
 {
     uint64_t rows = 0;
     for (uint32_t s = 0; s < subject->slots; s++)
@@ -316,13 +229,12 @@ static uint64_t rows_of(const struct subject *subject, const struct tally *count
     return rows;
 }
 
-/* Features look at it from epoch_ms on. */
-static int move(struct evidences *all, bool seasonal)
+int engine_evidence_move(struct evidences *all, bool seasonal)
 {
     const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
     int code = 0;
     for (uint32_t i = 0; code == 0 && i < all->subject_count; i++) {
-        struct subject *subject = &all->subjects[i];
+        struct evidence_subject *subject = &all->subjects[i];
         if (subject->feature == UINT32_MAX || !subject->evidence ||
             rows_of(subject, all->moving) < MOVING_ROWS)
             continue; /* too little, now and before */
@@ -337,21 +249,12 @@ static int move(struct evidences *all, bool seasonal)
     return code;
 }
 
-static int put_moving(struct engine *engine, const struct series *series)
-{
-    const struct evidences *all = series->version->evidences;
-    strbuf_reset(&engine->scratch);
-    strbuf_add_svarint(&engine->scratch, all->epoch_ms);
-    tally_encode(all->moving, &engine->scratch);
-    return put_blob(engine, series, STATE_TIER, MOVING_START);
-}
-
 /* A rolling reference stands for a pane of the third tier, a seasonal one for one of the second. */
 static int begin_moving(struct engine *engine, const struct series *series, int64_t start_ms)
 {
     struct evidences *all = series->version->evidences;
     int tier = series->version->config->past.seasonal_weeks ? 1 : 2;
-    int64_t epoch_ms = bucket(&all->settings, tier, start_ms);
+    int64_t epoch_ms = evidence_bucket(&all->settings, tier, start_ms);
     if (!all->moving || epoch_ms == all->tried_ms)
         return 0;
     all->tried_ms = epoch_ms;
@@ -366,15 +269,15 @@ static int begin_moving(struct engine *engine, const struct series *series, int6
     /* A feature that is starved keeps the counts that it had. */
     const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
     for (uint32_t i = 0; i < all->subject_count; i++) {
-        const struct subject *subject = &all->subjects[i];
+        const struct evidence_subject *subject = &all->subjects[i];
         if (subject->feature == UINT32_MAX || rows_of(subject, all->window) < MOVING_ROWS)
             continue;
         feature_tally_add(layout, all->moving, all->moving, subject->feature, -1);
         feature_tally_add(layout, all->window, all->moving, subject->feature, 1);
     }
     all->epoch_ms = epoch_ms;
-    code = move(all, series->version->config->past.seasonal_weeks > 0);
-    return code ? code : put_moving(engine, series);
+    code = engine_evidence_move(all, series->version->config->past.seasonal_weeks > 0);
+    return code ? code : engine_evidence_put_moving(engine, series);
 }
 
 /* ---- the pane that closes ---- */
@@ -393,14 +296,14 @@ static int add_pane(struct engine *engine, const struct series *series, const st
         all->begin_ms = start_ms;
         all->changed = true;
     }
-    code = feed(all, pane->sum, start_ms);
+    code = engine_evidence_feed(all, pane->sum, start_ms);
     if (code != 0)
         return code;
-    all->open[1].start_ms = bucket(&all->settings, 1, start_ms);
+    all->open[1].start_ms = evidence_bucket(&all->settings, 1, start_ms);
     tally_add(all->open[1].sum, pane->sum);
     all->due = true;
     all->next_subject = 0;
-    return put_sum(engine, series, 0);
+    return engine_evidence_put_sum(engine, series, 0);
 }
 
 int engine_evidence_close(struct engine *engine, const struct series *series, const struct pane_set *set,
@@ -408,12 +311,12 @@ int engine_evidence_close(struct engine *engine, const struct series *series, co
 {
     struct version *version = series->version;
     const struct known_reference *known = version->reference;
-    if (series->segment[0] || !is_wanted(version) || !known || !known->grid->layouts[GRID_COARSE])
+    if (series->segment[0] || !evidence_is_wanted(version) || !known || !known->grid->layouts[GRID_COARSE])
         return 0;
     bool counted = set && set->parts[PANE_FEATURES] && set->basis[PANE_FEATURES] == known->grid->number;
     int code = 0;
     if (counted && (!version->evidences || version->evidences->known->number != known->number))
-        code = begin_epoch(engine, version);
+        code = engine_evidence_begin(engine, version);
     if (code != 0 || !version->evidences)
         return code;
     int64_t start_ms = end_ms - engine->times.tiers_ms[0];
@@ -426,7 +329,8 @@ int engine_evidence_close(struct engine *engine, const struct series *series, co
 /* ---- judging ---- */
 
 /* The window's slots of a feature as a coarse tally. Values out of range count at the range's edge. */
-static void show_window(const struct evidences *all, const struct subject *subject, const uint64_t *slots)
+static void show_window(const struct evidences *all, const struct evidence_subject *subject,
+                        const uint64_t *slots)
 {
     const struct feature_layout *layout = all->known->grid->layouts[GRID_COARSE];
     const struct feature_grid *feature = &layout->grid->features[subject->feature];
@@ -443,7 +347,7 @@ static void show_window(const struct evidences *all, const struct subject *subje
 }
 
 static struct evidence_effect effect_of(const struct engine *engine, const struct version *version,
-                                        const struct subject *subject, uint32_t w, int64_t start_ms,
+                                        const struct evidence_subject *subject, uint32_t w, int64_t start_ms,
                                         uint64_t *out_n)
 {
     const struct evidences *all = version->evidences;
@@ -473,7 +377,7 @@ static double or_undefined(double value)
     return isfinite(value) ? value : (double)NAN;
 }
 
-static void fill_row(const struct evidences *all, const struct subject *subject, uint32_t w,
+static void fill_row(const struct evidences *all, const struct evidence_subject *subject, uint32_t w,
                      const struct evidence_look *look, struct report_row *row)
 {
     const struct evidence_watch *watch = &subject->watches[w];
@@ -510,12 +414,12 @@ static void fill_effect(const struct evidence_effect *effect, uint64_t n, struct
 }
 
 /* One watch at the end of a pane; true when there is a row. */
-static bool judge(struct engine *engine, const struct version *version, struct subject *subject, uint32_t w,
-                  int64_t end_ms, struct report_row *row)
+static bool judge(struct engine *engine, const struct version *version, struct evidence_subject *subject,
+                  uint32_t w, int64_t end_ms, struct report_row *row)
 {
     struct evidences *all = version->evidences;
     struct evidence_watch *watch = &subject->watches[w];
-    bool hourly = bucket(&all->settings, 1, end_ms) == end_ms;
+    bool hourly = evidence_bucket(&all->settings, 1, end_ms) == end_ms;
     struct evidence_look look = evidence_look(subject->evidence, &subject->limits[w], watch, hourly);
     bool crossed = look.log_r >= subject->limits[w].threshold, cleared = false;
     bool may_clear = !crossed && evidence_may_clear(watch, end_ms, all->settings.tier_ms[0]);
@@ -554,7 +458,7 @@ int engine_evidence_judge(struct engine *engine, const struct series *series, in
     struct window_config pane = {.length_ms = all->settings.tier_ms[0], .slide_ms = all->settings.tier_ms[0]};
     uint32_t count = 0;
     for (uint32_t i = 0; i < SUBJECTS_AT_ONCE && all->next_subject < all->subject_count; i++) {
-        struct subject *subject = &all->subjects[all->next_subject++];
+        struct evidence_subject *subject = &all->subjects[all->next_subject++];
         for (uint32_t w = 0; subject->evidence && w < all->watch_count; w++)
             if (judge(engine, series->version, subject, w, end_ms, &rows[count]))
                 names[count++] = text_of(subject->name);
@@ -562,146 +466,4 @@ int engine_evidence_judge(struct engine *engine, const struct series *series, in
     int code = count ? engine_put_rows(engine, series, &pane, end_ms, 1, rows, names, count) : 0;
     all->due = all->next_subject < all->subject_count;
     return code == 0 && all->due ? ERR_BUSY : code;
-}
-
-/* ---- store ---- */
-
-static int put_state(struct engine *engine, const struct series *series)
-{
-    struct evidences *all = series->version->evidences;
-    strbuf_reset(&engine->scratch);
-    strbuf_add_varint(&engine->scratch, STATE_FORMAT);
-    strbuf_add_varint(&engine->scratch, all->subject_count);
-    strbuf_add_varint(&engine->scratch, all->watch_count);
-    strbuf_add_svarint(&engine->scratch, all->begin_ms);
-    strbuf_add_svarint(&engine->scratch, all->tried_ms);
-    for (uint32_t i = 0; i < all->subject_count; i++)
-        for (uint32_t w = 0; w < all->watch_count; w++)
-            evidence_watch_encode(&all->subjects[i].watches[w], &engine->scratch);
-    all->changed = false;
-    return put_blob(engine, series, STATE_TIER, 0);
-}
-
-void engine_evidence_put(struct engine *engine)
-{
-    const struct evidence_settings *settings = NULL;
-    for (uint32_t i = 0; i < engine->series_count && !engine->failed; i++) {
-        const struct series *series = engine->series[i];
-        const struct evidences *all = series->version->evidences;
-        if (series->segment[0] || !all)
-            continue;
-        settings = &all->settings;
-        if (all->changed)
-            engine->failed = put_state(engine, series);
-    }
-    for (int tier = 0; settings && engine->closed_until_ms != INT64_MIN && tier < E_TIERS; tier++)
-        store_prune_panes(engine->batch, (uint8_t)(FINEST_TIER + tier),
-                          tier_floor(settings, tier, engine->closed_until_ms));
-}
-
-static struct series *whole_series(const struct engine *engine, const struct stored_pane *stored)
-{
-    struct series *series =
-        stored->series < engine->by_number_capacity ? engine->by_number[stored->series] : NULL;
-    bool ours = series && !series->segment[0] && stored->family == PANE_EVIDENCE &&
-                is_wanted(series->version) && series->version->reference &&
-                series->version->reference->number == stored->grid;
-    return ours ? series : NULL;
-}
-
-static int restore_moving(const struct version *version, struct cursor *in)
-{
-    struct evidences *all = version->evidences;
-    if (!all || !all->moving)
-        return 0; /* no past is configured any more */
-    all->epoch_ms = cursor_svarint(in);
-    int code = in->failed ? ERR_CORRUPT : tally_decode_add(in->at, (size_t)(in->end - in->at), all->moving);
-    return code ? code : move(all, version->config->past.seasonal_weeks > 0);
-}
-
-static int restore_state(void *context, const struct stored_pane *stored)
-{
-    struct engine *engine = context;
-    struct series *series = whole_series(engine, stored);
-    struct cursor in = {stored->bytes, (const unsigned char *)stored->bytes + stored->len, false};
-    if (!series)
-        return 0;
-    if (stored->start_ms == MOVING_START)
-        return restore_moving(series->version, &in);
-    int code = begin_epoch(engine, series->version);
-    if (code != 0)
-        return code;
-    struct evidences *all = series->version->evidences;
-    if (cursor_varint(&in) != STATE_FORMAT || cursor_varint(&in) != all->subject_count)
-        return ERR_CORRUPT;
-    uint64_t watches = cursor_varint(&in);
-    all->begin_ms = cursor_svarint(&in);
-    all->tried_ms = cursor_svarint(&in);
-    if (in.failed || watches == 0 || watches > WATCHES_MAX)
-        return ERR_CORRUPT;
-    for (uint32_t i = 0; i < all->subject_count; i++)
-        for (uint32_t w = 0; w < watches; w++) {
-            struct evidence_watch watch;
-            if (!evidence_watch_decode(&in, &watch))
-                return ERR_CORRUPT;
-            all->subjects[i].watches[w] =
-                watch; /* of a past that is not configured any more: not looked at */
-        }
-    for (uint32_t i = 0; watches < all->watch_count && i < all->subject_count; i++)
-        all->subjects[i].watches[1] = evidence_watch_new();
-    return 0;
-}
-
-struct restore {
-    struct engine *engine;
-    int tier;
-};
-
-static int restore_pane(void *context, const struct stored_pane *stored)
-{
-    const struct restore *restore = context;
-    struct series *series = whole_series(restore->engine, stored);
-    struct evidences *all = series ? series->version->evidences : NULL;
-    int64_t until_ms = restore->engine->closed_until_ms;
-    if (!all || stored->start_ms >= until_ms)
-        return 0;
-    struct tally *pane = all->open[0].sum;
-    tally_reset(pane);
-    int code = tally_decode_add(stored->bytes, stored->len, pane);
-    if (code != 0)
-        return code;
-    int above = restore->tier + 1;
-    if (restore->tier + 1 == E_TIERS || stored->start_ms < bucket(&all->settings, above, until_ms)) {
-        above = 0;
-    } else {
-        all->open[above].start_ms = bucket(&all->settings, above, until_ms);
-        tally_add(all->open[above].sum, pane);
-    }
-    /* Each stretch once: by the coarsest panes that the ladder allows. */
-    bool finer =
-        restore->tier > 0 && stored->start_ms >= tier_floor(&all->settings, restore->tier - 1, until_ms);
-    if (!finer && stored->start_ms >= tier_floor(&all->settings, restore->tier, until_ms))
-        return feed(all, pane, stored->start_ms);
-    return 0;
-}
-
-int engine_evidence_restore(struct engine *engine, struct err *err)
-{
-    struct store *store = engine->settings.store;
-    int code = 0;
-    if (engine->closed_until_ms == INT64_MIN)
-        return 0;
-    code = store_load_panes(store, STATE_TIER, INT64_MIN, INT64_MAX, restore_state, engine, err);
-    for (int tier = E_TIERS - 1; code == 0 && tier >= 0; tier--) {
-        struct restore restore = {engine, tier};
-        code = store_load_panes(store, (uint8_t)(FINEST_TIER + tier), INT64_MIN, INT64_MAX, restore_pane,
-                                &restore, err);
-    }
-    for (uint32_t i = 0; i < engine->version_count; i++) {
-        struct evidences *all = engine->versions[i]->evidences;
-        for (uint32_t k = 0; all && k < all->subject_count; k++)
-            if (all->subjects[k].evidence)
-                evidence_resume(all->subjects[k].evidence, all->begin_ms);
-    }
-    return code == ERR_CORRUPT ? err_set(err, code, "the evidence in the store does not decode") : code;
 }

@@ -11,7 +11,7 @@ static uint32_t names_of(const struct version *version, struct text names[OUTCOM
     return count;
 }
 
-static const struct group_counts *or_none(const struct group_counts *counts)
+static const struct named_counts *or_none(const struct named_counts *counts)
 {
     return counts->count > 0 ? counts : NULL;
 }
@@ -24,8 +24,8 @@ static bool find_reference(const struct version *version, int64_t start_ms, stru
 {
     const struct known_reference *known = engine_labelled_known(version, start_ms);
     const struct labelled *labelled = engine_labelled(version, start_ms);
-    const struct group_counts *of_reference = known ? or_none(&known->reference->groups) : NULL;
-    const struct group_counts *first =
+    const struct named_counts *of_reference = known ? or_none(&known->reference->groups) : NULL;
+    const struct named_counts *first =
         labelled && labelled == version->labelled ? or_none(&labelled->groups) : NULL;
     out->labels = first ? first : labelled && labelled != version->labelled ? of_reference : NULL;
     out->predictions = of_reference ? of_reference : first;

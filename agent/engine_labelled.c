@@ -114,14 +114,10 @@ static int audit(struct engine *engine, const struct version *version)
     int code = strbuf_failed(&bytes) ? ERR_NOMEM : sha256(bytes.bytes, bytes.len, digest);
     json_init(&json, &details);
     json_object_begin(&json);
-    json_key(&json, "version");
-    json_string(&json, version->name);
-    json_key(&json, "labels");
-    json_unsigned(&json, labelled_count(version->labelled));
-    json_key(&json, "until");
-    json_string(&json, timestamp_format(version->labelled_until_ms, until));
-    json_key(&json, "hash");
-    json_string(&json, code == 0 ? hex_encode(digest, sizeof(digest), hex) : "");
+    json_member_string(&json, "version", version->name);
+    json_member_unsigned(&json, "labels", labelled_count(version->labelled));
+    json_member_string(&json, "until", timestamp_format(version->labelled_until_ms, until));
+    json_member_string(&json, "hash", code == 0 ? hex_encode(digest, sizeof(digest), hex) : "");
     json_object_end(&json);
     if (code == 0)
         engine_put_audit(engine, "driftd", "reference.first_outcomes", version->model,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/engine_internal.h"
 
 void engine_late_free(struct series *series)
@@ -30,12 +31,10 @@ struct late_pane *engine_late_find(struct series *series, uint8_t tier, int64_t 
     if (!add)
         return NULL;
     if (series->late_count == series->late_capacity) {
-        uint32_t capacity = series->late_capacity ? series->late_capacity * 2 : 8;
-        struct late_pane *grown = realloc(series->late, capacity * sizeof(*grown));
+        struct late_pane *grown = grow_array(series->late, &series->late_capacity, 8, sizeof(*grown));
         if (!grown)
             return NULL;
         series->late = grown;
-        series->late_capacity = capacity;
     }
     memmove(series->late + at + 1, series->late + at, (series->late_count - at) * sizeof(*series->late));
     series->late_count++;

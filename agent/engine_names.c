@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/engine_evidence.h"
 #include "agent/engine_labelled.h"
 #include "agent/engine_internal.h"
@@ -85,12 +86,11 @@ struct version *engine_version(struct engine *engine, const char *model, const c
     if (!admits_version(engine, model))
         return NULL;
     if (engine->version_count == engine->version_capacity) {
-        uint32_t capacity = engine->version_capacity ? engine->version_capacity * 2 : 16;
-        struct version **grown = realloc(engine->versions, capacity * sizeof(struct version *));
+        struct version **grown =
+            grow_array(engine->versions, &engine->version_capacity, 16, sizeof(struct version *));
         if (!grown)
             return NULL;
         engine->versions = grown;
-        engine->version_capacity = capacity;
     }
     struct version *version = calloc(1, sizeof(*version));
     if (!version)
@@ -171,12 +171,11 @@ struct series *engine_series(struct engine *engine, const char *model, const cha
         return NULL;
     }
     if (engine->series_count == engine->series_capacity) {
-        uint32_t capacity = engine->series_capacity ? engine->series_capacity * 2 : 32;
-        struct series **grown = realloc(engine->series, capacity * sizeof(struct series *));
+        struct series **grown =
+            grow_array(engine->series, &engine->series_capacity, 32, sizeof(struct series *));
         if (!grown)
             return NULL;
         engine->series = grown;
-        engine->series_capacity = capacity;
     }
     struct series *series = calloc(1, sizeof(*series));
     if (!series)

@@ -206,6 +206,9 @@ void engine_outcomes_restore_model(struct engine *engine, uint32_t number);
 int engine_outcomes_remember_model(struct engine *engine, uint32_t number) MUST_USE;
 enum { KIND_COMBO = WAITING_OUTCOME + 1, KIND_MODEL, KIND_CLASS };
 void engine_outcomes_flush_blob(struct engine *engine);
+/* A row that never expires, before the entries that will refer to it: a kind byte and what it says. Releases
+ * `bytes`. ERR_NOMEM. */
+int engine_outcomes_put_name(struct engine *engine, struct strbuf *bytes) MUST_USE;
 void engine_outcomes_put(struct engine *engine);
 int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *waiting,
                              const struct class_scores *scores) MUST_USE;

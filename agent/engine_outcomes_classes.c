@@ -14,12 +14,7 @@ static int remember(struct engine *engine, const char *model, const char *name)
     strbuf_add(&bytes, model, strlen(model) + 1);
     strbuf_add_varint(&bytes, strlen(name) + 1);
     strbuf_add(&bytes, name, strlen(name) + 1);
-    engine_outcomes_flush_blob(engine);
-    if (!strbuf_failed(&bytes))
-        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
-    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
-    strbuf_release(&bytes);
-    return code;
+    return engine_outcomes_put_name(engine, &bytes);
 }
 
 static int slot_of(struct engine *engine, const char *model, const char *name, uint8_t *out)

@@ -3,7 +3,8 @@
  * what one commit brought, in the order in which it came. At start they are taken again, which counts the
  * panes that had not matured; matured panes and late parts are rows of `pane`.
  *
- * An entry: a kind byte, then varints. WAITING_KIND_COMBO: series numbers and group names, never expires.
+ * An entry: a kind byte, then varints. Names that entries refer to by number (KIND_COMBO,
+ * KIND_MODEL, KIND_CLASS) are rows of their own before them, and never expire.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -131,6 +132,16 @@ int engine_outcomes_remember(struct engine *engine, const struct delta_waiting *
     return strbuf_failed(blob) || engine->failed ? ERR_NOMEM : 0;
 }
 
+int engine_outcomes_put_name(struct engine *engine, struct strbuf *bytes)
+{
+    engine_outcomes_flush_blob(engine);
+    if (!strbuf_failed(bytes))
+        store_put_waiting(engine->batch, INT64_MAX, bytes->bytes, bytes->len);
+    int code = strbuf_failed(bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
+    strbuf_release(bytes);
+    return code;
+}
+
 int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_combo *combo)
 {
     const struct version *version = combo->series[0]->version;
@@ -146,13 +157,7 @@ int engine_outcomes_remember_combo(struct engine *engine, const struct outcome_c
         strbuf_add_varint(&bytes, name.len + 1u);
         strbuf_add(&bytes, name.ptr, name.len + 1u); /* with its NUL */
     }
-    /* Before the entries that refer to it. */
-    engine_outcomes_flush_blob(engine);
-    if (!strbuf_failed(&bytes))
-        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
-    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
-    strbuf_release(&bytes);
-    return code;
+    return engine_outcomes_put_name(engine, &bytes);
 }
 
 int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
@@ -163,12 +168,7 @@ int engine_outcomes_remember_model(struct engine *engine, uint32_t number)
     strbuf_addc(&bytes, (char)KIND_MODEL);
     strbuf_add_varint(&bytes, name.len);
     strbuf_add(&bytes, name.ptr, name.len);
-    engine_outcomes_flush_blob(engine); /* before the entries that refer to it */
-    if (!strbuf_failed(&bytes))
-        store_put_waiting(engine->batch, INT64_MAX, bytes.bytes, bytes.len);
-    int code = strbuf_failed(&bytes) || store_batch_failed(engine->batch) ? ERR_NOMEM : 0;
-    strbuf_release(&bytes);
-    return code;
+    return engine_outcomes_put_name(engine, &bytes);
 }
 
 static void put_late(struct engine *engine, struct series *series)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/engine_internal.h"
 
 struct pane_group *engine_group(struct engine *engine, uint8_t tier, int64_t start_ms)
@@ -116,12 +117,10 @@ int starts_add(struct starts *starts, int64_t start_ms)
             starts->count -= starts->first;
             starts->first = 0;
         } else {
-            uint32_t capacity = starts->capacity ? starts->capacity * 2 : 64;
-            int64_t *grown = realloc(starts->items, capacity * sizeof(*grown));
+            int64_t *grown = grow_array(starts->items, &starts->capacity, 64, sizeof(*grown));
             if (!grown)
                 return ERR_NOMEM;
             starts->items = grown;
-            starts->capacity = capacity;
         }
     }
     memmove(starts->items + at + 1, starts->items + at, (starts->count - at) * sizeof(int64_t));

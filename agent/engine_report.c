@@ -40,14 +40,10 @@ static void bins_json(void *context, const struct report_row *row, struct strbuf
     json_array_begin(&json);
     for (uint32_t i = 0; i < count; i++) {
         json_object_begin(&json);
-        json_key(&json, "bin");
-        json_string(&json, bins[i].label);
-        json_key(&json, "reference_share");
-        json_number(&json, round(bins[i].reference_share * 1e6) / 1e6);
-        json_key(&json, "share");
-        json_number(&json, round(bins[i].share * 1e6) / 1e6);
-        json_key(&json, "psi_term");
-        json_number(&json, bins[i].psi_term);
+        json_member_string(&json, "bin", bins[i].label);
+        json_member_number(&json, "reference_share", round(bins[i].reference_share * 1e6) / 1e6);
+        json_member_number(&json, "share", round(bins[i].share * 1e6) / 1e6);
+        json_member_number(&json, "psi_term", bins[i].psi_term);
         json_object_end(&json);
     }
     json_array_end(&json);

@@ -52,12 +52,9 @@ int engine_put_reference(struct engine *engine, const struct known_reference *kn
     struct json json;
     json_init(&json, &details);
     json_object_begin(&json);
-    json_key(&json, "hash");
-    json_string(&json, reference->hash);
-    json_key(&json, "rows");
-    json_unsigned(&json, reference->rows);
-    json_key(&json, "source");
-    json_string(&json, reference->source);
+    json_member_string(&json, "hash", reference->hash);
+    json_member_unsigned(&json, "rows", reference->rows);
+    json_member_string(&json, "source", reference->source);
     json_object_end(&json);
     engine_put_audit(engine, "driftd", action, reference->name,
                      strbuf_failed(&details) ? "{}" : details.bytes);

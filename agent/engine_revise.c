@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/engine_internal.h"
 
 enum { STALE_MAX = 1 << 20 };
@@ -45,12 +46,10 @@ static int stale_reserve(struct engine *engine)
     compact(engine);
     if (engine->stale_count < engine->stale_capacity / 2 || engine->stale_capacity >= STALE_MAX)
         return 0;
-    uint32_t capacity = engine->stale_capacity ? engine->stale_capacity * 2 : 256;
-    struct stale_window *grown = realloc(engine->stale, capacity * sizeof(*grown));
+    struct stale_window *grown = grow_array(engine->stale, &engine->stale_capacity, 256, sizeof(*grown));
     if (!grown)
         return ERR_NOMEM;
     engine->stale = grown;
-    engine->stale_capacity = capacity;
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/engine_outcomes.h"
 #include "detectors/comparison.h"
 
@@ -63,12 +64,11 @@ static void count_pair(void *context, const struct join_entry *prediction, const
 static int keep_pane(struct version *version, const struct paired_pane *pane)
 {
     if (version->paired_count == version->paired_capacity) {
-        uint32_t capacity = version->paired_capacity ? version->paired_capacity * 2 : 64;
-        struct paired_pane *grown = realloc(version->paired, capacity * sizeof(*grown));
+        struct paired_pane *grown =
+            grow_array(version->paired, &version->paired_capacity, 64, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         version->paired = grown;
-        version->paired_capacity = capacity;
     }
     version->paired[version->paired_count++] = *pane;
     return 0;

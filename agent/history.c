@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/grow.h"
 #include "agent/config.h"
 #include "agent/store_pack.h"
 
@@ -49,12 +50,10 @@ static int cover(struct summing *summing, int64_t start_ms)
         summing->covered[summing->covered_count - 1].start_ms == start_ms)
         return 0;
     if (summing->covered_count == summing->covered_capacity) {
-        uint32_t capacity = summing->covered_capacity ? summing->covered_capacity * 2 : 64;
-        struct span *grown = realloc(summing->covered, capacity * sizeof(*grown));
+        struct span *grown = grow_array(summing->covered, &summing->covered_capacity, 64, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         summing->covered = grown;
-        summing->covered_capacity = capacity;
     }
     summing->covered[summing->covered_count++] = (struct span){start_ms, start_ms + summing->tier_ms};
     struct history *out = summing->out;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 
 enum { CODES_PER_ITEM = 12 /* more are folded sooner */ };
 enum { ITEMS_MIN = 64, ITEMS_MAX = 1024, BUFFER_BYTES_MAX = 1 << 20, LISTED_BYTES = 4 << 20 };
@@ -98,12 +99,11 @@ struct outcome_pane *outcome_panes_find(struct outcome_panes *panes, uint8_t tie
     if (!add)
         return NULL;
     if (panes->count == panes->capacity) {
-        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 16;
-        struct outcome_pane **grown = realloc(panes->items, capacity * sizeof(struct outcome_pane *));
+        struct outcome_pane **grown =
+            grow_array(panes->items, &panes->capacity, 16, sizeof(struct outcome_pane *));
         if (!grown)
             return NULL;
         panes->items = grown;
-        panes->capacity = capacity;
     }
     struct outcome_pane *pane = calloc(1, sizeof(*pane));
     if (!pane)
@@ -145,12 +145,10 @@ int outcome_panes_mark(struct outcome_panes *panes, uint8_t window, int64_t end_
     if (low < panes->stale_count && panes->stale[low].end_ms == end_ms && panes->stale[low].window == window)
         return 0;
     if (panes->stale_count == panes->stale_capacity) {
-        uint32_t capacity = panes->stale_capacity ? panes->stale_capacity * 2 : 16;
-        struct outcome_stale *grown = realloc(panes->stale, capacity * sizeof(*grown));
+        struct outcome_stale *grown = grow_array(panes->stale, &panes->stale_capacity, 16, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         panes->stale = grown;
-        panes->stale_capacity = capacity;
     }
     memmove(panes->stale + low + 1, panes->stale + low, (panes->stale_count - low) * sizeof(*panes->stale));
     panes->stale[low] = (struct outcome_stale){end_ms, window};
@@ -300,12 +298,10 @@ int outcome_part_add(struct outcome_part *part, const struct outcome_item *item,
             return code;
     }
     if (part->count == part->capacity) {
-        uint32_t capacity = part->capacity ? part->capacity * 2 : 4;
-        struct outcome_item *grown = realloc(part->items, capacity * sizeof(*grown));
+        struct outcome_item *grown = grow_array(part->items, &part->capacity, 4, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         part->items = grown;
-        part->capacity = capacity;
     }
     if (has_codes(item) && put_codes(part, scores) != 0)
         return ERR_NOMEM;

@@ -2,6 +2,7 @@
 #define DRIFTD_AGENT_PANES_H
 /* Arithmetic of event time: half-open panes [start, end) counted from an origin, in tiers (DESIGN §6). Pure.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/config.h"
@@ -33,6 +34,10 @@ static inline int pane_is_boundary(const struct pane_times *times, uint32_t tier
 {
     return pane_start(times, tier, ts_ms) == ts_ms;
 }
+
+/* Index of the first of `count` panes of `size` bytes each that does not start before. Each begins with its
+ * start, an int64_t, and they ascend by it. O(log count). */
+uint32_t pane_position(const void *panes, uint32_t count, size_t size, int64_t start_ms);
 
 /* ts − length that stops at INT64_MIN instead of wrapping: clocks may be "none yet". */
 static inline int64_t time_minus(int64_t ts_ms, int64_t length_ms)

@@ -1,9 +1,12 @@
 #include "agent/past_panes.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
+#include "agent/panes.h"
 
 enum { PANE_BYTES_MAX = 64 << 20, FEATURES_MAX = 1 << 20 };
 
@@ -28,15 +31,8 @@ void past_panes_release(struct past_panes *panes)
 
 uint32_t past_panes_position(const struct past_panes *panes, int64_t start_ms)
 {
-    uint32_t low = 0, high = panes->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (panes->items[middle].start_ms < start_ms)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    _Static_assert(offsetof(struct past_pane, start_ms) == 0, "as pane_position wants it");
+    return pane_position(panes->items, panes->count, sizeof(*panes->items), start_ms);
 }
 
 const struct past_pane *past_panes_find(const struct past_panes *panes, int64_t start_ms, uint32_t grid)
@@ -51,12 +47,10 @@ static int append(struct past_panes *panes, const struct past_pane *pane)
 {
     BUG_ON(panes->count && panes->items[panes->count - 1].start_ms >= pane->start_ms);
     if (panes->count == panes->capacity) {
-        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 64;
-        struct past_pane *grown = realloc(panes->items, capacity * sizeof(*grown));
+        struct past_pane *grown = grow_array(panes->items, &panes->capacity, 64, sizeof(*grown));
         if (!grown)
             return ERR_NOMEM;
         panes->items = grown;
-        panes->capacity = capacity;
     }
     panes->items[panes->count++] = *pane;
     return 0;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
+
 enum {
     SIZES = 4,       /* a handle: index of the block, size in the two lowest bits; plus 1 */
     WIDTH_LEAST = 4, /* codes */
@@ -52,12 +54,10 @@ static bool grow(struct blocks *blocks, uint32_t width)
     if (blocks->used < blocks->chunk_count * CHUNK_BLOCKS)
         return true;
     if (blocks->chunk_count == blocks->chunk_capacity) {
-        uint32_t capacity = blocks->chunk_capacity ? 2 * blocks->chunk_capacity : 16;
-        uint16_t **chunks = realloc(blocks->chunks, capacity * sizeof(uint16_t *));
+        uint16_t **chunks = grow_array(blocks->chunks, &blocks->chunk_capacity, 16, sizeof(uint16_t *));
         if (!chunks)
             return false;
         blocks->chunks = chunks;
-        blocks->chunk_capacity = capacity;
     }
     uint16_t *chunk = malloc((size_t)CHUNK_BLOCKS * width * sizeof(uint16_t));
     if (chunk)

@@ -1,9 +1,12 @@
 #include "agent/sequence_panes.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
+#include "agent/panes.h"
 
 static uint64_t bits_of(double value)
 {
@@ -50,36 +53,27 @@ void sequence_panes_release(struct sequence_panes *panes)
     *panes = (struct sequence_panes){0};
 }
 
-static uint32_t pane_position(const struct sequence_panes *panes, int64_t start_ms)
+static uint32_t position_of(const struct sequence_panes *panes, int64_t start_ms)
 {
-    uint32_t low = 0, high = panes->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (panes->items[middle].start_ms < start_ms)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    _Static_assert(offsetof(struct sequence_pane, start_ms) == 0, "as pane_position wants it");
+    return pane_position(panes->items, panes->count, sizeof(*panes->items), start_ms);
 }
 
 static struct sequence_pane *find_pane(struct sequence_panes *panes, int64_t start_ms)
 {
-    uint32_t at = pane_position(panes, start_ms);
+    uint32_t at = position_of(panes, start_ms);
     return at < panes->count && panes->items[at].start_ms == start_ms ? &panes->items[at] : NULL;
 }
 
 static struct sequence_pane *make_pane(struct sequence_panes *panes, int64_t start_ms)
 {
     if (panes->count == panes->capacity) {
-        uint32_t capacity = panes->capacity ? panes->capacity * 2 : 16;
-        struct sequence_pane *grown = realloc(panes->items, capacity * sizeof(*grown));
+        struct sequence_pane *grown = grow_array(panes->items, &panes->capacity, 16, sizeof(*grown));
         if (!grown)
             return NULL;
         panes->items = grown;
-        panes->capacity = capacity;
     }
-    uint32_t at = pane_position(panes, start_ms);
+    uint32_t at = position_of(panes, start_ms);
     struct sequence_pane *pane = &panes->items[at];
     memmove(pane + 1, pane, (panes->count - at) * sizeof(*pane));
     *pane = (struct sequence_pane){.start_ms = start_ms};
@@ -168,7 +162,7 @@ const struct sequence_outcome *sequence_panes_mature(struct sequence_panes *pane
 
 void sequence_panes_drop(struct sequence_panes *panes, int64_t before_ms)
 {
-    uint32_t gone = pane_position(panes, before_ms);
+    uint32_t gone = position_of(panes, before_ms);
     for (uint32_t i = 0; i < gone; i++)
         free(panes->items[i].items);
     if (gone)

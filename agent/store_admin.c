@@ -230,12 +230,6 @@ int store_verify(const char *path, struct strbuf *report, struct err *err)
     return 0;
 }
 
-static struct text audit_text(sqlite3_stmt *row, int column)
-{
-    const char *bytes = (const char *)sqlite3_column_text(row, column);
-    return (struct text){bytes ? bytes : "", (uint32_t)sqlite3_column_bytes(row, column)};
-}
-
 static bool blob_is(sqlite3_stmt *row, int column, const unsigned char hash[SHA256_BYTES])
 {
     return sqlite3_column_bytes(row, column) == SHA256_BYTES &&
@@ -248,10 +242,10 @@ static bool link_is_right(sqlite3_stmt *row, int64_t seq, unsigned char hash[SHA
     struct audit_entry entry = {
         .seq = sqlite3_column_int64(row, 0),
         .ts_ms = sqlite3_column_int64(row, 1),
-        .actor = audit_text(row, 2),
-        .action = audit_text(row, 3),
-        .subject = audit_text(row, 4),
-        .details = audit_text(row, 5),
+        .actor = store_column_text(row, 2),
+        .action = store_column_text(row, 3),
+        .subject = store_column_text(row, 4),
+        .details = store_column_text(row, 5),
         .previous = hash,
     };
     unsigned char own[SHA256_BYTES];
@@ -344,12 +338,9 @@ static void outbox_details(const char *id, const char *sink, uint64_t items, str
     struct json json;
     json_init(&json, out);
     json_object_begin(&json);
-    json_key(&json, "id");
-    json_string(&json, id);
-    json_key(&json, "items");
-    json_unsigned(&json, items);
-    json_key(&json, "sink");
-    json_string(&json, sink);
+    json_member_string(&json, "id", id);
+    json_member_unsigned(&json, "items", items);
+    json_member_string(&json, "sink", sink);
     json_object_end(&json);
 }
 

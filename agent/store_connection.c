@@ -175,6 +175,12 @@ int store_bind_text(sqlite3_stmt *statement, int index, const char *text)
     return sqlite3_bind_text(statement, index, text ? text : "", -1, SQLITE_STATIC);
 }
 
+struct text store_column_text(sqlite3_stmt *row, int column)
+{
+    const char *bytes = (const char *)sqlite3_column_text(row, column);
+    return (struct text){bytes ? bytes : "", (uint32_t)sqlite3_column_bytes(row, column)};
+}
+
 int store_bind_real(sqlite3_stmt *statement, int index, double value)
 {
     return isfinite(value) ? sqlite3_bind_double(statement, index, value)

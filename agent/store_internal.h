@@ -198,7 +198,9 @@ int store_code(int sqlite_code);
 /* "cannot <doing> the store <path>: <SQLite's reason>"; returns the ERR_*. */
 int store_sql_error(struct store *store, int sqlite_code, struct err *err, const char *doing);
 int store_bind_text(sqlite3_stmt *statement, int index, const char *text); /* NULL binds "" */
-int store_bind_real(sqlite3_stmt *statement, int index, double value);     /* not finite: NULL */
+/* Of the row at hand: NULL reads as an empty text. Good until the next step. */
+struct text store_column_text(sqlite3_stmt *row, int column);
+int store_bind_real(sqlite3_stmt *statement, int index, double value); /* not finite: NULL */
 int store_query_integer(sqlite3 *db, const char *sql, int64_t *out) MUST_USE;
 int64_t store_wall_ms(void);
 

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct text column_text(sqlite3_stmt *row, int column)
-{
-    const char *bytes = (const char *)sqlite3_column_text(row, column);
-    return (struct text){bytes ? bytes : "", (uint32_t)sqlite3_column_bytes(row, column)};
-}
-
 static const char *column_string(sqlite3_stmt *row, int column)
 {
     const char *string = (const char *)sqlite3_column_text(row, column);
@@ -67,8 +61,8 @@ struct adapter {
 static int series_row(void *context, sqlite3_stmt *row)
 {
     const struct adapter *to = context;
-    return to->series(to->context, (uint32_t)sqlite3_column_int64(row, 0), column_text(row, 1),
-                      column_text(row, 2), column_text(row, 3));
+    return to->series(to->context, (uint32_t)sqlite3_column_int64(row, 0), store_column_text(row, 1),
+                      store_column_text(row, 2), store_column_text(row, 3));
 }
 
 int store_load_series(struct store *store, store_series_fn *fn, void *context, struct err *err)
@@ -80,7 +74,7 @@ int store_load_series(struct store *store, store_series_fn *fn, void *context, s
 static int subject_row(void *context, sqlite3_stmt *row)
 {
     const struct adapter *to = context;
-    return to->subject(to->context, (uint32_t)sqlite3_column_int64(row, 0), column_text(row, 1));
+    return to->subject(to->context, (uint32_t)sqlite3_column_int64(row, 0), store_column_text(row, 1));
 }
 
 int store_load_subjects(struct store *store, store_subject_fn *fn, void *context, struct err *err)
@@ -314,10 +308,10 @@ static int alert_row(void *context, sqlite3_stmt *row)
     struct alert_row alert = {
         .rule = column_string(row, 1),
         .metric = column_string(row, 2),
-        .model = column_text(row, 3),
-        .version = column_text(row, 4),
-        .segment = column_text(row, 5),
-        .feature = column_text(row, 6),
+        .model = store_column_text(row, 3),
+        .version = store_column_text(row, 4),
+        .segment = store_column_text(row, 5),
+        .feature = store_column_text(row, 6),
         .window_ms = sqlite3_column_int64(row, 7),
         .state = (enum alert_state)sqlite3_column_int(row, 8),
         .severity = (enum severity)sqlite3_column_int(row, 9),

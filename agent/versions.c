@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 #include "agent/kpi_names.h"
 
@@ -159,12 +160,11 @@ static struct version_state *version_admit(struct versions *versions, struct tex
         return NULL;
     uint32_t id = intern_count(versions->keys);
     if (id >= versions->capacity) {
-        uint32_t capacity = versions->capacity ? versions->capacity * 2 : 16;
-        struct version_state **grown = realloc(versions->items, capacity * sizeof(struct version_state *));
+        struct version_state **grown =
+            grow_array(versions->items, &versions->capacity, 16, sizeof(struct version_state *));
         if (!grown)
             return NULL;
         versions->items = grown;
-        versions->capacity = capacity;
     }
     struct version_state *state = version_new(versions, model, version);
     if (!state)
@@ -296,12 +296,10 @@ static uint32_t segment_find_or_add(struct versions *versions, struct version_st
         return state->segment_series[id];
     id = intern_count(state->segments);
     if (id >= state->segment_capacity) {
-        uint32_t capacity = state->segment_capacity ? state->segment_capacity * 2 : 8;
-        uint32_t *grown = realloc(state->segment_series, capacity * sizeof(*grown));
+        uint32_t *grown = grow_array(state->segment_series, &state->segment_capacity, 8, sizeof(*grown));
         if (!grown)
             return UINT32_MAX;
         state->segment_series = grown;
-        state->segment_capacity = capacity;
     }
     if (id >= limit)
         return UINT32_MAX;

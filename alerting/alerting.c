@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "alerting/group.h"
 #include "alerting/payload.h"
 
@@ -173,12 +174,11 @@ static int touch(struct alerting *alerting, struct alert *alert)
     if (alert->touched)
         return 0;
     if (alerting->touched_count == alerting->touched_capacity) {
-        uint32_t capacity = alerting->touched_capacity ? alerting->touched_capacity * 2 : 64;
-        struct alert **touched = realloc(alerting->touched, capacity * sizeof(struct alert *));
+        struct alert **touched =
+            grow_array(alerting->touched, &alerting->touched_capacity, 64, sizeof(struct alert *));
         if (!touched)
             return ERR_NOMEM;
         alerting->touched = touched;
-        alerting->touched_capacity = capacity;
     }
     alerting->touched[alerting->touched_count++] = alert;
     alert->touched = true;
@@ -193,12 +193,10 @@ static int note_fed(struct alerting *alerting, const struct finding_context *con
             text_equal(alerting->fed[i].model, context->model))
             return 0;
     if (alerting->fed_count == alerting->fed_capacity) {
-        uint32_t capacity = alerting->fed_capacity ? alerting->fed_capacity * 2 : 4;
-        struct fed *fed = realloc(alerting->fed, capacity * sizeof(*fed));
+        struct fed *fed = grow_array(alerting->fed, &alerting->fed_capacity, 4, sizeof(*fed));
         if (!fed)
             return ERR_NOMEM;
         alerting->fed = fed;
-        alerting->fed_capacity = capacity;
     }
     const char *model = arena_text(alerting->group.arena, context->model);
     if (!model)

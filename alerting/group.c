@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
+
 enum { ARENA_BLOCK_BYTES = 32768, ARENA_MAX_BYTES = 128 << 20 };
 
 int group_init(struct group *group)
@@ -28,12 +30,10 @@ void group_reset(struct group *group)
 struct member *group_add(struct group *group)
 {
     if (group->count == group->capacity) {
-        uint32_t capacity = group->capacity ? group->capacity * 2 : 64;
-        struct member **members = realloc(group->members, capacity * sizeof(*members));
+        struct member **members = grow_array(group->members, &group->capacity, 64, sizeof(*members));
         if (!members)
             return NULL;
         group->members = members;
-        group->capacity = capacity;
     }
     struct member *member = arena_zalloc(group->arena, sizeof(*member));
     if (member)

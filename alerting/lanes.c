@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 enum { BUCKETS = 256 };
@@ -99,12 +100,10 @@ static bool reserve(struct lanes *lanes)
 {
     if (lanes->count < lanes->heap_capacity)
         return true;
-    uint32_t capacity = lanes->heap_capacity ? lanes->heap_capacity * 2 : 16;
-    struct lane **heap = realloc(lanes->heap, capacity * sizeof(struct lane *));
+    struct lane **heap = grow_array(lanes->heap, &lanes->heap_capacity, 16, sizeof(struct lane *));
     if (!heap)
         return false;
     lanes->heap = heap;
-    lanes->heap_capacity = capacity;
     return true;
 }
 

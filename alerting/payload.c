@@ -20,8 +20,7 @@ static void member_text(struct json *json, const char *key, struct text value, u
     struct strbuf clipped;
     strbuf_init(&clipped, (size_t)max + 8);
     sentence_add_clipped(&clipped, value, max);
-    json_key(json, key);
-    json_text(json, (struct text){clipped.bytes, (uint32_t)clipped.len});
+    json_member_text(json, key, (struct text){clipped.bytes, (uint32_t)clipped.len});
     strbuf_release(&clipped);
 }
 
@@ -35,23 +34,10 @@ static void member_string(struct json *json, const char *key, const char *value)
     }
 }
 
-static void member_number(struct json *json, const char *key, double value)
-{
-    json_key(json, key);
-    json_number(json, value);
-}
-
-static void member_unsigned(struct json *json, const char *key, uint64_t value)
-{
-    json_key(json, key);
-    json_unsigned(json, value);
-}
-
 static void member_time(struct json *json, const char *key, int64_t ms)
 {
     char text[32];
-    json_key(json, key);
-    json_string(json, ms == INT64_MIN ? NULL : timestamp_format(ms, text));
+    json_member_string(json, key, ms == INT64_MIN ? NULL : timestamp_format(ms, text));
 }
 
 static void write_window(struct json *json, const struct member *member)
@@ -72,13 +58,13 @@ static void write_bins(struct json *json, const struct bin_moves *bins)
     for (uint32_t i = 0; i < bins->count; i++) {
         json_object_begin(json);
         member_text(json, "bin", text_of(bins->moves[i].label), LABEL_MAX_BYTES);
-        member_number(json, "reference_share", bins->moves[i].reference_share);
-        member_number(json, "share", bins->moves[i].share);
-        member_number(json, "contribution", bins->moves[i].contribution);
+        json_member_number(json, "reference_share", bins->moves[i].reference_share);
+        json_member_number(json, "share", bins->moves[i].share);
+        json_member_number(json, "contribution", bins->moves[i].contribution);
         json_object_end(json);
     }
     json_array_end(json);
-    member_unsigned(json, "bins_total", bins->total);
+    json_member_unsigned(json, "bins_total", bins->total);
 }
 
 /* Which segments carry it: `share` of the change; more or fewer events of the segment (mix), or other values
@@ -91,9 +77,9 @@ static void write_causes(struct json *json, const struct member *member)
         const struct cause_share *cause = &member->causes[i];
         json_object_begin(json);
         member_text(json, "segment", cause->segment, LABEL_MAX_BYTES);
-        member_number(json, "share", cause->share);
-        member_number(json, "mix", cause->mix);
-        member_number(json, "within", cause->within);
+        json_member_number(json, "share", cause->share);
+        json_member_number(json, "mix", cause->mix);
+        json_member_number(json, "within", cause->within);
         json_object_end(json);
     }
     json_array_end(json);
@@ -110,11 +96,11 @@ static double rounded(double value)
 static void write_numbers(struct json *json, const struct member *member)
 {
     const struct judgement *judgement = &member->judgement;
-    member_number(json, "value", judgement->value);
-    member_number(json, "threshold", judgement->threshold);
-    member_number(json, "clear_level", rounded(judgement->clear_level));
-    member_number(json, "noise_floor", judgement->noise_floor);
-    member_number(json, "p_value", judgement->p_value);
+    json_member_number(json, "value", judgement->value);
+    json_member_number(json, "threshold", judgement->threshold);
+    json_member_number(json, "clear_level", rounded(judgement->clear_level));
+    json_member_number(json, "noise_floor", judgement->noise_floor);
+    json_member_number(json, "p_value", judgement->p_value);
     if (!isnan(judgement->low) && !isnan(judgement->high)) {
         json_key(json, "interval");
         json_array_begin(json);
@@ -122,18 +108,18 @@ static void write_numbers(struct json *json, const struct member *member)
         json_number(json, judgement->high);
         json_array_end(json);
     }
-    member_unsigned(json, "n", member->n);
+    json_member_unsigned(json, "n", member->n);
     json_key(json, "reference");
     json_object_begin(json);
     member_string(json, "name", member->reference_name);
     member_string(json, "hash", member->reference_hash);
-    member_unsigned(json, "n", member->reference_n);
+    json_member_unsigned(json, "n", member->reference_n);
     json_object_end(json);
     if (!isnan(member->mean) || !isnan(member->sd)) {
         json_key(json, "current");
         json_object_begin(json);
-        member_number(json, "mean", member->mean);
-        member_number(json, "sd", member->sd);
+        json_member_number(json, "mean", member->mean);
+        json_member_number(json, "sd", member->sd);
         json_object_end(json);
     }
 }
@@ -145,7 +131,7 @@ static void write_times(struct json *json, const struct member *member)
     member_time(json, "resolved", member->to == ALERT_RESOLVED ? member->window_end_ms : INT64_MIN);
     json_key(json, "peak");
     json_object_begin(json);
-    member_number(json, "value", member->peak_value);
+    json_member_number(json, "value", member->peak_value);
     member_time(json, "at", member->peak_ms);
     json_object_end(json);
 }
@@ -249,14 +235,12 @@ static void write_hint(const struct payload *payload, struct strbuf *out)
     if (payload->store_hint) {
         struct text store = text_of(payload->store_hint);
         member_text(&json, "store", store, PATH_MAX_BYTES);
-        json_key(&json, "sql");
-        json_string(&json, sql.bytes);
+        json_member_string(&json, "sql", sql.bytes);
         if (is_plain(store)) {
             struct strbuf command;
             strbuf_init(&command, PAYLOAD_MAX_BYTES);
             strbuf_addf(&command, "sqlite3 -readonly '%s' \"%s\"", payload->store_hint, sql.bytes);
-            json_key(&json, "command");
-            json_string(&json, command.bytes);
+            json_member_string(&json, "command", command.bytes);
             strbuf_release(&command);
         }
     }
@@ -307,8 +291,8 @@ static void write_counts(struct json *json, const struct payload *payload)
     json_key(json, "counts");
     json_object_begin(json);
     for (int change = CHANGE_FIRED; change <= CHANGE_RESOLVED; change++)
-        member_unsigned(json, alert_change_name((enum alert_change)change), counts[change]);
-    member_unsigned(json, "still_firing", payload->still_firing);
+        json_member_unsigned(json, alert_change_name((enum alert_change)change), counts[change]);
+    json_member_unsigned(json, "still_firing", payload->still_firing);
     json_object_end(json);
 }
 
@@ -364,9 +348,9 @@ static bool write_data(struct json *json, const struct payload *payload, size_t 
     write_alerts(json, payload, start, PAYLOAD_MAX_BYTES - TRUNCATED_MAX_BYTES - hint.len, &left_out);
     json_key(json, "truncated");
     json_object_begin(json);
-    member_unsigned(json, "alerts", left_out.alerts);
-    member_unsigned(json, "resolved", left_out.resolved);
-    member_unsigned(json, "bins", left_out.bins);
+    json_member_unsigned(json, "alerts", left_out.alerts);
+    json_member_unsigned(json, "resolved", left_out.resolved);
+    json_member_unsigned(json, "bins", left_out.bins);
     json_object_end(json);
     json_key(json, "where_to_look");
     json_raw(json, hint.bytes, hint.len);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 #include "collectors/file_lines.h"
 
@@ -110,12 +111,10 @@ static int files_add(struct source *source, const struct source_slot *wanted, st
     if (slot_find(files, wanted->slot))
         return err_set(err, ERR_INVALID, "slot %u is taken", wanted->slot);
     if (files->count == files->capacity) {
-        uint32_t capacity = files->capacity ? 2 * files->capacity : 16;
-        struct file_slot **grown = realloc(files->slots, capacity * sizeof(struct file_slot *));
+        struct file_slot **grown = grow_array(files->slots, &files->capacity, 16, sizeof(struct file_slot *));
         if (!grown)
             return err_set(err, ERR_NOMEM, "out of memory opening %s", wanted->topic);
         files->slots = grown;
-        files->capacity = capacity;
     }
     int rc = slot_new(&slot, wanted, err);
     if (rc < 0)

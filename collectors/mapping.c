@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/number.h"
 #include "collectors/mapping_compiled.h"
 
@@ -78,12 +79,10 @@ uint32_t mapping_child(const struct mapping *mapping, uint32_t node, struct text
 static uint32_t node_new(struct mapping *mapping, struct text name)
 {
     if (mapping->node_count == mapping->node_capacity) {
-        uint32_t capacity = mapping->node_capacity ? mapping->node_capacity * 2 : 32;
-        struct map_node *nodes = realloc(mapping->nodes, capacity * sizeof(*nodes));
+        struct map_node *nodes = grow_array(mapping->nodes, &mapping->node_capacity, 32, sizeof(*nodes));
         if (!nodes)
             return MAP_NONE;
         mapping->nodes = nodes;
-        mapping->node_capacity = capacity;
     }
     mapping->nodes[mapping->node_count] = (struct map_node){name, MAP_NONE, 0, MAP_NONE, MAP_NONE};
     return mapping->node_count++;

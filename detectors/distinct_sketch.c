@@ -153,18 +153,16 @@ static int group_add(struct group *group, uint64_t hash, uint64_t times)
 
 /* ---- features ---- */
 
-static int compare_names(const struct group *group, struct text name)
+static struct text name_of(const struct group *group)
 {
-    uint32_t common = group->name_len < name.len ? group->name_len : name.len;
-    int order = common ? memcmp(group->name, name.ptr, common) : 0;
-    return order ? order : (group->name_len > name.len) - (group->name_len < name.len);
+    return (struct text){group->name, group->name_len};
 }
 
 static struct group *find(const struct distinct_sketch *sketch, struct text name, uint32_t *out_at)
 {
     uint32_t at = 0;
     int order = 1;
-    while (at < sketch->count && (order = compare_names(sketch->groups[at], name)) < 0)
+    while (at < sketch->count && (order = text_compare(name_of(sketch->groups[at]), name)) < 0)
         at++;
     *out_at = at;
     return order == 0 && at < sketch->count ? sketch->groups[at] : NULL;
@@ -213,7 +211,7 @@ int distinct_sketch_merge(struct distinct_sketch *into, const struct distinct_sk
     for (uint32_t i = 0; code == 0 && i < from->count; i++) {
         const struct group *other = from->groups[i];
         struct group *group;
-        code = group_of(into, (struct text){other->name, other->name_len}, &group);
+        code = group_of(into, name_of(other), &group);
         if (code != 0 || !group)
             continue;
         group->n += other->n;
@@ -230,7 +228,7 @@ static void values_of(const struct group *group, struct distinct_values *out)
 {
     struct distinct_entry all[ENTRIES_MAX];
     uint32_t count = sorted(group, all);
-    out->feature = (struct text){group->name, group->name_len};
+    out->feature = name_of(group);
     out->n = group->n;
     out->count = count < DISTINCT_K ? count : DISTINCT_K;
     memcpy(out->entries, all, out->count * sizeof(*all));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "detectors/confidence.h"
 #include "detectors/features_private.h"
 
@@ -308,19 +309,12 @@ void feature_binding_ignore(struct feature_binding *binding, char *const *names,
     binding->ignored_count = count;
 }
 
-static int compare_text(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static bool is_ignored(const struct feature_binding *binding, struct text name)
 {
     uint32_t low = 0, high = binding->ignored_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = compare_text(text_of(binding->ignored[middle]), name);
+        int order = text_compare(text_of(binding->ignored[middle]), name);
         if (order == 0)
             return true;
         if (order < 0)
@@ -407,12 +401,10 @@ bool feature_category(const struct value *value, char buffer[CATEGORY_TEXT_MAX],
 static int put_odd(struct feature_row *row, uint32_t f, struct text name, const struct value *value)
 {
     if (row->odd_count == row->odd_capacity) {
-        uint32_t capacity = row->odd_capacity ? row->odd_capacity * 2 : 8;
-        struct odd_value *odd = realloc(row->odd, capacity * sizeof(*odd));
+        struct odd_value *odd = grow_array(row->odd, &row->odd_capacity, 8, sizeof(*odd));
         if (!odd)
             return ERR_NOMEM;
         row->odd = odd;
-        row->odd_capacity = capacity;
     }
     row->odd[row->odd_count++] = (struct odd_value){f, name, value};
     return 0;

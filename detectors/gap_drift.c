@@ -120,7 +120,7 @@ struct common {
     struct confusion now[OUTCOME_GROUPS_MAX], before[OUTCOME_GROUPS_MAX];
 };
 
-static struct confusion confusion_of(const struct group_count *group, bool labelled)
+static struct confusion confusion_of(const struct named_count *group, bool labelled)
 {
     const uint64_t *n = group->cells;
     if (!labelled)
@@ -130,11 +130,11 @@ static struct confusion confusion_of(const struct group_count *group, bool label
 }
 
 static void read_common(const struct attribute *attribute, const struct text *names,
-                        const struct group_counts *counts, bool labelled, uint64_t n_min, struct common *out)
+                        const struct named_counts *counts, bool labelled, uint64_t n_min, struct common *out)
 {
     out->count = 0;
     for (uint32_t i = 0; counts && i < attribute->count; i++) {
-        const struct group_count *known = group_counts_find(counts, names[attribute->slots[i]]);
+        const struct named_count *known = named_counts_find(counts, names[attribute->slots[i]]);
         if (!known)
             continue;
         struct confusion before = confusion_of(known, labelled);
@@ -184,7 +184,7 @@ static struct gap_change put(struct report_row *row, int slot, int pair_slot, co
 
 /* Groups of the attribute that only one side has; how many events the reference has of it. */
 static void count_groups(const struct attribute *attribute, const struct text *names,
-                         const struct group_counts *counts, struct report_row *row)
+                         const struct named_counts *counts, struct report_row *row)
 {
     uint32_t known = 0, shared = 0;
     if (!counts)
@@ -197,7 +197,7 @@ static void count_groups(const struct attribute *attribute, const struct text *n
     if (known == 0)
         return;
     for (uint32_t i = 0; i < attribute->count; i++)
-        shared += group_counts_find(counts, names[attribute->slots[i]]) != NULL;
+        shared += named_counts_find(counts, names[attribute->slots[i]]) != NULL;
     row->slots[GAP_GROUPS_NEW] = attribute->count - shared;
     row->slots[GAP_GROUPS_MISSING] = known - shared;
 }

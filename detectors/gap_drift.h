@@ -41,8 +41,8 @@ struct gap_change gap_change_of_odds(const struct gap_change *tpr, const struct 
 
 /* What the groups of a window are compared with. */
 struct gap_reference {
-    const struct group_counts *labels;      /* for rates of labelled outcomes; NULL: none */
-    const struct group_counts *predictions; /* for selection rates; NULL: none */
+    const struct named_counts *labels;      /* for rates of labelled outcomes; NULL: none */
+    const struct named_counts *predictions; /* for selection rates; NULL: none */
 };
 /* FAMILY_GAPS: a row per attribute of the window's groups, undefined where the reference has no groups.
  * `tally` and `names` as for outcome_groups_report; at most name_count rows. O(groups²). */

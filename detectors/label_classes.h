@@ -2,26 +2,27 @@
 #define DRIFTD_DETECTORS_LABEL_CLASSES_H
 /*
  * How many labels said which class, by name: for models with several classes, whose slots are not the same in
- * two places. Names ascend bytewise, so equal counts are equal bytes. Owns the names.
+ * two places. Named counts of one cell, and what has no name of its own.
  */
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
 #include "agent/base/strbuf.h"
 #include "agent/base/text.h"
+#include "detectors/named_counts.h"
 
 enum { LABEL_CLASSES_MAX = 64 };
 
-struct label_class {
-    char *name;
-    uint64_t labels;
-};
-
 struct label_classes {
-    struct label_class *items;
-    uint32_t count, capacity;
+    struct named_counts names;
     uint64_t other; /* labels of further classes */
 };
+
+/* The labels of the i-th class by name. */
+static inline uint64_t label_class_labels(const struct label_classes *classes, uint32_t i)
+{
+    return classes->names.items[i].cells[0];
+}
 
 void label_classes_release(struct label_classes *classes);
 /* O(log count), O(count) for a new name. ERR_NOMEM. */

@@ -28,7 +28,7 @@ void labelled_free(struct labelled *labelled)
         tally_free(labelled->chunks[i]);
     tally_free(labelled->total);
     label_classes_release(&labelled->classes);
-    group_counts_release(&labelled->groups);
+    named_counts_release(&labelled->groups);
     calibrator_clear(&labelled->calibrator);
     free(labelled);
 }
@@ -226,10 +226,10 @@ void labelled_encode(const struct labelled *labelled, struct strbuf *out)
     strbuf_release(&chunk);
     bool with_groups = labelled->groups.count > 0;
     /* others end here, as they always did */
-    if (labelled->classes.count > 0 || labelled->classes.other > 0 || with_groups)
+    if (labelled->classes.names.count > 0 || labelled->classes.other > 0 || with_groups)
         label_classes_encode(&labelled->classes, out);
     if (with_groups)
-        group_counts_encode(&labelled->groups, out);
+        named_counts_encode(&labelled->groups, GROUP_CELLS, out);
 }
 
 static int decode_chunk(struct cursor *in, struct labelled *labelled)
@@ -263,7 +263,7 @@ int labelled_decode(const void *bytes, size_t len, struct labelled **out)
     if (code == 0 && !in.failed && in.at != in.end)
         code = label_classes_decode(&in, &labelled->classes);
     if (code == 0 && !in.failed && in.at != in.end)
-        code = group_counts_decode(&in, &labelled->groups);
+        code = named_counts_decode(&in, OUTCOME_GROUPS_MAX, GROUP_CELLS, &labelled->groups);
     if (code == 0 && (in.failed || in.at != in.end || !(labelled->unit > 0)))
         code = ERR_CORRUPT;
     if (code == 0)

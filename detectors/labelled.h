@@ -38,7 +38,7 @@ struct labelled {
     uint32_t chunk_count;
     struct tally *chunks[LABELLED_CHUNKS]; /* oldest first; binary and regression */
     struct label_classes classes;          /* of models with several: no names in chunks */
-    struct group_counts groups;            /* of first outcomes; a reference has its own (reference.h) */
+    struct named_counts groups;            /* of first outcomes; a reference has its own (reference.h) */
     /* from here on: set by labelled_finish */
     struct tally *total;
     uint64_t labels;              /* of both kinds */

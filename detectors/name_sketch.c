@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 enum { FORMAT = 1, SUBJECT_BYTES_MAX = 1024 };
@@ -63,13 +64,6 @@ size_t name_sketch_bytes(const struct name_sketch *sketch)
     return sizeof(*sketch) + sketch->capacity * sizeof(struct group *) + sketch->count * sizeof(struct group);
 }
 
-static int compare_bytes(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static struct text subject_of(const struct group *group)
 {
     return (struct text){group->subject, group->subject_len};
@@ -82,7 +76,7 @@ static uint32_t place_of(const struct name_sketch *sketch, uint64_t hash, struct
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         const struct group *group = sketch->groups[middle];
-        bool below = group->hash != hash ? group->hash < hash : compare_bytes(subject_of(group), subject) < 0;
+        bool below = group->hash != hash ? group->hash < hash : text_compare(subject_of(group), subject) < 0;
         low = below ? middle + 1 : low;
         high = below ? high : middle;
     }
@@ -99,12 +93,10 @@ static int reserve(struct name_sketch *sketch)
 {
     if (sketch->count < sketch->capacity)
         return 0;
-    uint32_t capacity = sketch->capacity ? sketch->capacity * 2 : 4;
-    struct group **groups = realloc(sketch->groups, capacity * sizeof(struct group *));
+    struct group **groups = grow_array(sketch->groups, &sketch->capacity, 4, sizeof(struct group *));
     if (!groups)
         return ERR_NOMEM;
     sketch->groups = groups;
-    sketch->capacity = capacity;
     return 0;
 }
 
@@ -165,7 +157,7 @@ static void group_add(struct group *group, uint64_t hash, struct text cut, uint6
     }
     entry->count += times;
     /* Two names of one hash: whichever comes first, the same one is shown. */
-    if (!found || compare_bytes(cut, (struct text){entry->name, entry->len}) < 0) {
+    if (!found || text_compare(cut, (struct text){entry->name, entry->len}) < 0) {
         entry->len = (uint8_t)cut.len;
         if (cut.len)
             memcpy(entry->name, cut.ptr, cut.len);
@@ -256,7 +248,7 @@ int name_sketch_decode_merge(const void *bytes, size_t len, struct name_sketch *
 static int compare_names(const void *a, const void *b)
 {
     const struct sketched_name *x = a, *y = b;
-    return x->count != y->count ? (x->count > y->count ? -1 : 1) : compare_bytes(x->name, y->name);
+    return x->count != y->count ? (x->count > y->count ? -1 : 1) : text_compare(x->name, y->name);
 }
 
 uint32_t name_sketch_names(const struct name_sketch *sketch, struct text subject,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 #include "detectors/confidence.h"
 #include "detectors/event_outcome.h"
@@ -76,7 +77,7 @@ void reference_free(struct reference *reference)
     multivariate_free(reference->multivariate);
     embeddings_free(reference->embeddings);
     distinct_sketch_free(reference->distinct);
-    group_counts_release(&reference->groups);
+    named_counts_release(&reference->groups);
     feature_layout_free(reference->layout);
     grid_free(reference->grid);
     free(reference);
@@ -278,12 +279,10 @@ static int collect_number(struct column *column, double number, uint64_t times)
     if (!isfinite(number))
         return 0;
     if (column->value_count == column->value_capacity) {
-        uint32_t capacity = column->value_capacity ? column->value_capacity * 2 : 64;
-        struct weighted *values = realloc(column->values, capacity * sizeof(*values));
+        struct weighted *values = grow_array(column->values, &column->value_capacity, 64, sizeof(*values));
         if (!values)
             return ERR_NOMEM;
         column->values = values;
-        column->value_capacity = capacity;
     }
     column->values[column->value_count++] = (struct weighted){number, times};
     return 0;
@@ -297,13 +296,10 @@ static int collect_category(struct column *column, struct text name, uint64_t ti
     if (id == INTERN_NONE)
         return ERR_NOMEM;
     if (id >= column->weight_capacity) {
-        uint32_t capacity = column->weight_capacity ? column->weight_capacity * 2 : 32;
-        uint64_t *weights = realloc(column->weights, capacity * sizeof(*weights));
+        uint64_t *weights = grow_zeroed(column->weights, &column->weight_capacity, 32, sizeof(*weights));
         if (!weights)
             return ERR_NOMEM;
-        memset(weights + column->weight_capacity, 0, (capacity - column->weight_capacity) * sizeof(*weights));
         column->weights = weights;
-        column->weight_capacity = capacity;
     }
     column->weights[id] += times;
     return 0;
@@ -364,9 +360,7 @@ static int compare_categories(const void *a, const void *b)
         return x_long ? 1 : -1;
     if (x->weight != y->weight)
         return x->weight > y->weight ? -1 : 1;
-    uint32_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
-    int order = common ? memcmp(x->name.ptr, y->name.ptr, common) : 0;
-    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+    return text_compare(x->name, y->name);
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -405,9 +399,7 @@ static int grid_from_categories(struct feature_grid *feature, const struct colum
 static int compare_names(const void *a, const void *b)
 {
     const struct text *x = a, *y = b;
-    uint32_t common = x->len < y->len ? x->len : y->len;
-    int order = common ? memcmp(x->ptr, y->ptr, common) : 0;
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return text_compare(*x, *y);
 }
 
 static int compare_columns(const void *a, const void *b)
@@ -568,7 +560,7 @@ static int take_label(struct labels *labels, const struct event *ev, uint64_t ha
 
 static int keep_classes(struct labels *labels, double unit, struct reference *reference)
 {
-    if (labels->classes.count == 0)
+    if (labels->classes.names.count == 0)
         return 0;
     bool alone = !reference->labelled;
     if (alone && !(reference->labelled = labelled_new(unit)))

@@ -51,7 +51,7 @@ struct reference {
     struct multivariate *multivariate; /* multivariate_family.h; owned; NULL: not wanted */
     struct embeddings *embeddings;     /* embeddings.h; owned; NULL: none, or not wanted */
     struct duplicate_counts duplicates;
-    struct group_counts groups;       /* of its binary predictions; owned; none: nothing known */
+    struct named_counts groups;       /* of its binary predictions; owned; none: nothing known */
     struct distinct_sketch *distinct; /* distinct_sketch.h; owned; NULL: not wanted */
 };
 

@@ -1,5 +1,4 @@
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,18 @@
 
 enum { HASH_HEX = 16 };
 
+struct value_study {
+    struct distinct_sketch *into;
+    const char *const *features;
+    uint32_t hints[CARDINALITY_FEATURES_MAX];
+};
+
+static int count_values(void *context, const struct event *ev, uint64_t times)
+{
+    struct value_study *study = context;
+    return cardinality_add(study->into, study->features, study->hints, ev, times);
+}
+
 int reference_count_values(struct reference *reference, const struct sample *sample,
                            const struct reference_options *options)
 {
@@ -22,19 +33,10 @@ int reference_count_values(struct reference *reference, const struct sample *sam
                                                        : NULL;
     if (!features)
         return 0;
-    uint32_t hints[CARDINALITY_FEATURES_MAX] = {0};
-    struct sample_reader reader;
-    int rc = sample_reader_init(&reader);
-    if (rc == 0 && !(reference->distinct = distinct_sketch_new()))
-        rc = ERR_NOMEM;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, &reader, &ev, &times);
-        if (rc == 0)
-            rc = cardinality_add(reference->distinct, features, hints, &ev, times);
-    }
-    sample_reader_release(&reader);
+    if (!(reference->distinct = distinct_sketch_new()))
+        return ERR_NOMEM;
+    struct value_study study = {.into = reference->distinct, .features = features};
+    int rc = sample_each(sample, count_values, &study);
     if (rc == 0 && distinct_sketch_is_empty(reference->distinct)) {
         distinct_sketch_free(reference->distinct);
         reference->distinct = NULL;
@@ -44,26 +46,12 @@ int reference_count_values(struct reference *reference, const struct sample *sam
 
 /* ---- JSON ---- */
 
-static void begin_row(struct json *json, const char *key)
-{
-    json_key(json, key);
-    json->pretty = false;
-    json_array_begin(json);
-}
-
-static void end_row(struct json *json)
-{
-    json_array_end(json);
-    json->pretty = true;
-}
-
 static void write_values(struct json *json, const struct distinct_values *values)
 {
     json_key_text(json, values->feature);
     json_object_begin(json);
-    json_key(json, "n");
-    json_unsigned(json, values->n);
-    begin_row(json, "hashes");
+    json_member_unsigned(json, "n", values->n);
+    reference_row_begin(json, "hashes");
     for (uint32_t i = 0; i < values->count; i++) {
         unsigned char bytes[HASH_HEX / 2];
         char hex[HASH_HEX + 1];
@@ -71,11 +59,11 @@ static void write_values(struct json *json, const struct distinct_values *values
             bytes[k] = (unsigned char)(values->entries[i].hash >> (56 - 8 * k));
         json_string(json, hex_encode(bytes, sizeof(bytes), hex));
     }
-    end_row(json);
-    begin_row(json, "times");
+    reference_row_end(json);
+    reference_row_begin(json, "times");
     for (uint32_t i = 0; i < values->count; i++)
         json_unsigned(json, values->entries[i].times);
-    end_row(json);
+    reference_row_end(json);
     json_object_end(json);
 }
 
@@ -91,13 +79,10 @@ void reference_write_values(struct json *json, const struct reference *reference
     json_object_end(json);
 }
 
-static bool as_count(const cJSON *item, uint64_t *out)
+/* Of what was seen. */
+static bool as_positive(const cJSON *item, uint64_t *out)
 {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= 9007199254740992.0) ||
-        item->valuedouble != floor(item->valuedouble))
-        return false;
-    *out = (uint64_t)item->valuedouble;
-    return true;
+    return reference_as_count(item, out) && *out > 0;
 }
 
 static bool as_hash(const cJSON *item, uint64_t *out)
@@ -115,13 +100,13 @@ static bool read_values(const cJSON *object, struct distinct_values *out)
     const cJSON *times = cJSON_GetObjectItemCaseSensitive(object, "times");
     *out = (struct distinct_values){.feature = text_of(object->string)};
     if (!cJSON_IsArray(hashes) || !cJSON_IsArray(times) || out->feature.len > DISTINCT_NAME_BYTES_MAX ||
-        !as_count(cJSON_GetObjectItemCaseSensitive(object, "n"), &out->n))
+        !as_positive(cJSON_GetObjectItemCaseSensitive(object, "n"), &out->n))
         return false;
     const cJSON *time = times->child;
     cJSON_ArrayForEach(hash, hashes)
     {
         if (out->count == DISTINCT_K || !time || !as_hash(hash, &out->entries[out->count].hash) ||
-            !as_count(time, &out->entries[out->count].times))
+            !as_positive(time, &out->entries[out->count].times))
             return false;
         out->count++;
         time = time->next;

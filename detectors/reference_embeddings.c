@@ -69,18 +69,11 @@ static int find_vectors(struct search *search)
     return 0;
 }
 
-static int compare_names(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* By name; the most frequent dimension first, of equally frequent ones the smaller. */
 static int compare_found(const void *a, const void *b)
 {
     const struct found *x = a, *y = b;
-    int order = compare_names(x->name, y->name);
+    int order = text_compare(x->name, y->name);
     if (order)
         return order;
     if (x->weight != y->weight)
@@ -93,7 +86,7 @@ static int compare_weights(const void *a, const void *b)
     const struct found *x = a, *y = b;
     if (x->weight != y->weight)
         return x->weight > y->weight ? -1 : 1;
-    return compare_names(x->name, y->name);
+    return text_compare(x->name, y->name);
 }
 
 /* One entry per name; of too many names those that are there most often; then by name. */

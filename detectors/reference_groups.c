@@ -1,8 +1,8 @@
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/intern.h"
 #include "agent/base/json.h"
 #include "detectors/event_outcome.h"
@@ -91,20 +91,18 @@ static int count_member(struct group_study *study, const char *name, const struc
     if (id == INTERN_NONE)
         return intern_count(study->names) == NAMES_MAX ? 0 : ERR_NOMEM;
     if (id >= study->capacity) {
-        uint32_t capacity = study->capacity ? study->capacity * 2 : 64;
-        void *cells = realloc(study->cells, capacity * sizeof(*study->cells));
+        void *cells = grow_zeroed(study->cells, &study->capacity, 64, sizeof(*study->cells));
         if (!cells)
             return ERR_NOMEM;
         study->cells = cells;
-        memset(study->cells + study->capacity, 0, (capacity - study->capacity) * sizeof(*study->cells));
-        study->capacity = capacity;
     }
     (void)group_cells_add(study->cells[id], outcome, times);
     return 0;
 }
 
-static int count_event(struct group_study *study, const struct event *ev, uint64_t times)
+static int count_event(void *context, const struct event *ev, uint64_t times)
 {
+    struct group_study *study = context;
     struct outcome outcome;
     struct members members = {.count = 0};
     if (ev->groups.count == 0 || !event_prediction(ev, study->model, &outcome) ||
@@ -121,7 +119,7 @@ static int count_event(struct group_study *study, const struct event *ev, uint64
 }
 
 /* Filled at once rather than name by name, which would move all that follow. */
-static int collect(const struct group_study *study, struct group_counts *out)
+static int collect(const struct group_study *study, struct named_counts *out)
 {
     uint32_t count = intern_count(study->names);
     if (count == 0)
@@ -131,7 +129,7 @@ static int collect(const struct group_study *study, struct group_counts *out)
     out->capacity = count;
     for (uint32_t id = 0; id < count; id++) {
         struct text name = intern_text(study->names, id);
-        struct group_count *group = &out->items[id];
+        struct named_count *group = &out->items[id];
         if (!(group->name = strndup(name.ptr, name.len)))
             return ERR_NOMEM;
         memcpy(group->cells, study->cells[id], sizeof(group->cells));
@@ -145,20 +143,9 @@ int reference_count_groups(struct reference *reference, const struct sample *sam
                            const struct model_options *model, const struct reference_options *options)
 {
     struct group_study study = {.options = options, .model = model, .names = intern_new(NAMES_MAX)};
-    struct sample_reader reader;
-    int rc = sample_reader_init(&reader);
-    if (rc == 0 && !study.names)
-        rc = ERR_NOMEM;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, &reader, &ev, &times);
-        if (rc == 0)
-            rc = count_event(&study, &ev, times);
-    }
+    int rc = study.names ? sample_each(sample, count_event, &study) : ERR_NOMEM;
     if (rc == 0)
         rc = collect(&study, &reference->groups);
-    sample_reader_release(&reader);
     intern_free(study.names);
     free(study.cells);
     return rc;
@@ -173,14 +160,11 @@ void reference_write_groups(struct json *json, const struct reference *reference
     json_key(json, "groups");
     json_object_begin(json);
     for (uint32_t i = 0; i < reference->groups.count; i++) {
-        const struct group_count *group = &reference->groups.items[i];
-        json_key(json, group->name);
-        json->pretty = false;
-        json_array_begin(json);
+        const struct named_count *group = &reference->groups.items[i];
+        reference_row_begin(json, group->name);
         for (int cell = 0; cell < GROUP_CELLS; cell++)
             json_unsigned(json, group->cells[cell]);
-        json_array_end(json);
-        json->pretty = true;
+        reference_row_end(json);
     }
     json_object_end(json);
 }
@@ -193,11 +177,9 @@ static bool read_cells(const cJSON *array, uint64_t cells[GROUP_CELLS])
         return false;
     cJSON_ArrayForEach(item, array)
     {
-        if (count == GROUP_CELLS || !cJSON_IsNumber(item) ||
-            !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0) ||
-            item->valuedouble > floor(item->valuedouble))
+        if (count == GROUP_CELLS || !reference_as_count(item, &cells[count]))
             return false;
-        cells[count++] = (uint64_t)item->valuedouble;
+        count++;
     }
     return count == GROUP_CELLS;
 }
@@ -218,7 +200,7 @@ int reference_read_groups(const cJSON *root, struct reference *reference, const 
             !read_cells(item, cells))
             return ERR_INVALID;
         before = item->string;
-        int rc = group_counts_add(&reference->groups, text_of(item->string), cells);
+        int rc = named_counts_add(&reference->groups, text_of(item->string), cells, GROUP_CELLS);
         if (rc != 0)
             return rc;
     }

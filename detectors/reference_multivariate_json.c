@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detectors/reference_private.h"
+
 /*
  * Written: what rows cannot be rebuilt from. Not written: the frequencies (they follow from seed and
  * bandwidth) and the shares of categories (they follow from the reference's counts).
@@ -12,28 +14,18 @@
 
 static void write_numbers(struct json *json, const char *key, const double *numbers, size_t count)
 {
-    json_key(json, key);
-    json->pretty = false;
-    json_array_begin(json);
+    reference_row_begin(json, key);
     for (size_t i = 0; i < count; i++)
         json_number(json, numbers[i]);
-    json_array_end(json);
-    json->pretty = true;
-}
-
-static void write_number(struct json *json, const char *key, double value)
-{
-    json_key(json, key);
-    json_number(json, value);
+    reference_row_end(json);
 }
 
 static void write_mean(struct json *json, const struct mean_embedding *mean)
 {
-    write_number(json, "bandwidth", mean->bandwidth);
-    json_key(json, "seed");
-    json_unsigned(json, mean->seed);
-    write_number(json, "trace", mean->trace);
-    write_number(json, "trace2", mean->trace2);
+    json_member_number(json, "bandwidth", mean->bandwidth);
+    json_member_unsigned(json, "seed", mean->seed);
+    json_member_number(json, "trace", mean->trace);
+    json_member_number(json, "trace2", mean->trace2);
 }
 
 /* Sizes of blocks, and the two limits of each; nothing when they are not known. */
@@ -53,8 +45,7 @@ static void write_pca(struct json *json, const struct multivariate *multivariate
 {
     const struct pca *pca = multivariate->pca;
     uint32_t d = multivariate->d;
-    json_key(json, "components");
-    json_unsigned(json, pca->components);
+    json_member_unsigned(json, "components", pca->components);
     write_numbers(json, "explained", pca->explained, d);
     write_numbers(json, "vectors", pca->vectors, (size_t)d * d);
     write_numbers(json, "error_edges", multivariate->error_edges, MULTIVARIATE_BINS - 1);
@@ -93,8 +84,7 @@ void reference_write_multivariate(struct json *json, const struct reference *ref
         for (uint32_t i = 0; i < embeddings->count; i++) {
             json_key(json, embeddings->items[i].name);
             json_object_begin(json);
-            json_key(json, "dimension");
-            json_unsigned(json, embeddings->items[i].dimension);
+            json_member_unsigned(json, "dimension", embeddings->items[i].dimension);
             write_mean(json, &embeddings->items[i].mean);
             write_null(json, &embeddings->items[i].null);
             json_object_end(json);

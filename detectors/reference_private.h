@@ -1,6 +1,6 @@
 #ifndef DRIFTD_DETECTORS_REFERENCE_PRIVATE_H
 #define DRIFTD_DETECTORS_REFERENCE_PRIVATE_H
-/* What reference.c, reference_write.c and reference_read.c share. Private to detectors/. */
+/* What the reference*.c files share. Private to detectors/. */
 #include "detectors/reference.h"
 
 #define REFERENCE_FORMAT "driftd-reference/1"
@@ -29,9 +29,14 @@ int reference_count_segments(struct reference *reference, const struct sample *s
 /* A zeroed segment at the end; names must come in order. NULL: no memory, no order, or too many. */
 struct reference_segment *reference_add_segment(struct reference *reference, struct text name);
 void reference_free_segments(struct reference *reference);
-/* Different values of the features that want it (reference_cardinality.c). */
+/* A member that is an array on one line: begin, items, end. */
 struct json;
+void reference_row_begin(struct json *json, const char *key);
+void reference_row_end(struct json *json);
+/* An integer from 0 to 2^53. */
 struct cJSON;
+bool reference_as_count(const struct cJSON *item, uint64_t *out);
+/* Different values of the features that want it (reference_cardinality.c). */
 int reference_count_values(struct reference *reference, const struct sample *sample,
                            const struct reference_options *options) MUST_USE;
 void reference_write_values(struct json *json, const struct reference *reference);

@@ -43,7 +43,7 @@ static int read_text(const struct reader *reader, const cJSON *object, const cha
     return 0;
 }
 
-static bool as_count(const cJSON *item, uint64_t *out)
+bool reference_as_count(const cJSON *item, uint64_t *out)
 {
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= EXACT_MAX) ||
         item->valuedouble != floor(item->valuedouble))
@@ -54,7 +54,7 @@ static bool as_count(const cJSON *item, uint64_t *out)
 
 static int read_count(const struct reader *reader, const cJSON *object, const char *name, uint64_t *out)
 {
-    if (!as_count(member_of(object, name), out))
+    if (!reference_as_count(member_of(object, name), out))
         return wrong(reader, name, "is not a count (an integer from 0 to 2^53)");
     return 0;
 }
@@ -111,7 +111,7 @@ static int read_groups(const struct reader *reader, const cJSON *object, const c
     cJSON_ArrayForEach(item, array)
     {
         uint64_t size;
-        if (!as_count(item, &size) || size == 0 || size > bin_count - bin || group == max)
+        if (!reference_as_count(item, &size) || size == 0 || size > bin_count - bin || group == max)
             return wrong(reader, name, "does not divide the bins into groups, or into too many");
         for (; size; size--)
             out_group[bin++] = (uint8_t)group;
@@ -323,7 +323,7 @@ static int read_numeric_counts(const struct reader *reader, const cJSON *object,
         return wrong(reader, "counts", "does not have one entry per bin");
     cJSON_ArrayForEach(item, array)
     {
-        if (!as_count(item, &counts[1 + bin++]))
+        if (!reference_as_count(item, &counts[1 + bin++]))
             return wrong(reader, "counts", "holds something that is not a count");
     }
     int rc = read_count(reader, object, "below", &counts[0]);
@@ -350,7 +350,7 @@ static int read_categorical_counts(const struct reader *reader, const cJSON *obj
     uint32_t slot = 0;
     cJSON_ArrayForEach(item, member_of(object, "categories"))
     {
-        if (!as_count(item, &counts[slot++]))
+        if (!reference_as_count(item, &counts[slot++]))
             return wrong(reader, "categories", "holds something that is not a count");
     }
     int rc = read_count(reader, object, "other", &counts[feature_slot_other(feature)]);
@@ -390,7 +390,7 @@ static int read_sparse(const struct reader *reader, const cJSON *object, const c
         return wrong(reader, name, "is not an array");
     for (const cJSON *item = array->child; item; item = item->next->next) {
         uint64_t at;
-        if (!as_count(item, &at) || at < next || at >= size || !item->next ||
+        if (!reference_as_count(item, &at) || at < next || at >= size || !item->next ||
             !set(tally, (uint32_t)at, item->next))
             return wrong(reader, name, "is not a list of ascending places and values");
         next = at + 1;
@@ -400,7 +400,7 @@ static int read_sparse(const struct reader *reader, const cJSON *object, const c
 
 static bool set_counter(struct tally *tally, uint32_t at, const cJSON *value)
 {
-    return as_count(value, &tally->counters[at]);
+    return reference_as_count(value, &tally->counters[at]);
 }
 
 static bool set_sum(struct tally *tally, uint32_t at, const cJSON *value)
@@ -491,7 +491,7 @@ static int read_classes(const struct reader *reader, const cJSON *object, struct
     cJSON_ArrayForEach(item, list)
     {
         uint64_t labels;
-        if (!as_count(item, &labels) || (before && strcmp(before, item->string) >= 0))
+        if (!reference_as_count(item, &labels) || (before && strcmp(before, item->string) >= 0))
             return wrong(reader, "classes", "does not hold counts by ascending names");
         before = item->string;
         int rc = label_classes_add(classes, text_of(item->string), labels);

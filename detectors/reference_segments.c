@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "detectors/features_private.h"
 #include "detectors/reference_private.h"
 #include "detectors/sample.h"
@@ -19,19 +20,12 @@ void reference_free_segments(struct reference *reference)
     reference->segment_count = 0;
 }
 
-static int compare_texts(struct text a, struct text b)
-{
-    uint32_t common = a.len < b.len ? a.len : b.len;
-    int order = common ? memcmp(a.ptr, b.ptr, common) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 const struct reference_segment *reference_segment(const struct reference *reference, struct text name)
 {
     uint32_t low = 0, high = reference->segment_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        int order = compare_texts(text_of(reference->segments[middle].name), name);
+        int order = text_compare(text_of(reference->segments[middle].name), name);
         if (order == 0)
             return &reference->segments[middle];
         if (order < 0)
@@ -52,7 +46,7 @@ struct reference_segment *reference_add_segment(struct reference *reference, str
         return NULL;
     struct reference_segment *last =
         reference->segment_count ? &reference->segments[reference->segment_count - 1] : NULL;
-    if (last && compare_texts(text_of(last->name), name) >= 0)
+    if (last && text_compare(text_of(last->name), name) >= 0)
         return NULL;
     struct reference_segment *segment = &reference->segments[reference->segment_count];
     segment->name = strndup(name.ptr, name.len);
@@ -102,31 +96,23 @@ static int note_segment(struct segment_study *study, struct text name, uint64_t 
     if (id == INTERN_NONE)
         return ERR_NOMEM;
     if (id >= study->capacity) {
-        uint32_t capacity = study->capacity ? study->capacity * 2 : 64;
-        uint64_t *rows = realloc(study->rows, capacity * sizeof(*rows));
+        uint64_t *rows = grow_zeroed(study->rows, &study->capacity, 64, sizeof(*rows));
         if (!rows)
             return ERR_NOMEM;
-        memset(rows + study->capacity, 0, (capacity - study->capacity) * sizeof(*rows));
         study->rows = rows;
-        study->capacity = capacity;
     }
     study->rows[id] += times;
     return 0;
 }
 
-static int note_all(struct segment_study *study, const struct sample *sample, struct sample_reader *reader)
+static int note_event(void *context, const struct event *ev, uint64_t times)
 {
     int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, reader, &ev, &times);
-        for (uint32_t s = 0; rc == 0 && s < ev.segments.count; s++) {
-            char buffer[SEGMENT_NAME_MAX];
-            struct text name;
-            if (segment_name(&ev.segments.items[s], buffer, &name))
-                rc = note_segment(study, name, times);
-        }
+    for (uint32_t s = 0; rc == 0 && s < ev->segments.count; s++) {
+        char buffer[SEGMENT_NAME_MAX];
+        struct text name;
+        if (segment_name(&ev->segments.items[s], buffer, &name))
+            rc = note_segment(context, name, times);
     }
     return rc;
 }
@@ -136,13 +122,12 @@ static int compare_sizes(const void *a, const void *b)
     const struct counted_segment *x = a, *y = b;
     if (x->rows != y->rows)
         return x->rows > y->rows ? -1 : 1;
-    return compare_texts(x->name, y->name);
+    return text_compare(x->name, y->name);
 }
 
 static int compare_names(const void *a, const void *b)
 {
-    return compare_texts(((const struct counted_segment *)a)->name,
-                         ((const struct counted_segment *)b)->name);
+    return text_compare(((const struct counted_segment *)a)->name, ((const struct counted_segment *)b)->name);
 }
 
 static int choose(const struct segment_study *study, struct reference *reference)
@@ -165,46 +150,47 @@ static int choose(const struct segment_study *study, struct reference *reference
     return rc;
 }
 
-static int count_all(struct reference *reference, const struct sample *sample, struct sample_reader *reader)
+struct segment_counter {
+    const struct reference *reference;
+    struct feature_binding *binding;
+    struct feature_row *row;
+};
+
+static int count_event(void *context, const struct event *ev, uint64_t times)
 {
-    struct feature_binding *binding = feature_binding_new(reference->grid);
-    struct feature_row *row = feature_row_new(reference->grid->feature_count);
-    int rc = binding && row ? 0 : ERR_NOMEM;
-    for (uint32_t i = 0; rc == 0 && i < sample_row_count(sample); i++) {
-        struct event ev;
-        uint64_t times;
-        rc = sample_row_read(sample, i, reader, &ev, &times);
-        if (rc == 0 && ev.segments.count)
-            rc = feature_row_resolve(row, binding, &ev);
-        for (uint32_t s = 0; rc == 0 && s < ev.segments.count; s++) {
-            char buffer[SEGMENT_NAME_MAX];
-            struct text name;
-            if (!segment_name(&ev.segments.items[s], buffer, &name))
-                continue;
-            const struct reference_segment *segment = reference_segment(reference, name);
-            if (segment)
-                feature_row_tally(reference->coarse, row, times, segment->features);
-        }
+    const struct segment_counter *counter = context;
+    int rc = ev->segments.count ? feature_row_resolve(counter->row, counter->binding, ev) : 0;
+    for (uint32_t s = 0; rc == 0 && s < ev->segments.count; s++) {
+        char buffer[SEGMENT_NAME_MAX];
+        struct text name;
+        if (!segment_name(&ev->segments.items[s], buffer, &name))
+            continue;
+        const struct reference_segment *segment = reference_segment(counter->reference, name);
+        if (segment)
+            feature_row_tally(counter->reference->coarse, counter->row, times, segment->features);
     }
-    feature_row_free(row);
-    feature_binding_free(binding);
+    return rc;
+}
+
+static int count_all(const struct reference *reference, const struct sample *sample)
+{
+    struct segment_counter counter = {.reference = reference,
+                                      .binding = feature_binding_new(reference->grid),
+                                      .row = feature_row_new(reference->grid->feature_count)};
+    int rc = counter.binding && counter.row ? sample_each(sample, count_event, &counter) : ERR_NOMEM;
+    feature_row_free(counter.row);
+    feature_binding_free(counter.binding);
     return rc;
 }
 
 int reference_count_segments(struct reference *reference, const struct sample *sample)
 {
     struct segment_study study = {.names = intern_new(UINT32_C(1) << 24)};
-    struct sample_reader reader;
-    int rc = sample_reader_init(&reader);
-    if (rc == 0 && !study.names)
-        rc = ERR_NOMEM;
-    if (rc == 0)
-        rc = note_all(&study, sample, &reader);
+    int rc = study.names ? sample_each(sample, note_event, &study) : ERR_NOMEM;
     if (rc == 0)
         rc = choose(&study, reference);
     if (rc == 0 && reference->segment_count)
-        rc = count_all(reference, sample, &reader);
-    sample_reader_release(&reader);
+        rc = count_all(reference, sample);
     intern_free(study.names);
     free(study.rows);
     return rc;

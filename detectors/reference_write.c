@@ -11,14 +11,14 @@
  * diff in git shows which feature changed and how.
  */
 
-static void compact_begin(struct json *json, const char *key)
+void reference_row_begin(struct json *json, const char *key)
 {
     json_key(json, key);
     json->pretty = false;
     json_array_begin(json);
 }
 
-static void compact_end(struct json *json)
+void reference_row_end(struct json *json)
 {
     json_array_end(json);
     json->pretty = true;
@@ -26,23 +26,23 @@ static void compact_end(struct json *json)
 
 static void write_counts(struct json *json, const char *key, const uint64_t *counts, uint32_t count)
 {
-    compact_begin(json, key);
+    reference_row_begin(json, key);
     for (uint32_t i = 0; i < count; i++)
         json_unsigned(json, counts[i]);
-    compact_end(json);
+    reference_row_end(json);
 }
 
 /* Group sizes from ascending group numbers of bins. */
 static void write_groups(struct json *json, const char *key, const uint8_t *group, uint32_t bin_count)
 {
-    compact_begin(json, key);
+    reference_row_begin(json, key);
     for (uint32_t bin = 0; bin < bin_count;) {
         uint32_t start = bin;
         while (bin < bin_count && group[bin] == group[start])
             bin++;
         json_unsigned(json, bin - start);
     }
-    compact_end(json);
+    reference_row_end(json);
 }
 
 /* Decimal digits of a 128-bit sum, as a string: JSON numbers end at 2^53. */
@@ -70,18 +70,6 @@ static void write_time(struct json *json, const char *key, int64_t ms)
         json_string(json, timestamp_format(ms, buffer));
 }
 
-static void write_unsigned(struct json *json, const char *key, uint64_t value)
-{
-    json_key(json, key);
-    json_unsigned(json, value);
-}
-
-static void write_number(struct json *json, const char *key, double value)
-{
-    json_key(json, key);
-    json_number(json, value);
-}
-
 static void write_numeric(struct json *json, const struct reference *reference, uint32_t f)
 {
     const struct feature_grid *feature = &reference->grid->features[f];
@@ -89,24 +77,23 @@ static void write_numeric(struct json *json, const struct reference *reference, 
     const uint64_t *counts = reference->features->counters + layout->slot_at[f];
     const int128 *sums = reference->features->sums + layout->sums_at[f];
     uint32_t bins = feature->edge_count ? feature->edge_count - 1u : 0;
-    json_key(json, "discrete");
-    json_bool(json, feature->discrete);
-    write_number(json, "location", feature->location);
-    write_number(json, "scale", feature->scale);
-    compact_begin(json, "edges");
+    json_member_bool(json, "discrete", feature->discrete);
+    json_member_number(json, "location", feature->location);
+    json_member_number(json, "scale", feature->scale);
+    reference_row_begin(json, "edges");
     for (uint32_t i = 0; i < feature->edge_count; i++)
         json_number(json, feature->edges[i]);
-    compact_end(json);
+    reference_row_end(json);
     write_groups(json, "coarse_bins", feature->coarse_slot + 1, bins);
     write_groups(json, "psi_bins", feature->psi_bin + 1, bins);
-    write_unsigned(json, "below", counts[0]);
+    json_member_unsigned(json, "below", counts[0]);
     write_counts(json, "counts", counts + 1, bins);
-    write_unsigned(json, "above", feature->edge_count ? counts[feature->edge_count] : 0);
-    write_unsigned(json, "clipped", reference->features->counters[layout->clipped_at[f]]);
-    compact_begin(json, "sums");
+    json_member_unsigned(json, "above", feature->edge_count ? counts[feature->edge_count] : 0);
+    json_member_unsigned(json, "clipped", reference->features->counters[layout->clipped_at[f]]);
+    reference_row_begin(json, "sums");
     for (uint32_t i = 0; i < FEATURE_SUMS; i++)
         write_sum(json, sums[i]);
-    compact_end(json);
+    reference_row_end(json);
 }
 
 static void write_categorical(struct json *json, const struct reference *reference, uint32_t f)
@@ -116,11 +103,11 @@ static void write_categorical(struct json *json, const struct reference *referen
     json_key(json, "categories");
     json_object_begin(json);
     for (uint32_t i = 0; i < feature->category_count; i++)
-        write_unsigned(json, feature->categories[i], counts[i]);
+        json_member_unsigned(json, feature->categories[i], counts[i]);
     json_object_end(json);
-    write_unsigned(json, "other", counts[feature_slot_other(feature)]);
-    write_unsigned(json, "unseen", counts[feature_slot_unseen(feature)]);
-    compact_begin(json, "other_hashes");
+    json_member_unsigned(json, "other", counts[feature_slot_other(feature)]);
+    json_member_unsigned(json, "unseen", counts[feature_slot_unseen(feature)]);
+    reference_row_begin(json, "other_hashes");
     for (uint32_t i = 0; i < feature->known_count; i++) {
         unsigned char bytes[8];
         char hex[17];
@@ -128,7 +115,7 @@ static void write_categorical(struct json *json, const struct reference *referen
             bytes[k] = (unsigned char)(feature->known_hashes[i] >> (56 - 8 * k));
         json_string(json, hex_encode(bytes, sizeof(bytes), hex));
     }
-    compact_end(json);
+    reference_row_end(json);
 }
 
 static void write_feature(struct json *json, const struct reference *reference, uint32_t f)
@@ -138,14 +125,13 @@ static void write_feature(struct json *json, const struct reference *reference, 
     bool numeric = feature->type == FEATURE_NUMERIC;
     json_key(json, feature->name);
     json_object_begin(json);
-    json_key(json, "type");
-    json_string(json, numeric ? "numeric" : "categorical");
+    json_member_string(json, "type", numeric ? "numeric" : "categorical");
     if (numeric)
         write_numeric(json, reference, f);
     else
         write_categorical(json, reference, f);
-    write_unsigned(json, "missing", counts[feature_slot_missing(feature, GRID_FINE)]);
-    write_unsigned(json, "invalid", counts[feature_slot_invalid(feature, GRID_FINE)]);
+    json_member_unsigned(json, "missing", counts[feature_slot_missing(feature, GRID_FINE)]);
+    json_member_unsigned(json, "invalid", counts[feature_slot_invalid(feature, GRID_FINE)]);
     json_object_end(json);
 }
 
@@ -153,22 +139,22 @@ static void write_feature(struct json *json, const struct reference *reference, 
 static void write_tally(struct json *json, const struct tally *tally)
 {
     json_object_begin(json);
-    write_unsigned(json, "counter_count", tally->size.counters);
-    write_unsigned(json, "sum_count", tally->size.sums);
-    compact_begin(json, "counters");
+    json_member_unsigned(json, "counter_count", tally->size.counters);
+    json_member_unsigned(json, "sum_count", tally->size.sums);
+    reference_row_begin(json, "counters");
     for (uint32_t i = 0; i < tally->size.counters; i++)
         if (tally->counters[i]) {
             json_unsigned(json, i);
             json_unsigned(json, tally->counters[i]);
         }
-    compact_end(json);
-    compact_begin(json, "sums");
+    reference_row_end(json);
+    reference_row_begin(json, "sums");
     for (uint32_t i = 0; i < tally->size.sums; i++)
         if (tally->sums[i]) {
             json_unsigned(json, i);
             write_sum(json, tally->sums[i]);
         }
-    compact_end(json);
+    reference_row_end(json);
     json_object_end(json);
 }
 
@@ -179,28 +165,22 @@ static void write_labelled(struct json *json, const struct labelled *labelled)
         return;
     json_key(json, "labelled");
     json_object_begin(json);
-    write_number(json, "unit", labelled->unit);
+    json_member_number(json, "unit", labelled->unit);
     json_key(json, "chunks");
     json_array_begin(json);
     for (uint32_t i = 0; i < labelled->chunk_count; i++)
         write_tally(json, labelled->chunks[i]);
     json_array_end(json);
     const struct label_classes *classes = &labelled->classes;
-    if (classes->count > 0) {
+    if (classes->names.count > 0) {
         json_key(json, "classes");
         json_object_begin(json);
-        for (uint32_t i = 0; i < classes->count; i++)
-            write_unsigned(json, classes->items[i].name, classes->items[i].labels);
+        for (uint32_t i = 0; i < classes->names.count; i++)
+            json_member_unsigned(json, classes->names.items[i].name, label_class_labels(classes, i));
         json_object_end(json);
-        write_unsigned(json, "other_classes", classes->other);
+        json_member_unsigned(json, "other_classes", classes->other);
     }
     json_object_end(json);
-}
-
-static void write_string(struct json *json, const char *key, const char *value)
-{
-    json_key(json, key);
-    json_string(json, value);
 }
 
 /* What a reference has nothing of is not written: those of before keep their hash. */
@@ -241,8 +221,8 @@ static void write_duplicates(struct json *json, const struct duplicate_counts *d
         return;
     json_key(json, "duplicates");
     json_object_begin(json);
-    write_unsigned(json, "events", duplicates->events);
-    write_unsigned(json, "again", duplicates->again);
+    json_member_unsigned(json, "events", duplicates->events);
+    json_member_unsigned(json, "again", duplicates->again);
     json_object_end(json);
 }
 
@@ -252,27 +232,27 @@ static void write_document(const struct reference *reference, bool with_hash, st
     json_init(&json, out);
     json.pretty = true;
     json_object_begin(&json);
-    write_string(&json, "format", REFERENCE_FORMAT);
+    json_member_string(&json, "format", REFERENCE_FORMAT);
     if (with_hash)
-        write_string(&json, "hash", reference->hash);
-    write_string(&json, "name", reference->name);
-    write_string(&json, "model", reference->model);
-    write_string(&json, "version", reference->version);
-    write_string(&json, "source", reference->source);
+        json_member_string(&json, "hash", reference->hash);
+    json_member_string(&json, "name", reference->name);
+    json_member_string(&json, "model", reference->model);
+    json_member_string(&json, "version", reference->version);
+    json_member_string(&json, "source", reference->source);
     write_time(&json, "from", reference->from_ms);
     write_time(&json, "to", reference->to_ms);
-    write_unsigned(&json, "rows", reference->rows);
-    write_string(&json, "grid", reference->grid->id);
+    json_member_unsigned(&json, "rows", reference->rows);
+    json_member_string(&json, "grid", reference->grid->id);
     json_key(&json, "features");
     json_object_begin(&json);
     for (uint32_t f = 0; f < reference->grid->feature_count; f++)
         write_feature(&json, reference, f);
     json_object_end(&json);
     if (reference->ignored_count) {
-        compact_begin(&json, "ignored");
+        reference_row_begin(&json, "ignored");
         for (uint32_t i = 0; i < reference->ignored_count; i++)
             json_string(&json, reference->ignored[i]);
-        compact_end(&json);
+        reference_row_end(&json);
     }
     write_segments(&json, reference);
     write_families(&json, reference);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 /*
@@ -106,13 +107,6 @@ size_t sample_bytes(const struct sample *sample)
 
 /* ------------------------------------------------------------ heap and table */
 
-static int compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    size_t common = a_len < b_len ? a_len : b_len;
-    int order = common ? memcmp(a, b, common) : 0;
-    return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 /* Total: two rows that compare equal are the same row. */
 static int compare_rows(const struct row *a, const struct row *b)
 {
@@ -120,7 +114,8 @@ static int compare_rows(const struct row *a, const struct row *b)
         return a->hash < b->hash ? -1 : 1;
     if (a->has_id != b->has_id)
         return a->has_id ? 1 : -1;
-    return compare_bytes(a->bytes, a->len, b->bytes, b->len);
+    return text_compare((struct text){(const char *)a->bytes, a->len},
+                        (struct text){(const char *)b->bytes, b->len});
 }
 
 static void sift_up(struct row **heap, uint32_t i)
@@ -181,12 +176,11 @@ static void table_remove(struct sample *sample, uint64_t hole)
 static int reserve(struct sample *sample)
 {
     if (sample->count == sample->capacity) {
-        uint32_t capacity = sample->capacity ? sample->capacity * 2 : TABLE_FIRST / 2;
-        struct row **heap = realloc(sample->heap, capacity * sizeof(struct row *));
+        struct row **heap =
+            grow_array(sample->heap, &sample->capacity, TABLE_FIRST / 2, sizeof(struct row *));
         if (!heap)
             return ERR_NOMEM;
         sample->heap = heap;
-        sample->capacity = capacity;
     }
     if (sample->table && ((uint64_t)sample->count + 1) * 2 <= sample->mask + 1)
         return 0;
@@ -430,9 +424,7 @@ static struct value get_value(struct cursor *in, double **vectors)
 
 static int compare_fields(const void *a, const void *b)
 {
-    const struct text x = (*(const struct field *const *)a)->name,
-                      y = (*(const struct field *const *)b)->name;
-    return compare_bytes(x.ptr, x.len, y.ptr, y.len);
+    return text_compare((*(const struct field *const *)a)->name, (*(const struct field *const *)b)->name);
 }
 
 /* The fields by name: the bytes must not depend on the order in which a producer writes them. */
@@ -574,7 +566,7 @@ static bool fields_are_sound(struct cursor *in)
     for (uint64_t i = 0; i < count && !in->failed; i++) {
         struct text name = get_text(in);
         (void)get_value(in, NULL);
-        if (i && compare_bytes(before.ptr, before.len, name.ptr, name.len) >= 0)
+        if (i && text_compare(before, name) >= 0)
             return false;
         before = name;
     }
@@ -664,12 +656,10 @@ static int reserve_vectors(struct sample_reader *reader, uint32_t row_bytes)
 
 static int grow_fields(struct sample_reader *reader)
 {
-    uint32_t capacity = reader->capacity ? reader->capacity * 2 : 32;
-    struct field *fields = realloc(reader->fields, capacity * sizeof(*fields));
+    struct field *fields = grow_array(reader->fields, &reader->capacity, 32, sizeof(*fields));
     if (!fields)
         return ERR_NOMEM;
     reader->fields = fields;
-    reader->capacity = capacity;
     return 0;
 }
 
@@ -737,4 +727,19 @@ int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reade
         lists[list]->items = reader->fields + first[list];
     *out_times = row->times;
     return in.failed || in.at != in.end ? ERR_CORRUPT : 0;
+}
+
+int sample_each(const struct sample *sample, sample_add_fn *add, void *context)
+{
+    struct sample_reader reader;
+    int rc = sample_reader_init(&reader);
+    for (uint32_t i = 0; rc == 0 && i < sample->count; i++) {
+        struct event ev;
+        uint64_t times;
+        rc = sample_row_read(sample, i, &reader, &ev, &times);
+        if (rc == 0)
+            rc = add(context, &ev, times);
+    }
+    sample_reader_release(&reader);
+    return rc;
 }

@@ -30,6 +30,11 @@ uint64_t sample_row_hash(const struct sample *sample, uint32_t i);
 int sample_row_read(const struct sample *sample, uint32_t i, struct sample_reader *reader, struct event *out,
                     uint64_t *out_times) MUST_USE;
 
+/* All rows, in no defined order, for whoever needs nothing else: until `add` says something else than 0,
+ * which is returned then. The event lives during the call. ERR_NOMEM, ERR_CORRUPT. */
+typedef int sample_add_fn(void *context, const struct event *ev, uint64_t times);
+int sample_each(const struct sample *sample, sample_add_fn *add, void *context) MUST_USE;
+
 /* The rows' numbers by hash, which is an order that has nothing to do with what they say and is always the
  * same: the first few are a random choice. `order` has sample_row_count entries. O(k log k). */
 void sample_row_order(const struct sample *sample, uint32_t *order);

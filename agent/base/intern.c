@@ -4,6 +4,7 @@
 
 #include "agent/base/arena.h"
 #include "agent/base/err.h"
+#include "agent/base/grow.h"
 #include "agent/base/hash.h"
 
 struct entry {
@@ -85,12 +86,10 @@ static int reserve(struct intern *intern)
         return -1;
     if (intern->count < intern->capacity)
         return 0;
-    uint32_t capacity = intern->capacity ? intern->capacity * 2 : 32;
-    struct entry *entries = realloc(intern->entries, capacity * sizeof(*entries));
+    struct entry *entries = grow_array(intern->entries, &intern->capacity, 32, sizeof(*entries));
     if (!entries)
         return -1;
     intern->entries = entries;
-    intern->capacity = capacity;
     return 0;
 }
 

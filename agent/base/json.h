@@ -39,6 +39,38 @@ void json_null(struct json *json);
 /* Bytes that are JSON already. */
 void json_raw(struct json *json, const char *bytes, size_t len);
 
+/* A key and its value. */
+static inline void json_member_string(struct json *json, const char *key, const char *value)
+{
+    json_key(json, key);
+    json_string(json, value);
+}
+static inline void json_member_text(struct json *json, const char *key, struct text value)
+{
+    json_key(json, key);
+    json_text(json, value);
+}
+static inline void json_member_integer(struct json *json, const char *key, int64_t value)
+{
+    json_key(json, key);
+    json_integer(json, value);
+}
+static inline void json_member_unsigned(struct json *json, const char *key, uint64_t value)
+{
+    json_key(json, key);
+    json_unsigned(json, value);
+}
+static inline void json_member_number(struct json *json, const char *key, double value)
+{
+    json_key(json, key);
+    json_number(json, value);
+}
+static inline void json_member_bool(struct json *json, const char *key, bool value)
+{
+    json_key(json, key);
+    json_bool(json, value);
+}
+
 /* The shortest decimal text that strtod reads back bit-equal; at least 32 bytes. Returns out. */
 char *double_format(double value, char *out);
 

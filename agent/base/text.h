@@ -21,8 +21,6 @@ static inline bool text_equal(struct text a, struct text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Length of the well-formed UTF-8 sequence at bytes[0] (Unicode 15, table 3-7), 0 when there is none within
- * `left` bytes. */
 /* By bytes, a prefix first: < 0, 0, > 0. */
 static inline int text_compare(struct text a, struct text b)
 {
@@ -31,6 +29,8 @@ static inline int text_compare(struct text a, struct text b)
     return order ? order : a.len < b.len ? -1 : a.len > b.len;
 }
 
+/* Length of the well-formed UTF-8 sequence at bytes[0] (Unicode 15, table 3-7), 0 when there is none within
+ * `left` bytes. */
 uint32_t text_utf8_length(const char *bytes, size_t left);
 
 /* Shell-style match: '*' any run of bytes, '?' one byte; no classes. Linear in |pattern|·|text| at worst. */

@@ -160,12 +160,12 @@ static void test_rows(void **state)
 {
     (void)state;
     struct tally *tally = tally_new(outcome_groups_size());
-    struct group_counts before = {0};
+    struct named_counts before = {0};
     const uint64_t cells[3][GROUP_CELLS] = {
         {30, 20, 20, 30, 50, 50}, {35, 20, 15, 30, 55, 45}, {9, 9, 9, 9, 18, 18}};
-    assert_int_equal(group_counts_add(&before, text_of("sex=F"), cells[0]), 0);
-    assert_int_equal(group_counts_add(&before, text_of("sex=M"), cells[1]), 0);
-    assert_int_equal(group_counts_add(&before, text_of("sex=Y"), cells[2]), 0);
+    assert_int_equal(named_counts_add(&before, text_of("sex=F"), cells[0], GROUP_CELLS), 0);
+    assert_int_equal(named_counts_add(&before, text_of("sex=M"), cells[1], GROUP_CELLS), 0);
+    assert_int_equal(named_counts_add(&before, text_of("sex=Y"), cells[2], GROUP_CELLS), 0);
     add_cells(tally, 0, M);
     add_cells(tally, 1, M);
     add_cells(tally, 2, F);
@@ -196,7 +196,7 @@ static void test_rows(void **state)
     assert_near(metric(&rows[0], "selection_rate_gap_change"), 0.25, 1e-15);
     assert_true(isnan(metric(&rows[0], "fpr_gap_change")) &&
                 isnan(metric(&rows[0], "equalized_odds_gap_change")));
-    group_counts_release(&before);
+    named_counts_release(&before);
     tally_free(tally);
 }
 

@@ -1,4 +1,4 @@
-/* group_counts.c: names, cells, bounds, bytes. */
+/* group_counts.c: cells, tallies, bounds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,32 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/base/err.h"
 #include "detectors/group_counts.h"
 
-static void add(struct group_counts *counts, const char *name, uint64_t selected, uint64_t rejected)
+static void add(struct named_counts *counts, const char *name, uint64_t selected, uint64_t rejected)
 {
     const uint64_t cells[GROUP_CELLS] = {[GROUP_CELL_SELECTED] = selected, [GROUP_CELL_REJECTED] = rejected};
-    assert_int_equal(group_counts_add(counts, text_of(name), cells), 0);
-}
-
-static void test_names(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"sex=M", "sex=F", "age=", "sex=F", "age=1", "sex=Fx"};
-    static const char *const ascending[] = {"age=", "age=1", "sex=F", "sex=Fx", "sex=M"};
-    struct group_counts counts = {0};
-    for (uint32_t i = 0; i < 6; i++)
-        add(&counts, names[i], i, 1);
-    assert_int_equal(counts.count, 5);
-    for (uint32_t i = 0; i < 5; i++)
-        assert_string_equal(counts.items[i].name, ascending[i]);
-    const struct group_count *group = group_counts_find(&counts, text_of("sex=F"));
-    assert_int_equal(group->cells[GROUP_CELL_SELECTED], 1 + 3);
-    assert_int_equal(group_count_events(group), 6);
-    assert_null(group_counts_find(&counts, text_of("sex=")));
-    group_counts_release(&counts);
-    assert_null(group_counts_find(&counts, text_of("sex=F")));
+    assert_int_equal(named_counts_add(counts, text_of(name), cells, GROUP_CELLS), 0);
 }
 
 static void test_cells(void **state)
@@ -81,12 +61,12 @@ static void test_tally(void **state)
             outcome_groups_add(tally, i % 2, &outcome, 1);
         assert_true(group_cells_add(cells[i % 2], &outcome, 1));
     }
-    struct group_counts counts = {0};
+    struct named_counts counts = {0};
     assert_int_equal(group_counts_add_tally(&counts, tally, names, 3), 0);
     assert_int_equal(counts.count, 2);
-    assert_memory_equal(group_counts_find(&counts, names[0])->cells, cells[0], sizeof(cells[0]));
-    assert_memory_equal(group_counts_find(&counts, names[1])->cells, cells[1], sizeof(cells[1]));
-    group_counts_release(&counts);
+    assert_memory_equal(named_counts_find(&counts, names[0])->cells, cells[0], sizeof(cells[0]));
+    assert_memory_equal(named_counts_find(&counts, names[1])->cells, cells[1], sizeof(cells[1]));
+    named_counts_release(&counts);
     tally_free(tally);
 }
 
@@ -94,7 +74,7 @@ static void test_tally(void **state)
 static void test_bounds(void **state)
 {
     (void)state;
-    struct group_counts counts = {0};
+    struct named_counts counts = {0};
     char name[32];
     for (uint32_t i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof(name), "zip=%03u", i);
@@ -105,9 +85,9 @@ static void test_bounds(void **state)
     add(&counts, "sex=F", 0, 1);
     group_counts_keep(&counts);
     assert_int_equal(counts.count, 1 + 64 + 200);
-    assert_non_null(group_counts_find(&counts, text_of("zip=190")));
-    assert_non_null(group_counts_find(&counts, text_of("zip=053")));
-    assert_null(group_counts_find(&counts, text_of("zip=054")));
+    assert_non_null(named_counts_find(&counts, text_of("zip=190")));
+    assert_non_null(named_counts_find(&counts, text_of("zip=053")));
+    assert_null(named_counts_find(&counts, text_of("zip=054")));
     for (uint32_t i = 1; i < counts.count; i++)
         assert_true(strcmp(counts.items[i - 1].name, counts.items[i].name) < 0);
     for (uint32_t i = 0; i < 600; i++) {
@@ -116,53 +96,15 @@ static void test_bounds(void **state)
     }
     group_counts_keep(&counts);
     assert_int_equal(counts.count, OUTCOME_GROUPS_MAX);
-    assert_null(group_counts_find(&counts, text_of("sex=F")));
-    group_counts_release(&counts);
+    assert_null(named_counts_find(&counts, text_of("sex=F")));
+    named_counts_release(&counts);
     group_counts_keep(&counts);
     assert_int_equal(counts.count, 0);
 }
 
-static void test_bytes(void **state)
-{
-    (void)state;
-    struct group_counts counts = {0}, again;
-    add(&counts, "sex=M", 1000000, 3);
-    add(&counts, "sex=F", 7, UINT64_C(1) << 40);
-    struct strbuf bytes, twice;
-    strbuf_init(&bytes, 4096);
-    strbuf_init(&twice, 4096);
-    group_counts_encode(&counts, &bytes);
-    struct cursor in = {(const unsigned char *)bytes.bytes, (const unsigned char *)bytes.bytes + bytes.len,
-                        false};
-    assert_int_equal(group_counts_decode(&in, &again), 0);
-    assert_ptr_equal(in.at, in.end);
-    group_counts_encode(&again, &twice);
-    assert_int_equal(bytes.len, twice.len);
-    assert_memory_equal(bytes.bytes, twice.bytes, bytes.len);
-    group_counts_release(&again);
-    for (size_t len = 0; len < bytes.len; len++) {
-        in = (struct cursor){(const unsigned char *)bytes.bytes, (const unsigned char *)bytes.bytes + len,
-                             false};
-        assert_int_equal(group_counts_decode(&in, &again), ERR_CORRUPT);
-        assert_int_equal(again.count, 0);
-    }
-    char *second = bytes.bytes; /* the second name is made the first one's equal */
-    for (size_t i = 0; i + 5 <= bytes.len; i++)
-        if (memcmp(second + i, "sex=M", 5) == 0)
-            second[i + 4] = 'F';
-    in = (struct cursor){(const unsigned char *)bytes.bytes, (const unsigned char *)bytes.bytes + bytes.len,
-                         false};
-    assert_int_equal(group_counts_decode(&in, &again), ERR_CORRUPT);
-    strbuf_release(&bytes);
-    strbuf_release(&twice);
-    group_counts_release(&counts);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_cells), cmocka_unit_test(test_tally),
-        cmocka_unit_test(test_bounds), cmocka_unit_test(test_bytes),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_tally),
+                                       cmocka_unit_test(test_bounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,27 @@ static void writes_a_document(void **state)
     strbuf_release(&out);
 }
 
+static void writes_members(void **state)
+{
+    (void)state;
+    struct strbuf out;
+    struct json json;
+    strbuf_init(&out, 4096);
+    json_init(&json, &out);
+    json_object_begin(&json);
+    json_member_string(&json, "a", "x");
+    json_member_text(&json, "b", (struct text){"xyz", 2});
+    json_member_integer(&json, "c", -1);
+    json_member_unsigned(&json, "d", UINT64_MAX);
+    json_member_number(&json, "e", 0.5);
+    json_member_bool(&json, "f", false);
+    json_member_string(&json, "g", NULL);
+    json_object_end(&json);
+    assert_string_equal(out.bytes, "{\"a\":\"x\",\"b\":\"xy\",\"c\":-1,\"d\":18446744073709551615,"
+                                   "\"e\":0.5,\"f\":false,\"g\":null}");
+    strbuf_release(&out);
+}
+
 static void writes_pretty(void **state)
 {
     (void)state;
@@ -163,9 +184,9 @@ static void numbers_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_a_document), cmocka_unit_test(writes_pretty),
-        cmocka_unit_test(escapes_strings),   cmocka_unit_test(formats_numbers),
-        cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(writes_a_document), cmocka_unit_test(writes_members),
+        cmocka_unit_test(writes_pretty),     cmocka_unit_test(escapes_strings),
+        cmocka_unit_test(formats_numbers),   cmocka_unit_test(numbers_read_back),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

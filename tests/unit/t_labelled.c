@@ -130,7 +130,7 @@ static void test_bytes_of_groups(void **state)
     strbuf_init(&bytes, 1 << 20);
     labelled_encode(labelled, &bytes);
     size_t without = bytes.len;
-    assert_int_equal(group_counts_add(&labelled->groups, text_of("sex=F"), cells), 0);
+    assert_int_equal(named_counts_add(&labelled->groups, text_of("sex=F"), cells, GROUP_CELLS), 0);
     strbuf_reset(&bytes);
     labelled_encode(labelled, &bytes);
     assert_true(bytes.len > without);

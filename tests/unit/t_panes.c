@@ -71,12 +71,33 @@ static void test_saturation(void **state)
     assert_int_equal(time_plus(-5, 10), 5);
 }
 
+/* Against a search one by one; what is behind the start does not matter. */
+static void test_position(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t start_ms;
+        char rest[24];
+    } panes[] = {{-7, "a"}, {0, "b"}, {5, "c"}, {6, "d"}, {INT64_MAX, "e"}};
+    for (uint32_t count = 0; count <= ARRAY_LEN(panes); count++)
+        for (int64_t start_ms = -9; start_ms < 9; start_ms++) {
+            uint32_t at = 0;
+            while (at < count && panes[at].start_ms < start_ms)
+                at++;
+            assert_int_equal(pane_position(panes, count, sizeof(panes[0]), start_ms), at);
+        }
+    assert_int_equal(pane_position(panes, 5, sizeof(panes[0]), INT64_MIN), 0);
+    assert_int_equal(pane_position(panes, 5, sizeof(panes[0]), INT64_MAX), 4);
+    assert_int_equal(pane_position(NULL, 0, sizeof(panes[0]), 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_origin),
         cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

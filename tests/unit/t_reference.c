@@ -435,10 +435,10 @@ static void test_classes(void **unused)
     assert_int_equal(reference_builder_finish(builder, &r, &err), 0);
     reference_builder_free(builder);
     assert_non_null(r->labelled);
-    assert_int_equal(r->labelled->classes.count, 3);
+    assert_int_equal(r->labelled->classes.names.count, 3);
     assert_int_equal(labelled_count(r->labelled), EVENTS);
-    assert_string_equal(r->labelled->classes.items[2].name, "cat");
-    assert_int_equal(r->labelled->classes.items[2].labels, EVENTS / 2);
+    assert_string_equal(r->labelled->classes.names.items[2].name, "cat");
+    assert_int_equal(label_class_labels(&r->labelled->classes, 2), EVENTS / 2);
     struct strbuf out = written(r);
     assert_int_equal(reference_read(out.bytes, out.len, &back, &err), 0);
     struct strbuf again = written(back);

@@ -77,13 +77,13 @@ static void test_counts(void **state)
             assert_true(group_cells_add(cells, &outcome, 1));
     }
     assert_int_equal(reference->groups.count, 4);
-    assert_memory_equal(group_counts_find(&reference->groups, text_of("sex=F"))->cells, cells, sizeof(cells));
-    assert_int_equal(group_count_events(group_counts_find(&reference->groups, text_of("old=true"))),
+    assert_memory_equal(named_counts_find(&reference->groups, text_of("sex=F"))->cells, cells, sizeof(cells));
+    assert_int_equal(group_count_events(named_counts_find(&reference->groups, text_of("old=true"))),
                      EVENTS / 2);
     reference_free(reference);
     reference = build(&(struct reference_options){0}, true, false, false); /* no labels: selection alone */
     assert_null(reference->labelled);
-    const struct group_count *group = group_counts_find(&reference->groups, text_of("sex=F"));
+    const struct named_count *group = named_counts_find(&reference->groups, text_of("sex=F"));
     assert_int_equal(group->cells[GROUP_CELL_TP] + group->cells[GROUP_CELL_TN], 0);
     assert_int_equal(group->cells[GROUP_CELL_SELECTED], cells[GROUP_CELL_SELECTED]);
     reference_free(reference);
@@ -101,9 +101,9 @@ static void test_crosses(void **state)
         &(struct reference_options){.crosses = crosses, .cross_count = 2, .facets = &facet, .facet_count = 1},
         true, true, false);
     assert_int_equal(reference->groups.count, 4 + 3);
-    assert_int_equal(group_count_events(group_counts_find(&reference->groups, text_of("sex|old=F|true"))),
+    assert_int_equal(group_count_events(named_counts_find(&reference->groups, text_of("sex|old=F|true"))),
                      EVENTS / 2);
-    assert_null(group_counts_find(&reference->groups, text_of("sex|old=M|true")));
+    assert_null(named_counts_find(&reference->groups, text_of("sex|old=M|true")));
     reference_free(reference);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/err.h"
 #include "agent/base/hash.h"
 #include "detectors/sample.h"
 
@@ -115,6 +116,53 @@ static void test_order_and_merges(void **unused)
                 sample_free(all[i]);
         }
     sample_free(NULL);
+}
+
+struct walk {
+    uint32_t rows, most;
+    uint64_t times;
+    int64_t ts_ms;
+};
+
+static int walk_row(void *context, const struct event *ev, uint64_t times)
+{
+    struct walk *walk = context;
+    if (walk->rows == walk->most)
+        return ERR_BUSY;
+    walk->rows++;
+    walk->times += times;
+    walk->ts_ms += ev->ts_ms;
+    return 0;
+}
+
+/* Each row once, and what `add` says ends the walk. */
+static void test_each(void **unused)
+{
+    (void)unused;
+    struct sample *sample = sample_new(100);
+    struct walk all = {.most = UINT32_MAX}, some = {0}, want = {0};
+    assert_int_equal(sample_each(sample, walk_row, &all), 0);
+    assert_int_equal(all.rows, 0);
+    for (uint32_t i = 0; i < 500; i++)
+        add(sample, i, NO_IDS_FEW, false);
+    struct sample_reader reader;
+    assert_int_equal(sample_reader_init(&reader), 0);
+    for (uint32_t i = 0; i < sample_row_count(sample); i++) {
+        struct event ev;
+        uint64_t times;
+        assert_int_equal(sample_row_read(sample, i, &reader, &ev, &times), 0);
+        want.times += times;
+        want.ts_ms += ev.ts_ms;
+    }
+    sample_reader_release(&reader);
+    assert_int_equal(sample_each(sample, walk_row, &all), 0);
+    assert_int_equal(all.rows, sample_row_count(sample));
+    assert_int_equal(all.times, 500);
+    assert_true(all.times == want.times && all.ts_ms == want.ts_ms);
+    some.most = all.rows - 1;
+    assert_int_equal(sample_each(sample, walk_row, &some), ERR_BUSY);
+    assert_int_equal(some.rows, all.rows - 1);
+    sample_free(sample);
 }
 
 /* The sample is that of the lowest hashes: about k/N of any part of the stream. */
@@ -360,11 +408,11 @@ static void test_hostile_bytes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_merges),    cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_one_id_is_one_event), cmocka_unit_test(test_what_counts),
-        cmocka_unit_test(test_rows_come_back),      cmocka_unit_test(test_bytes_are_bounded),
-        cmocka_unit_test(test_hostile_bytes),       cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_row_order),
+        cmocka_unit_test(test_order_and_merges),  cmocka_unit_test(test_each),
+        cmocka_unit_test(test_uniform),           cmocka_unit_test(test_one_id_is_one_event),
+        cmocka_unit_test(test_what_counts),       cmocka_unit_test(test_rows_come_back),
+        cmocka_unit_test(test_bytes_are_bounded), cmocka_unit_test(test_hostile_bytes),
+        cmocka_unit_test(test_vectors),           cmocka_unit_test(test_row_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
