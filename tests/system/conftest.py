@@ -7,6 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import car_loan  # noqa: E402
 import kafka_world  # noqa: E402
+import streams  # noqa: E402
 
 pytest_plugins = ["kafka_broker"]
 
@@ -23,7 +24,7 @@ def loan_events():
 
 @pytest.fixture(scope="session")
 def loan_ndjson(tmp_path_factory, loan_events):
-    return car_loan.write_ndjson(tmp_path_factory.mktemp("events") / "loans.ndjson", loan_events)
+    return streams.write(tmp_path_factory.mktemp("events") / "loans.ndjson", loan_events)
 
 
 @pytest.fixture(scope="session")
