@@ -47,6 +47,12 @@ class Process:
     def wait(self, timeout=120):
         return self.process.wait(timeout)
 
+    def pause(self, seconds):
+        """SIGSTOP, and SIGCONT after so long: what is due by the clock is done first then."""
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
+
     def ends_within(self, seconds):
         """Waits so long, or until it ends by itself; whether it did."""
         try:

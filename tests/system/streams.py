@@ -90,6 +90,9 @@ def replay(directory, name, body, files, workers=1, **more):
     return store
 
 
+COMMIT_S = 0.1  # the shortest commit_interval
+
+
 def quick(config):
     """Makes a configuration commit and merge as often as it may, so that a kill finds something half done."""
     text = re.sub(r"commit_interval: \w+", "commit_interval: 100ms", config.read_text(encoding="utf-8"))
@@ -97,11 +100,11 @@ def quick(config):
     return config
 
 
-def read_for_good(store):
-    """How far a store's inputs have been read and committed; 0 while there is no store."""
+def commits(store):
+    """How often a store has been committed to; 0 while there is none."""
     try:
-        return driftd.query(store, "SELECT COALESCE(SUM(next_offset), 0) FROM v1_lag")[0][0]
-    except sqlite3.OperationalError:
+        return int(driftd.query(store, "SELECT value FROM meta WHERE key = 'commits'")[0][0])
+    except (sqlite3.OperationalError, IndexError):
         return 0
 
 
@@ -116,21 +119,25 @@ def kills(start, progress, *, seed, times, wait, after_commit=0.5, more=lambda: 
     start()       a driftd.Process
     progress()    a number that grows with what is committed
     wait          (least, most) seconds before a kill, at random
-    after_commit  this share of the waits begins when the run has committed something new, the others when it is started: whether the
-                  machine is slow or fast, there are kills before, between and after commits
+    after_commit  this share of the kills comes behind a commit: in the midst of its wait the program sleeps until one is due, so that
+                  there are such kills on a fast machine too, and on a slow one
     more()        false when nothing new will come: then no commit is waited for
     ended()       is called when a run has ended by itself before its kill; the waits are half as long from then on
     by(process)   kills it (SIGKILL), or stops it some other way; whether it was still running
     """
     rng, pace = random.Random(seed), 1.0
     for _ in range(times):
-        before = progress()
+        before, wait_s = progress(), pace * rng.uniform(*wait)
         with start() as process:
             if rng.random() < after_commit:
-                patience_s = time.monotonic() + 10
-                while process.is_running and more() and progress() == before and time.monotonic() < patience_s:
-                    time.sleep(0.005)
-            process.ends_within(pace * rng.uniform(*wait))
+                first_s = rng.uniform(0, wait_s)
+                process.ends_within(first_s)
+                wait_s -= first_s
+                process.pause(COMMIT_S)
+                end = time.monotonic() + 30
+                while process.is_running and more() and progress() == before and time.monotonic() < end:
+                    time.sleep(0.002)
+            process.ends_within(wait_s)
             hit = by(process)
             assert hit or process.process.returncode == 0, f"ended with {process.process.returncode}; see {process.log.name}"
         yield Kill(hit, hit and progress() > before)
@@ -142,10 +149,12 @@ def kills(start, progress, *, seed, times, wait, after_commit=0.5, more=lambda: 
 def killed(config, store, files, *, seed, times, wait=(0.02, 0.2)):
     """Replays files with `times` kills in the way, then to the end; how many of them hit a replay that was not through.
 
-    The configuration is made quick. A replay that is through before half of the kills have hit had too little to do for this machine: the
-    store is begun anew, with waits half as long, and more kills come.
+    The configuration is made quick. A replay that is through before half of the kills have hit, one of them behind a commit, had too little
+    to do for this machine: the store is begun anew, with waits half as long, and more kills come.
     """
-    return _interrupted(quick(config), store, files, seed=seed, times=times, wait=wait)
+    hits, moved = _interrupted(quick(config), store, files, seed=seed, times=times, wait=wait, moves=1)
+    assert moved >= 1, f"{hits} kills, and none of them behind a commit"
+    return hits
 
 
 def stopped(config, store, files, *, seed, times, wait):
@@ -156,27 +165,28 @@ def stopped(config, store, files, *, seed, times, wait):
         assert process.stop()[0] in (0, -signal.SIGTERM)  # the latter before it listens
         return True
 
-    return _interrupted(config, store, files, seed=seed, times=times, wait=wait, after_commit=0, by=stop)
+    return _interrupted(config, store, files, seed=seed, times=times, wait=wait, after_commit=0, by=stop)[0]
 
 
-def _interrupted(config, store, files, *, times, **options):
-    hits, finished = 0, False
+def _interrupted(config, store, files, *, times, moves=0, **options):
+    hits, moved, finished = 0, 0, False
 
     def ended():
         nonlocal finished
-        finished = hits * 2 >= times
+        finished = hits * 2 >= times and moved >= moves
         for end in ("", "-wal", "-shm") if not finished else ():
             pathlib.Path(f"{store}{end}").unlink(missing_ok=True)
 
     def start():
         return driftd.Process("replay", "-q", "-c", config, *files, log=config.with_suffix(".log"))
 
-    for number, kill in enumerate(kills(start, lambda: read_for_good(store), times=4 * times, ended=ended, **options)):
+    for number, kill in enumerate(kills(start, lambda: commits(store), times=4 * times, ended=ended, **options)):
         hits += kill.hit and not finished
-        if number + 1 >= times and hits * 2 >= times:
+        moved += kill.moved and not finished
+        if number + 1 >= times and hits * 2 >= times and moved >= moves:
             break
     driftd.run("replay", "-q", "-c", config, *files)
-    return hits
+    return hits, moved
 
 
 def fates(store):

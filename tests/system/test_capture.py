@@ -91,7 +91,7 @@ def test_kills(tmp_path, ordered, baseline):
     store = tmp_path / "killed.db"
     config = streams.config(tmp_path / "c.yaml", store, BODY)
     events = streams.write(tmp_path / "e.ndjson", ordered)
-    assert streams.killed(config, store, [events], seed=5, times=15, wait=(0.02, 0.15)) >= 5
+    assert streams.killed(config, store, [events], seed=5, times=15) >= 5
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
     assert streams.fates(store) == {("applied", ""): len(ordered)}
 

@@ -246,7 +246,7 @@ def test_first_outcomes_in_one_file(early, tmp_path):
 def test_first_outcomes_and_kills(early, tmp_path):
     store, files, _ = early
     config, other = first_outcomes(tmp_path)
-    assert streams.killed(config, other, files, seed=1, times=12, wait=(0.03, 0.3)) >= 4
+    assert streams.killed(config, other, files, seed=1, times=12) >= 4
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
     assert len(driftd.query(other, "SELECT 1 FROM v1_audit WHERE action = 'reference.first_outcomes'")) == 1
 
@@ -344,7 +344,7 @@ def test_versions_that_score_the_same_ids(tmp_path, loan_reference, loan_events)
                                                "label": truth[int(name.split("-")[1])]}) for at, name, _ in events}
     files = [streams.write(tmp_path / "p.ndjson", events), streams.write(tmp_path / "l.ndjson", labels.values())]
     config, store = contest_config(tmp_path, loan_reference)
-    assert streams.killed(config, store, files, seed=4, times=5, wait=(0.1, 0.5)) >= 2
+    assert streams.killed(config, store, files, seed=4, times=5) >= 2
     rows = driftd.query(store, "SELECT metric, window_s, window_end_s, value, p_value FROM v1_results WHERE monitor = 'versions'")
     values = {row[:3]: row[3:] for row in rows}
     ends = {key[1:] for key in values}

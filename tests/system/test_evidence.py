@@ -290,7 +290,7 @@ def test_kills(tmp_path, history):
     store = tmp_path / "killed.db"
     config = streams.config(tmp_path / "killed.yaml", store, text)
     file = streams.write(tmp_path / "e", events)
-    assert streams.killed(config, store, [file], seed=5, times=30, wait=(0.05, 0.25)) >= 3
+    assert streams.killed(config, store, [file], seed=5, times=30) >= 3
     assert driftd.difference(canonical, driftd.canonical(store)) == ""
 
 
@@ -419,5 +419,5 @@ def test_seasonal_restarts(tmp_path):
     assert last and all(end * 1000 > streams.START + 14_700 * 90_000 for end in last)
     store = tmp_path / "killed.db"
     config = streams.config(tmp_path / "killed.yaml", store, text)
-    assert streams.killed(config, store, [file], seed=3, times=12, wait=(0.03, 0.2)) >= 6
+    assert streams.killed(config, store, [file], seed=3, times=12) >= 6
     assert driftd.difference(driftd.canonical(whole), driftd.canonical(store)) == ""

@@ -210,5 +210,5 @@ def test_classes_and_kills(tmp_path):
     classes_world(tmp_path, "{capture: {duration: 1h, minimum_events: 200}}", apart=True)
     config = tmp_path / "killed.yaml"
     config.write_text((tmp_path / "classes.yaml").read_text().replace("classes.db", "killed.db"))
-    assert streams.killed(config, tmp_path / "killed.db", [tmp_path / "classes.ndjson"], seed=1, times=10, wait=(0.01, 0.15)) >= 2
+    assert streams.killed(config, tmp_path / "killed.db", [tmp_path / "classes.ndjson"], seed=1, times=10) >= 2
     assert driftd.difference(driftd.canonical(tmp_path / "classes.db"), driftd.canonical(tmp_path / "killed.db")) == ""

@@ -133,7 +133,7 @@ def test_which_label_counts(tmp_path, which):
     assert driftd.difference(baseline, driftd.canonical(swapped)) == ""
     killed = tmp_path / "killed.db"
     config = streams.config(tmp_path / "killed.yaml", killed, body)
-    assert streams.killed(config, killed, files, seed=4, times=10, wait=(0.02, 0.15)) >= 3
+    assert streams.killed(config, killed, files, seed=4, times=10) >= 3
     assert driftd.difference(baseline, driftd.canonical(killed)) == ""
     counts = "SELECT * FROM v1_labels"
     assert driftd.query(killed, counts) == driftd.query(store, counts) == driftd.query(tmp_path / "swapped.db", counts)

@@ -186,6 +186,6 @@ def test_kills(tmp_path, body, events, ordered):
     store = tmp_path / "s.db"
     config = streams.config(tmp_path / "c.yaml", store, body)
     file = streams.write(tmp_path / "e.ndjson", stream)
-    assert streams.killed(config, store, [file], seed=3, times=20, wait=(0.02, 0.3)) >= 3
+    assert streams.killed(config, store, [file], seed=3, times=20) >= 3
     assert {key: value[:2] for key, value in rows(store).items()} == {key: value[:2] for key, value in ordered.items()}
     assert streams.fates(store) == expected_fates(stream, 10 * MINUTE, 24 * HOUR)

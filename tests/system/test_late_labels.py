@@ -83,7 +83,7 @@ def test_same_bytes(revised, tmp_path, workers, files):
 def test_kills(revised, tmp_path):
     store, events, _ = revised
     config, path = configure(tmp_path), streams.write(tmp_path / "events.ndjson", events)
-    assert streams.killed(config, tmp_path / "driftd.db", [path], seed=5, times=6, wait=(0.02, 0.15)) >= 2
+    assert streams.killed(config, tmp_path / "driftd.db", [path], seed=5, times=6) >= 2
     assert driftd.difference(driftd.canonical(store), driftd.canonical(tmp_path / "driftd.db")) == ""
 
 

@@ -176,7 +176,7 @@ def test_same_bytes(tmp_path, body, events, store, workers, files):
 def test_kills(tmp_path, body, events, store):
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", events)
     config = streams.config(tmp_path / "k.yaml", path, body)
-    assert streams.killed(config, path, [file], seed=3, times=8, wait=(0.02, 0.25)) >= 4
+    assert streams.killed(config, path, [file], seed=3, times=8) >= 4
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(path, VIEWS)) == ""
 
 
@@ -241,5 +241,5 @@ def test_volume_survives_kills(tmp_path, weeks, weeks_store):
     """Five weeks of counts are in the coarsest panes: a run that starts in the midst says the same."""
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", weeks[1])
     config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY)
-    assert streams.killed(config, path, [file], seed=4, times=8, wait=(0.1, 0.4)) >= 4
+    assert streams.killed(config, path, [file], seed=4, times=8) >= 4
     assert driftd.difference(driftd.canonical(weeks_store, VIEWS), driftd.canonical(path, VIEWS)) == ""

@@ -52,6 +52,6 @@ def test_twenty_kills(tmp_path, loan_reference, loan_ndjson, baseline):
     """kill -9 at random moments; a run that is let to end gives what an undisturbed one gave."""
     store = tmp_path / "killed.db"
     config = car_loan.json_config(tmp_path / "killed.yaml", store, loan_reference, time=TIME)
-    assert streams.killed(config, store, [loan_ndjson], seed=7, times=20, wait=(0.02, 0.5)) >= 10
+    assert streams.killed(config, store, [loan_ndjson], seed=7, times=20) >= 10
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
     assert driftd.query(store, "SELECT SUM(total) FROM v1_events") == [(len(list(open(loan_ndjson))),)]
