@@ -93,9 +93,9 @@ def test_counters_add_up_while_killed(world):
     mixed = [b"{bad" if i % 3 == 0 else item for i, item in enumerate(kafka_world.encode(kafka_world.stream(6000, per_minute=3000)))]
     for partition in range(2):
         world.broker.produce(world.name("toy"), mixed[partition::2], partition=partition)
-    config = world.config(["toy"], kafka={"max.partition.fetch.bytes": 5000, "fetch.wait.max.ms": 10})
+    config = world.config(["toy"], kafka={"max.partition.fetch.bytes": 1000, "fetch.wait.max.ms": 10})
     moved = 0
-    for kill in streams.kills(lambda: world.start(config), world.counted, seed=1, times=4, wait=(0, 0.1), after_commit=1,
+    for kill in streams.kills(lambda: world.start(config), world.counted, seed=1, times=4, wait=(0, 0.05), after_commit=1,
                               more=lambda: world.counted() < 6000):
         assert kill.hit and world.counted() == sum(world.offsets().values())
         moved += kill.moved
