@@ -1,6 +1,6 @@
 """Streams of events made by the tests, configurations to replay them with, and what is done to a replay: other orders, other files, kills.
 
-An item is an event as a dictionary whose `ts` is in milliseconds, or (milliseconds, id, event).
+An item is an event as a dictionary whose `ts` is in milliseconds, or a tuple that begins with milliseconds and ends with the event.
 """
 
 import datetime
@@ -150,7 +150,7 @@ def killed(config, store, files, *, seed, times, wait=(0.02, 0.2)):
     """Replays files with `times` kills in the way, then to the end; how many of them hit a replay that was not through.
 
     The configuration is made quick. A replay that is through before half of the kills have hit, one of them behind a commit, had too little
-    to do for this machine: the store is begun anew, with waits half as long, and more kills come.
+    to do for this machine: the store and the count are begun anew, with waits half as long, and more kills come.
     """
     hits, moved = _interrupted(quick(config), store, files, seed=seed, times=times, wait=wait, moves=1)
     assert moved >= 1, f"{hits} kills, and none of them behind a commit"
@@ -172,10 +172,12 @@ def _interrupted(config, store, files, *, times, moves=0, **options):
     hits, moved, finished = 0, 0, False
 
     def ended():
-        nonlocal finished
-        finished = hits * 2 >= times and moved >= moves
-        for end in ("", "-wal", "-shm") if not finished else ():
-            pathlib.Path(f"{store}{end}").unlink(missing_ok=True)
+        nonlocal hits, moved, finished
+        finished = finished or (hits * 2 >= times and moved >= moves)
+        if not finished:  # what went before is lost with the store
+            hits = moved = 0
+            for end in ("", "-wal", "-shm"):
+                pathlib.Path(f"{store}{end}").unlink(missing_ok=True)
 
     def start():
         return driftd.Process("replay", "-q", "-c", config, *files, log=config.with_suffix(".log"))

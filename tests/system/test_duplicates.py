@@ -46,8 +46,7 @@ def stream(tmp_path_factory):
             pane = int(at - START) // 600
             again[pane] = again.get(pane, 0) + 1
     items.sort(key=lambda item: item[0])
-    path = directory / "events.ndjson"
-    path.write_text("".join(json.dumps(event) + "\n" for _, event in items))
+    path = streams.write(directory / "events.ndjson", items)
     store = directory / "driftd.db"
     driftd.run("replay", "-q", "-c", config_of(directory / "driftd.yaml", store), path)
     return store, path, again

@@ -1,7 +1,6 @@
 """Labels of every kind (DESIGN §8) against a join written down here in a few lines of Python."""
 
 import collections
-import json
 import random
 
 import numpy
@@ -275,7 +274,7 @@ def test_labels_that_always_come_too_late_are_a_hint(tmp_path):
     events = [{"type": "prediction", "model": "m", "version": "1", "id": f"{i}", "ts": start + i * 1000, "score": i % 10 / 10} for i in range(3000)]
     labels = [{"type": "label", "model": "m", "id": f"{i}", "ts": start + i * 1000 + 7_200_000, "label": i % 2} for i in range(3000)]
     for name, items in (("p", events), ("l", labels)):
-        (tmp_path / f"{name}.ndjson").write_text("".join(json.dumps(item) + "\n" for item in items))
+        streams.write(tmp_path / f"{name}.ndjson", items)
     said = driftd.run("replay", "-s", tmp_path / "a.db", tmp_path / "p.ndjson", tmp_path / "l.ndjson").stderr
     assert said.count("set `label_delay`") == 1 and "label_delay of 0s" in said
     config = tmp_path / "c.yaml"

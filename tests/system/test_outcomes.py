@@ -20,11 +20,7 @@ DAY_MS = 86_400_000
 def replay(directory, items, model="", name="m", workers=1, files=1, delay="0s", window="1d"):
     """Events of one window through the program; the store."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for part in range(files):
-        path = directory / f"events{part}.ndjson"
-        path.write_text("".join(json.dumps(item) + "\n" for item in items[part::files]))
-        paths.append(path)
+    paths = [streams.write(directory / f"events{part}.ndjson", items[part::files]) for part in range(files)]
     config = directory / "driftd.yaml"
     config.write_text(f"""api_version: 1
 store: {{path: "{directory / 'driftd.db'}", commit_interval: 200ms, merge_interval: 50ms}}
