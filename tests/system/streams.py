@@ -146,7 +146,7 @@ def kills(start, progress, *, seed, times, wait, after_commit=0.5, more=lambda: 
             ended()
 
 
-def killed(config, store, files, *, seed, times, wait=(0.02, 0.2)):
+def killed(config, store, files, *, seed, times, wait=(0.02, 0.15)):
     """Replays files with `times` kills in the way, then to the end; how many of them hit a replay that was not through.
 
     The configuration is made quick. A replay that is through before half of the kills have hit, one of them behind a commit, had too little
