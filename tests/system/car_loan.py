@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 
 import driftd
 
@@ -91,10 +90,3 @@ def events(step=1):
         yield int(at.timestamp() * 1000), f"loan-{i:06d}", {
             "type": "prediction", "model": "car_loan", "version": "1", "id": f"loan-{i:06d}", "ts": ts, "features": features,
             "score": number(row["y_pred_proba"]), "prediction": int(row["y_pred"])}
-
-
-def write_ndjson(path, items):
-    with open(path, "w", encoding="utf-8") as file:
-        for _, _, event in items:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
-    return path

@@ -1,5 +1,7 @@
-import sys
+import collections
+import os
 import pathlib
+import sys
 
 import pytest
 
@@ -7,8 +9,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import car_loan  # noqa: E402
 import kafka_world  # noqa: E402
+import streams  # noqa: E402
 
 pytest_plugins = ["kafka_broker"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Which tests did not run, and why; `make check` says it again at its end (the file NOT_RUN)."""
+    reasons = collections.Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if not reasons:
+        return
+    lines = [f"not run: {count} system tests: {why}" for why, count in reasons.items()]
+    terminalreporter.section("tests that did NOT run")
+    for line in lines:
+        terminalreporter.line(line)
+    if "NOT_RUN" in os.environ:
+        with open(os.environ["NOT_RUN"], "a", encoding="utf-8") as file:
+            file.writelines(" ".join(line.split()) + "\n" for line in lines)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +40,7 @@ def loan_events():
 
 @pytest.fixture(scope="session")
 def loan_ndjson(tmp_path_factory, loan_events):
-    return car_loan.write_ndjson(tmp_path_factory.mktemp("events") / "loans.ndjson", loan_events)
+    return streams.write(tmp_path_factory.mktemp("events") / "loans.ndjson", loan_events)
 
 
 @pytest.fixture(scope="session")

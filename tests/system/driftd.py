@@ -28,9 +28,14 @@ class Process:
         self.log = open(log, "ab")
         self.process = subprocess.Popen([str(BINARY), *map(str, args)], stdout=self.log, stderr=self.log, cwd=cwd)
 
+    @property
+    def is_running(self):
+        return self.process.poll() is None
+
     def kill(self):
+        """SIGKILL; whether it was still running."""
         self.process.kill()
-        self.process.wait()
+        return self.process.wait() == -signal.SIGKILL
 
     def stop(self, timeout=10):
         """SIGTERM; returns (exit status, seconds)."""
@@ -42,11 +47,25 @@ class Process:
     def wait(self, timeout=120):
         return self.process.wait(timeout)
 
+    def pause(self, seconds):
+        """SIGSTOP, and SIGCONT after so long: what is due by the clock is done first then."""
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
+
+    def ends_within(self, seconds):
+        """Waits so long, or until it ends by itself; whether it did."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        if self.is_running:
             self.kill()
         self.log.close()
 

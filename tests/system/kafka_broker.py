@@ -9,8 +9,7 @@
 
 With pytest, put `pytest_plugins = ["kafka_broker"]` into conftest.py and use the fixtures `kafka_broker` (one
 plain broker for the whole run) or `new_kafka_broker` (a factory). Where Java, Maven or the artifacts are missing
-they fail when CI=true or DRIFTD_REQUIRE_KAFKA=1; else they skip, and the summary says how many tests were skipped
-for want of a broker.
+they fail when CI=true or DRIFTD_REQUIRE_KAFKA=1; else they skip, with a reason that begins with SKIP_MARK.
 
 The jars come from Maven (tests/system/kafka/pom.xml has the versions) into tests/.cache/kafka, once.
 """
@@ -478,10 +477,3 @@ if pytest is not None:
                 return broker
 
             yield make
-
-    def pytest_terminal_summary(terminalreporter):
-        skipped = [report for report in terminalreporter.getreports("skipped") if SKIP_MARK in str(report.longrepr)]
-        if skipped:
-            terminalreporter.section("tests that did NOT run")
-            terminalreporter.line(f"{len(skipped)} tests were skipped for want of a real Kafka broker: "
-                                  f"{str(skipped[0].longrepr)[-300:]}")

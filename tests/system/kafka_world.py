@@ -9,6 +9,7 @@ import threading
 import time
 
 import driftd
+import streams
 
 START = datetime.datetime(2024, 5, 6, tzinfo=datetime.timezone.utc)
 START_MS = int(START.timestamp() * 1000)
@@ -21,15 +22,11 @@ windows: [{length: 1m, slide: 1m}, {length: 10m, slide: 10m}]
 RULES = "rules: [{name: psi, metric: psi, warning: 0.3, critical: 0.6, window: 1m}]\n"
 
 
-def iso(ms):
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
-
-
 def event(i, at_ms, x=None, kind="prediction", **more):
     """The i-th event: `x` is uniform on [0, 1) and `c` one of three, both from i alone."""
     rng = random.Random(i)
     x = rng.random() if x is None else x
-    out = {"type": kind, "model": "toy", "version": "1", "id": f"{kind[0]}{i:07d}", "ts": iso(at_ms)}
+    out = {"type": kind, "model": "toy", "version": "1", "id": f"{kind[0]}{i:07d}", "ts": streams.iso(at_ms)}
     if kind == "label":
         out["label"] = i % 2
     else:
@@ -84,11 +81,7 @@ class World:
         self.broker.produce(self.name(topic), encode(events), partition=partition, **options)
 
     def scatter(self, topic, events, partitions, seed=1):
-        rng = random.Random(seed)
-        parts = [[] for _ in range(partitions)]
-        for item in events:
-            rng.choice(parts).append(item)
-        for i, part in enumerate(parts):
+        for i, part in enumerate(streams.dealt(events, partitions, random.Random(seed))):
             self.put(topic, part, partition=i)
 
     def config(self, topics, name="driftd", store=None, kafka=None, inputs=None, extra=RULES, time=TIME, workers=1,
@@ -179,9 +172,6 @@ class Feed(threading.Thread):
 
     def run(self):
         for first in range(0, len(self.events), 100):
-            part = [[] for _ in range(self.partitions)]
-            for item in self.events[first:first + 100]:
-                self.rng.choice(part).append(item)
-            for number, items in enumerate(part):
+            for number, items in enumerate(streams.dealt(self.events[first:first + 100], self.partitions, self.rng)):
                 self.world.put(self.topic, items, partition=number)
             time.sleep(100 / self.per_second)

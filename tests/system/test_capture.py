@@ -2,7 +2,6 @@
 
 import json
 import random
-import signal
 import time
 
 import pytest
@@ -77,35 +76,23 @@ def references_name(store, model):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_and_files(tmp_path, ordered, baseline, workers):
-    rng = random.Random(workers)
-    parts = [[], [], []]
-    for event in ordered:
-        rng.choice(parts).append(event)
-    files = [streams.write(tmp_path / f"p{i}.ndjson", part) for i, part in enumerate(parts)]
+    files = streams.scattered(tmp_path, ordered, 3, random.Random(workers))
     assert driftd.difference(baseline, driftd.canonical(streams.replay(tmp_path, "s", BODY, files, workers))) == ""
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_order_within_the_lateness(tmp_path, ordered, baseline, seed):
-    rng = random.Random(seed)
-    shuffled = sorted(ordered, key=lambda event: event["ts"] + rng.uniform(0, 29 * MINUTE))
-    store = streams.replay(tmp_path, "s", BODY, [streams.write(tmp_path / "s.ndjson", shuffled)])
+    files = streams.scattered(tmp_path, ordered, 1, random.Random(seed), 29 * MINUTE)
+    store = streams.replay(tmp_path, "s", BODY, files)
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
 
 
 def test_kills(tmp_path, ordered, baseline):
     """kill -9 at random moments, most of them while the captures run."""
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "c.yaml", store, BODY, commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "c.yaml", store, BODY)
     events = streams.write(tmp_path / "e.ndjson", ordered)
-    rng, kills = random.Random(5), 0
-    for _ in range(15):
-        with driftd.Process("replay", "-q", "-c", config, events, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.15))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, events)
-    assert kills >= 5
+    assert streams.killed(config, store, [events], seed=5, times=15) >= 5
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
     assert streams.fates(store) == {("applied", ""): len(ordered)}
 
@@ -115,13 +102,7 @@ def test_stops_during_the_capture(tmp_path, ordered, baseline):
     store = tmp_path / "s.db"
     config = streams.config(tmp_path / "c.yaml", store, BODY)
     file = streams.write(tmp_path / "e.ndjson", ordered)
-    rng = random.Random(8)
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.12))
-            if process.process.poll() is None:
-                assert process.stop()[0] in (0, -signal.SIGTERM)  # the latter before it listens
-    driftd.run("replay", "-q", "-c", config, file)
+    assert streams.stopped(config, store, [file], seed=8, times=8, wait=(0.03, 0.12)) >= 4
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
 
 

@@ -5,7 +5,6 @@ import json
 import math
 import random
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -181,11 +180,7 @@ def test_reference_keeps_the_lowest(reference, training):
 # ---- the same bytes ----
 
 def test_workers_and_order(tmp_path, reference, events, store):
-    rng = random.Random(5)
-    parts = [[], [], [], []]
-    for event in sorted(events, key=lambda e: e["ts"] + rng.uniform(0, 9 * MINUTE)):
-        rng.choice(parts).append(event)
-    files = [streams.write(tmp_path / f"{i}.ndjson", part) for i, part in enumerate(parts)]
+    files = streams.scattered(tmp_path, events, 4, random.Random(5), 9 * MINUTE)
     for workers in (1, 2, 4):
         other = streams.replay(tmp_path, f"w{workers}", body(reference), files, workers=workers)
         assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
@@ -193,15 +188,8 @@ def test_workers_and_order(tmp_path, reference, events, store):
 
 def test_kills(tmp_path, reference, events, store):
     path, other = streams.write(tmp_path / "e.ndjson", events), tmp_path / "driftd.db"
-    config = streams.config(tmp_path / "driftd.yaml", other, body(reference), commit="100ms", merge="10ms")
-    rng, kills = random.Random(1), 0
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, path, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.2))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, path)
-    assert kills >= 3
+    config = streams.config(tmp_path / "driftd.yaml", other, body(reference))
+    assert streams.killed(config, other, [path], seed=1, times=8) >= 3
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 

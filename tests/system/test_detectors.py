@@ -2,7 +2,6 @@
 
 import csv
 import random
-import time
 
 import pytest
 
@@ -134,26 +133,16 @@ def test_workers_and_order(tmp_path, labelled, baseline, workers):
     rng = random.Random(workers)
     files = []
     for name, events in zip("pl", labelled):
-        parts = [[] for _ in range(3)]
-        for event in sorted(events, key=lambda event: event["ts"] + rng.uniform(0, 9 * MINUTE)):
-            rng.choice(parts).append(event)
-        files += [streams.write(tmp_path / f"{name}{i}", part) for i, part in enumerate(parts)]
+        files += streams.scattered(tmp_path, events, 3, rng, 9 * MINUTE, name=name)
     store = streams.replay(tmp_path, "parts", BODY, files[::-1], workers=workers)
     assert driftd.difference(driftd.canonical(baseline, VIEWS), driftd.canonical(store, VIEWS)) == ""
 
 
 def test_kills(tmp_path, labelled, baseline):
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, BODY, commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "killed.yaml", store, BODY)
     files = [streams.write(tmp_path / "p", labelled[0]), streams.write(tmp_path / "l", labelled[1])]
-    rng, kills = random.Random(7), 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.2))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 4
+    assert streams.killed(config, store, files, seed=7, times=12) >= 4
     assert driftd.difference(driftd.canonical(baseline, VIEWS), driftd.canonical(store, VIEWS)) == ""
 
 

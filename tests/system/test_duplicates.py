@@ -3,12 +3,12 @@
 import json
 import math
 import random
-import time
 
 import pytest
 from scipy import stats
 
 import driftd
+import streams
 
 HOUR = 3600
 START = 1_750_032_000
@@ -46,8 +46,7 @@ def stream(tmp_path_factory):
             pane = int(at - START) // 600
             again[pane] = again.get(pane, 0) + 1
     items.sort(key=lambda item: item[0])
-    path = directory / "events.ndjson"
-    path.write_text("".join(json.dumps(event) + "\n" for _, event in items))
+    path = streams.write(directory / "events.ndjson", items)
     store = directory / "driftd.db"
     driftd.run("replay", "-q", "-c", config_of(directory / "driftd.yaml", store), path)
     return store, path, again
@@ -77,15 +76,7 @@ def test_same_with_kills_and_workers(stream, tmp_path):
     store, path, _ = stream
     other = tmp_path / "driftd.db"
     config = config_of(tmp_path / "driftd.yaml", other, workers=2)
-    rng = random.Random(1)
-    kills = 0
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, path, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.12))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, path)
-    assert kills >= 3
+    assert streams.killed(config, other, [path], seed=1, times=8) >= 3
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 
@@ -108,10 +99,7 @@ def test_change_against_a_captured_reference(stream, tmp_path):
     events.write_text("".join(line + "\n" for line in lines[:len(lines) - len(more)] + late))
     config = config_of(tmp_path / "driftd.yaml", tmp_path / "driftd.db")
     config.write_text(config.read_text().replace("models: [{name: m, segments: [side]}]", REFERENCE % "{capture: {duration: 1h}}"))
-    with driftd.Process("replay", "-q", "-c", config, events, log=tmp_path / "log") as process:  # counts of a capture survive
-        time.sleep(0.05)
-        process.kill()
-    driftd.run("replay", "-q", "-c", config, events)
+    assert streams.killed(config, tmp_path / "driftd.db", [events], seed=2, times=2) >= 1  # counts of a capture survive
     rows = changes(tmp_path / "driftd.db")
     counted = dict(driftd.query(tmp_path / "driftd.db", "SELECT name, json FROM reference"))
     first = {name.split("/")[1][0]: json.loads(text)["duplicates"] for name, text in counted.items()}

@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from scipy import stats
 
 import car_loan
 import driftd
+import streams
 
 NAMES = {"accuracy": "accuracy", "f1": "f1", "roc_auc": "auc"}
 
@@ -52,7 +52,7 @@ def test_same_numbers_without_a_class(tmp_path, loan_reference, loan_events, rep
     odd = [(at, name + "x", {**event, "id": name + "x", "score": score}) for (at, name, event), score in zip(bare, (1.5, -2, 1e300))]
     config = car_loan.json_config(tmp_path / "driftd.yaml", tmp_path / "driftd.db", loan_reference)
     config.write_text(config.read_text().replace("{name: car_loan, ", "{name: car_loan, threshold: 0.65, "))
-    driftd.run("replay", "-q", "-c", config, car_loan.write_ndjson(tmp_path / "bare.ndjson", bare + odd))
+    driftd.run("replay", "-q", "-c", config, streams.write(tmp_path / "bare.ndjson", bare + odd))
     values, _ = rows_of(tmp_path / "driftd.db", "estimated")
     want, _ = rows_of(replayed, "estimated")
     assert values["estimated_accuracy", 0] == want["estimated_accuracy", 0]
@@ -80,7 +80,7 @@ def label_files(directory, events, delay_ms=3_600_000):
     truth = [int(float(row["repaid"])) for row in car_loan.rows()]
     labels = [(at + delay_ms, name, {"type": "label", "model": event["model"], "id": name, "ts": at + delay_ms,
                                      "label": truth[int(name.split("-")[1])]}) for at, name, event in events]
-    return car_loan.write_ndjson(directory / "predictions.ndjson", events), car_loan.write_ndjson(directory / "labels.ndjson", labels)
+    return streams.write(directory / "predictions.ndjson", events), streams.write(directory / "labels.ndjson", labels)
 
 
 @pytest.fixture(scope="module")
@@ -218,48 +218,35 @@ def test_estimates_by_first_outcomes(early):
     assert all(difference == pytest.approx(error, abs=1e-12) for difference, error in checked)
 
 
+def read_again(early):
+    """(milliseconds, id, event) of every line of the files; only labels have their time in milliseconds."""
+    _, files, events = early
+    times = {name: at for at, name, _ in events}
+    lines = [json.loads(line) for file in files for line in open(file, encoding="utf-8")]
+    return [(event["ts"] if event["type"] == "label" else times[event["id"]], event["id"], event) for event in lines]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_first_outcomes_whatever_the_order(early, tmp_path, workers):
     """Files cut in four, shuffled within the lateness, read by 1, 2, 4 workers: the same first outcomes, the same rows."""
-    store, files, _ = early
-    times = {name: at for at, name, _ in early[2]}
-    rng = random.Random(workers)
-    parts = [[] for _ in range(4)]
-    for file in files:
-        for line in open(file, encoding="utf-8"):
-            event = json.loads(line)
-            at = event["ts"] if isinstance(event["ts"], int) else times[event["id"]]
-            parts[rng.randrange(4)].append((at + rng.uniform(0, 3_500_000), event["id"], event))
-    paths = [car_loan.write_ndjson(tmp_path / f"part{i}.ndjson", sorted(part, key=lambda item: item[0])) for i, part in enumerate(parts)]
+    store, _, _ = early
     config, other = first_outcomes(tmp_path, workers)
-    driftd.run("replay", "-q", "-c", config, *paths)
+    driftd.run("replay", "-q", "-c", config, *streams.scattered(tmp_path, read_again(early), 4, random.Random(workers), 3_500_000))
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 
 def test_first_outcomes_in_one_file(early, tmp_path):
     """Labels in step with the data: estimates are reported when windows close, not made up for."""
-    store, files, events = early
-    times = {name: at for at, name, _ in events}
-    lines = [json.loads(line) for file in files for line in open(file, encoding="utf-8")]
-    items = [(event["ts"] if event["type"] == "label" else times[event["id"]], event["id"], event) for event in lines]
+    store, _, _ = early
     config, other = first_outcomes(tmp_path)
-    driftd.run("replay", "-q", "-c", config, car_loan.write_ndjson(tmp_path / "all.ndjson", sorted(items, key=lambda item: item[0])))
+    driftd.run("replay", "-q", "-c", config, *streams.scattered(tmp_path, read_again(early), 1, random.Random(0)))
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 
 def test_first_outcomes_and_kills(early, tmp_path):
     store, files, _ = early
     config, other = first_outcomes(tmp_path)
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
-    rng = random.Random(1)
-    kills = 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.3))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 4
+    assert streams.killed(config, other, files, seed=1, times=12) >= 4
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
     assert len(driftd.query(other, "SELECT 1 FROM v1_audit WHERE action = 'reference.first_outcomes'")) == 1
 
@@ -341,16 +328,7 @@ def test_two_versions_side_by_side(contest):
 def test_champion_and_challenger_and_kills(contest, loan_reference, tmp_path):
     store, files, _ = contest
     config, other = contest_config(tmp_path, loan_reference, workers=2)
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
-    rng = random.Random(2)
-    kills = 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.05, 0.4))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 4
+    assert streams.killed(config, other, files, seed=2, times=12, wait=(0.05, 0.4)) >= 4
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
 
@@ -364,15 +342,9 @@ def test_versions_that_score_the_same_ids(tmp_path, loan_reference, loan_events)
     truth = [int(float(row["repaid"])) for row in car_loan.rows()]
     labels = {name: (at + 4 * 3_600_000, name, {"type": "label", "model": "car_loan", "id": name, "ts": at + 4 * 3_600_000,
                                                "label": truth[int(name.split("-")[1])]}) for at, name, _ in events}
-    files = [car_loan.write_ndjson(tmp_path / "p.ndjson", events), car_loan.write_ndjson(tmp_path / "l.ndjson", labels.values())]
+    files = [streams.write(tmp_path / "p.ndjson", events), streams.write(tmp_path / "l.ndjson", labels.values())]
     config, store = contest_config(tmp_path, loan_reference)
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
-    rng = random.Random(4)
-    for _ in range(5):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.1, 0.5))
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
+    assert streams.killed(config, store, files, seed=4, times=5) >= 2
     rows = driftd.query(store, "SELECT metric, window_s, window_end_s, value, p_value FROM v1_results WHERE monitor = 'versions'")
     values = {row[:3]: row[3:] for row in rows}
     ends = {key[1:] for key in values}

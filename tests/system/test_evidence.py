@@ -2,7 +2,6 @@
 
 import math
 import random
-import time
 
 import numpy as np
 import pytest
@@ -280,11 +279,8 @@ def test_there_is_something_to_compare(history):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_and_order(tmp_path, history, workers):
     text, events, canonical, _ = history
-    rng = random.Random(workers)
-    parts = [[], [], [], []]
-    for event in sorted(events, key=lambda e: e["ts"] + rng.uniform(0, 9 * MINUTE)):
-        rng.choice(parts).append(event)
-    store = streams.replay(tmp_path, "parts", text, [streams.write(tmp_path / f"e{i}", part) for i, part in enumerate(parts)], workers=workers)
+    files = streams.scattered(tmp_path, events, 4, random.Random(workers), 9 * MINUTE)
+    store = streams.replay(tmp_path, "parts", text, files, workers=workers)
     assert driftd.difference(canonical, driftd.canonical(store)) == ""
 
 
@@ -292,18 +288,9 @@ def test_kills(tmp_path, history):
     """Killed again and again in a slow replay: what the history needs comes back from the store."""
     text, events, canonical, _ = history
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, text, commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "killed.yaml", store, text)
     file = streams.write(tmp_path / "e", events)
-    rng, kills = random.Random(5), 0
-    for _ in range(60):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.05, 0.25))
-            if process.process.poll() is not None:
-                break
-            process.kill()
-            kills += 1
-    driftd.run("replay", "-q", "-c", config, file)
-    assert kills >= 3
+    assert streams.killed(config, store, [file], seed=5, times=30) >= 3
     assert driftd.difference(canonical, driftd.canonical(store)) == ""
 
 
@@ -317,12 +304,7 @@ def test_restarts_at_every_stage(tmp_path, history):
     file = tmp_path / "e"
     file.write_text("")
     streams.write(file, events)
-    for seconds in (0.3, 0.4, 0.5, 0.6):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(seconds)
-            if process.process.poll() is None:
-                process.stop()
-    driftd.run("replay", "-q", "-c", config, file)
+    assert streams.stopped(config, store, [file], seed=6, times=4, wait=(0.3, 0.6)) >= 2
     assert driftd.difference(canonical, driftd.canonical(store)) == ""
 
 
@@ -436,11 +418,6 @@ def test_seasonal_restarts(tmp_path):
     last = [end for end in crossings(whole, "x") if end > streams.START // 1000 + 10 * 86400]
     assert last and all(end * 1000 > streams.START + 14_700 * 90_000 for end in last)
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, text, commit="100ms", merge="10ms")
-    for i in range(12):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.2))
-            if process.process.poll() is None:
-                process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
+    config = streams.config(tmp_path / "killed.yaml", store, text)
+    assert streams.killed(config, store, [file], seed=3, times=12) >= 6
     assert driftd.difference(driftd.canonical(whole), driftd.canonical(store)) == ""

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 import driftd
+import streams
 
 HOUR = 3600
 START = 1_750_032_000
@@ -34,11 +35,6 @@ HOURS = [RACES,
          {**RACES, "Caucasian": (0.34, 0.51, 0.72, 0.45)},
          {**RACES, "Hispanic": (0.14, 0.36, 0.05, 0.02)},
          {**{key: RACES[key] for key in ("African-American", "Caucasian")}, "Asian": (0.2, 0.3, 0.9, 0.8)}]
-
-
-def write(path, items):
-    path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    return path
 
 
 def stream(seed=3, hours=HOURS, labelled=True):
@@ -68,13 +64,13 @@ def replay(directory, items, reference=None, model="", more="", workers=1, files
     """The store. `reference`: events, or the path of a reference."""
     directory.mkdir(parents=True, exist_ok=True)
     if isinstance(reference, list):
-        source = write(directory / "reference.ndjson", reference)
+        source = streams.write(directory / "reference.ndjson", reference)
         reference = directory / "reference.json"
         config = configure(directory, f"reference: none, {model}")
         driftd.run("reference", "build", "-c", config, "-o", reference, "-n", "r", "-m", "m", source)
     where = f'{{file: "{reference}"}}' if reference else "none"
     config = configure(directory, f"reference: {where}, {model}", more)
-    paths = [write(directory / f"events{part}.ndjson", items[part::files]) for part in range(files)]
+    paths = [streams.write(directory / f"events{part}.ndjson", items[part::files]) for part in range(files)]
     driftd.run("replay", "-q", "-c", config, "--workers", workers, *paths)
     return directory / "driftd.db"
 
@@ -229,12 +225,12 @@ def test_reference_on_disk(world):
 def test_hash_without_groups_is_that_of_before(tmp_path):
     """A reference whose events have no groups does not know that there could be any; shuffled rows are the same."""
     items = [{key: value for key, value in item.items() if key != "groups"} for item in reference_events(count=500)]
-    driftd.run("reference", "build", "-o", tmp_path / "a.json", "-m", "m", write(tmp_path / "a.ndjson", items))
+    driftd.run("reference", "build", "-o", tmp_path / "a.json", "-m", "m", streams.write(tmp_path / "a.ndjson", items))
     assert "groups" not in json.loads((tmp_path / "a.json").read_text())
     with_groups = reference_events(count=500)
-    driftd.run("reference", "build", "-o", tmp_path / "b.json", "-m", "m", write(tmp_path / "b.ndjson", with_groups))
+    driftd.run("reference", "build", "-o", tmp_path / "b.json", "-m", "m", streams.write(tmp_path / "b.ndjson", with_groups))
     random.Random(1).shuffle(with_groups)
-    driftd.run("reference", "build", "-o", tmp_path / "c.json", "-m", "m", write(tmp_path / "b.ndjson", with_groups))
+    driftd.run("reference", "build", "-o", tmp_path / "c.json", "-m", "m", streams.write(tmp_path / "b.ndjson", with_groups))
     assert (tmp_path / "b.json").read_bytes() == (tmp_path / "c.json").read_bytes()
 
 
@@ -278,7 +274,7 @@ def test_first_outcomes(tmp_path):
 def test_captured(tmp_path):
     items = stream(seed=9)
     config = configure(tmp_path, "reference: {capture: {duration: 1h, minimum_events: 100, sample: 10000}}")
-    driftd.run("replay", "-q", "-c", config, write(tmp_path / "events.ndjson", items))
+    driftd.run("replay", "-q", "-c", config, streams.write(tmp_path / "events.ndjson", items))
     rows = rows_of(tmp_path / "driftd.db")
     assert (2, "race", "selection_rate_gap_change") in rows
     check_hour(rows, 2, "race", items[2 * PER_HOUR:3 * PER_HOUR], items[:PER_HOUR])

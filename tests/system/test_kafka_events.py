@@ -9,6 +9,7 @@ import pytest
 
 import driftd
 import kafka_world
+import streams
 from kafka_world import MINUTE_MS, START_MS, event
 
 COUNT = 600
@@ -92,12 +93,13 @@ def test_counters_add_up_while_killed(world):
     mixed = [b"{bad" if i % 3 == 0 else item for i, item in enumerate(kafka_world.encode(kafka_world.stream(6000, per_minute=3000)))]
     for partition in range(2):
         world.broker.produce(world.name("toy"), mixed[partition::2], partition=partition)
-    config = world.config(["toy"], kafka={"max.partition.fetch.bytes": 5000, "fetch.wait.max.ms": 10})
-    for pause_s in (0.15, 0.25, 0.35, 0.45):
-        with world.start(config) as process:
-            time.sleep(pause_s)
-            process.kill()
-        assert world.counted() == sum(world.offsets().values())
+    config = world.config(["toy"], kafka={"max.partition.fetch.bytes": 1000, "fetch.wait.max.ms": 10})
+    moved = 0
+    for kill in streams.kills(lambda: world.start(config), world.counted, seed=1, times=4, wait=(0, 0.05), after_commit=1,
+                              more=lambda: world.counted() < 6000):
+        assert kill.hit and world.counted() == sum(world.offsets().values())
+        moved += kill.moved
+    assert moved >= 1
     world.to_end(config)
     assert world.fates() == {("applied", ""): 4000, ("rejected", "syntax"): 2000}
 

@@ -1,13 +1,13 @@
 """The same events through Kafka and through files: the same results, whatever the partitions, the workers, the order and the crashes."""
 
 import random
-import time
 
 import pytest
 
 import car_loan
 import driftd
 import kafka_world
+import streams
 from webhook_receiver import Receiver
 
 #: Two tiers, windows that slide over each other; lateness of a day, so that shuffling has room.
@@ -28,7 +28,7 @@ def baseline(tmp_path_factory, loan_reference, events):
     """The file, read by `replay`."""
     directory = tmp_path_factory.mktemp("baseline")
     config = car_loan.json_config(directory / "driftd.yaml", directory / "driftd.db", loan_reference, time=TIME)
-    driftd.run("replay", "-q", "-c", config, car_loan.write_ndjson(directory / "loans.ndjson", events))
+    driftd.run("replay", "-q", "-c", config, streams.write(directory / "loans.ndjson", events))
     return driftd.canonical(directory / "driftd.db")
 
 
@@ -69,9 +69,7 @@ def test_one_event_less_is_seen(world, loan_reference, baseline, events):
 
 
 def test_records_shuffled_within_the_lateness(world, loan_reference, baseline, events):
-    rng = random.Random(5)
-    shuffled = sorted(events, key=lambda item: item[0] + rng.uniform(0, 0.99 * DAY_MS))
-    assert shuffled != events
+    shuffled = streams.shuffled(events, 0.99 * DAY_MS, random.Random(5))
     topic = world.topic("loans", 3)
     world.scatter("loans", [item for _, _, item in shuffled], 3)
     world.to_end(config_of(world, loan_reference, topics=(topic,), workers=2))
@@ -90,34 +88,20 @@ def test_several_topics(world, loan_reference, baseline, events):
 
 
 def kill_often(world, config, feed, seed, kills, cwd=None):
-    """Starts the agent and kills it soon after it has committed something new, again and again, while events come in."""
-    rng = random.Random(seed)
+    """Kills the agent soon after it has committed something new, again and again, while events come in; how many such kills there were."""
     feed.start()
-    moved = 0
-    for _ in range(kills):
-        with world.start(config, cwd=cwd) as process:
-            before = world.counted()
-            end = time.monotonic() + 3
-            while feed.is_alive() and process.process.poll() is None and time.monotonic() < end and world.counted() == before:
-                time.sleep(0.02)
-            time.sleep(rng.uniform(0, 0.1))
-            assert process.process.poll() is None, world.log_text()[-3000:]
-            process.kill()
-        moved += world.counted() > before
+    found = list(streams.kills(lambda: world.start(config, cwd=cwd), world.counted, seed=seed, times=kills, wait=(0, 0.1),
+                               after_commit=1, more=feed.is_alive))
+    assert all(kill.hit for kill in found), world.log_text()[-3000:]
     feed.join()
-    return moved
-
-
-def fast_commits(config):
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms")
-                      .replace("merge_interval: 50ms", "merge_interval: 10ms").replace("idle_timeout: 2s", "idle_timeout: 60s"))
-    return config
+    return sum(kill.moved for kill in found)
 
 
 def test_twenty_kills(world, loan_reference, baseline, events):
     """kill -9 at random moments; the run that is let to end gives what an undisturbed one gave."""
     topic = world.topic("loans", 4)
-    config = fast_commits(config_of(world, loan_reference, topics=(topic,), workers=2))
+    config = streams.quick(config_of(world, loan_reference, topics=(topic,), workers=2))
+    config.write_text(config.read_text().replace("idle_timeout: 2s", "idle_timeout: 60s"))
     moved = kill_often(world, config, kafka_world.Feed(world, "loans", [item for _, _, item in events], 4, 800), seed=11, kills=20)
     assert moved >= 10 and world.counted() > 0
     world.to_end(config)
@@ -143,7 +127,7 @@ def test_kills_while_webhooks_are_delivered(world, toy_reference, tmp_path_facto
     with Receiver(refused=(3,)) as receiver:
         time_section = kafka_world.TIME.replace("idle_timeout: 2s", "idle_timeout: 60s")
         config = world.config(["toy"], extra=kafka_world.RULES + receiver.sink(), store="driftd.db", time=time_section)
-        kill_often(world, config, kafka_world.Feed(world, "toy", events, 4, 1500), seed=5, kills=10, cwd=world.directory)
+        assert kill_often(world, config, kafka_world.Feed(world, "toy", events, 4, 1500), seed=5, kills=10, cwd=world.directory) >= 3
         world.to_end(config, cwd=world.directory)
         driftd.wait_for(lambda: receiver.accepted() == set(expected) or world.to_end(config, cwd=world.directory) is None, 20,
                         what=f"all of {len(expected)} alerts at the receiver, {len(receiver.accepted())} are there")

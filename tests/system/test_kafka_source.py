@@ -9,6 +9,8 @@ import uuid
 
 import pytest
 
+from kafka_broker import broker_or_skip
+
 pytest_plugins = ["kafka_broker"]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -213,13 +215,7 @@ def test_secured(secured_broker, tool, listener, mechanism):
 
 @pytest.fixture(scope="module", name="secured_broker")
 def make_secured_broker():
-    from kafka_broker import KafkaUnavailable, KafkaBroker, SKIP_MARK, kafka_is_required
-    try:
-        broker = KafkaBroker(listeners=["SSL", "SASL_PLAINTEXT", "SASL_SSL"], acl=True).start()
-    except KafkaUnavailable as error:
-        if kafka_is_required():
-            pytest.fail(f"{SKIP_MARK}: {error}")
-        pytest.skip(f"{SKIP_MARK}: {error}")
+    broker = broker_or_skip(listeners=["SSL", "SASL_PLAINTEXT", "SASL_SSL"], acl=True)
     broker.create_topic("secured", 2)
     for partition in range(2):
         broker.produce("secured", numbers(0, 500), partition)

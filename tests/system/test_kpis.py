@@ -2,7 +2,6 @@
 
 import math
 import random
-import time
 
 import numpy
 import pytest
@@ -159,25 +158,15 @@ def baseline(store):
 def test_same_bytes(tmp_path, baseline, workers):
     """Names come to every worker in another order; slots differ, results do not."""
     rng = random.Random(workers)
-    parts = [[], [], [], []]
-    for row in EVENTS:
-        rng.choice(parts).append({**row, "kpis": dict(rng.sample(list(row["kpis"].items()), len(row["kpis"])))})
-    files = [streams.write(tmp_path / f"{i}.ndjson", sorted(part, key=lambda row: row["ts"] + rng.uniform(0, LATE - 1000))) for i, part in enumerate(parts)]
+    events = [{**row, "kpis": dict(rng.sample(list(row["kpis"].items()), len(row["kpis"])))} for row in EVENTS]
+    files = streams.scattered(tmp_path, events, 4, rng, LATE - 1000)
     assert driftd.difference(baseline, driftd.canonical(streams.replay(tmp_path, "s", BODY, files, workers))) == ""
 
 
 def test_kills(tmp_path, baseline):
-    config = streams.config(tmp_path / "c.yaml", tmp_path / "s.db", BODY, commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "c.yaml", tmp_path / "s.db", BODY)
     path = streams.write(tmp_path / "k.ndjson", EVENTS)
-    rng = random.Random(5)
-    kills = 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, path, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.01, 0.12))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, path)
-    assert kills >= 3
+    assert streams.killed(config, tmp_path / "s.db", [path], seed=5, times=12) >= 3
     assert driftd.difference(baseline, driftd.canonical(tmp_path / "s.db")) == ""
 
 

@@ -4,7 +4,6 @@ import csv
 import json
 import math
 import random
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from scipy import stats
 from scipy.spatial import distance
 
 import driftd
+import streams
 
 HOUR = 3600
 START = 1_750_032_000
@@ -210,13 +210,5 @@ def test_classes_and_kills(tmp_path):
     classes_world(tmp_path, "{capture: {duration: 1h, minimum_events: 200}}", apart=True)
     config = tmp_path / "killed.yaml"
     config.write_text((tmp_path / "classes.yaml").read_text().replace("classes.db", "killed.db"))
-    rng = random.Random(1)
-    kills = 0
-    for _ in range(10):
-        with driftd.Process("replay", "-q", "-c", config, tmp_path / "classes.ndjson", log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.01, 0.15))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, tmp_path / "classes.ndjson")
-    assert kills >= 2
+    assert streams.killed(config, tmp_path / "killed.db", [tmp_path / "classes.ndjson"], seed=1, times=10) >= 2
     assert driftd.difference(driftd.canonical(tmp_path / "classes.db"), driftd.canonical(tmp_path / "killed.db")) == ""

@@ -1,9 +1,7 @@
 """Labels of every kind (DESIGN §8) against a join written down here in a few lines of Python."""
 
 import collections
-import json
 import random
-import time
 
 import numpy
 import pytest
@@ -113,10 +111,9 @@ def test_every_kind_of_label(tmp_path, task):
     assert "orphans" in status and "unknown" in status
     # In another order, by four workers: the same bytes.
     rng = random.Random(2)
-    parts = [[] for _ in range(4)]
-    for event in predictions + labels:
-        rng.choice(parts[:2] if event.get("version") == "2" else parts[2:]).append(event)
-    files = [streams.write(tmp_path / f"{i}.ndjson", sorted(part, key=lambda event: event["ts"] + rng.uniform(0, 4 * MINUTE))) for i, part in enumerate(parts)]
+    second = [event for event in predictions if event["version"] == "2"]
+    others = [event for event in predictions + labels if event.get("version") != "2"]
+    files = streams.scattered(tmp_path, second, 2, rng, 4 * MINUTE, name="second") + streams.scattered(tmp_path, others, 2, rng, 4 * MINUTE)
     other = streams.replay(tmp_path, "other", BODY % "", files, workers=4)
     assert driftd.difference(driftd.canonical(store), driftd.canonical(other)) == ""
 
@@ -134,15 +131,8 @@ def test_which_label_counts(tmp_path, which):
     swapped = streams.replay(tmp_path, "swapped", body, files[::-1], workers=2)
     assert driftd.difference(baseline, driftd.canonical(swapped)) == ""
     killed = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", killed, body, commit="100ms", merge="10ms")
-    rng, kills = random.Random(4), 0
-    for _ in range(10):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.15))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 3
+    config = streams.config(tmp_path / "killed.yaml", killed, body)
+    assert streams.killed(config, killed, files, seed=4, times=10) >= 3
     assert driftd.difference(baseline, driftd.canonical(killed)) == ""
     counts = "SELECT * FROM v1_labels"
     assert driftd.query(killed, counts) == driftd.query(store, counts) == driftd.query(tmp_path / "swapped.db", counts)
@@ -166,15 +156,8 @@ def test_what_expired_before_a_kill(tmp_path, which):
     files = [streams.write(tmp_path / "p.ndjson", predictions), streams.write(tmp_path / "l.ndjson", sorted(labels, key=lambda event: event["ts"]))]
     store = streams.replay(tmp_path, "one", body, files)
     killed = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", killed, body, commit="100ms", merge="10ms")
-    kills = 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.11, 0.2))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 3
+    config = streams.config(tmp_path / "killed.yaml", killed, body)
+    assert streams.killed(config, killed, files, seed=6, times=12, wait=(0.11, 0.2)) >= 3
     assert driftd.difference(driftd.canonical(store), driftd.canonical(killed)) == ""
     counts = "SELECT * FROM v1_labels"
     assert driftd.query(killed, counts) == driftd.query(store, counts)
@@ -291,7 +274,7 @@ def test_labels_that_always_come_too_late_are_a_hint(tmp_path):
     events = [{"type": "prediction", "model": "m", "version": "1", "id": f"{i}", "ts": start + i * 1000, "score": i % 10 / 10} for i in range(3000)]
     labels = [{"type": "label", "model": "m", "id": f"{i}", "ts": start + i * 1000 + 7_200_000, "label": i % 2} for i in range(3000)]
     for name, items in (("p", events), ("l", labels)):
-        (tmp_path / f"{name}.ndjson").write_text("".join(json.dumps(item) + "\n" for item in items))
+        streams.write(tmp_path / f"{name}.ndjson", items)
     said = driftd.run("replay", "-s", tmp_path / "a.db", tmp_path / "p.ndjson", tmp_path / "l.ndjson").stderr
     assert said.count("set `label_delay`") == 1 and "label_delay of 0s" in said
     config = tmp_path / "c.yaml"

@@ -2,12 +2,12 @@
 
 import bisect
 import random
-import time
 
 import pytest
 
 import car_loan
 import driftd
+import streams
 
 NAMES = {"roc_auc": "auc", "f1": "f1", "precision": "precision", "recall": "recall", "specificity": "specificity",
          "accuracy": "accuracy", "average_precision": "average_precision"}
@@ -38,7 +38,7 @@ def config_of(directory, name, reference, time_section, model="", rules=None):
 
 
 def write(directory, name, items):
-    return car_loan.write_ndjson(directory / f"{name}.ndjson", items)
+    return streams.write(directory / f"{name}.ndjson", items)
 
 
 CHUNKS = car_loan.time_section().replace("lateness: 1h", "lateness: 1h, horizon: 7d")
@@ -178,11 +178,7 @@ def test_all_in_one_file(tmp_path, loan_reference, few, baseline):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_and_partitions(tmp_path, loan_reference, few, baseline, workers):
-    rng = random.Random(workers)
-    parts = [[] for _ in range(4)]
-    for item in few[0] + few[1]:
-        rng.choice(parts).append(item)
-    files = [write(tmp_path, f"part{i}", sorted(part, key=lambda item: item[0])) for i, part in enumerate(parts)]
+    files = streams.scattered(tmp_path, few[0] + few[1], 4, random.Random(workers))
     store = run(tmp_path, "parts", loan_reference, files, workers)
     assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
@@ -190,26 +186,15 @@ def test_workers_and_partitions(tmp_path, loan_reference, few, baseline, workers
 @pytest.mark.parametrize("labels_first", [False, True])
 def test_order(tmp_path, loan_reference, few, baseline, labels_first):
     rng = random.Random(5)
-    shuffled = [sorted(items, key=lambda item: item[0] + rng.uniform(0, 3_500_000)) for items in few]
-    assert shuffled[1] != few[1]
-    files = [write(tmp_path, "p", shuffled[0]), write(tmp_path, "l", shuffled[1])]
+    files = [path for name, items in zip("pl", few) for path in streams.scattered(tmp_path, items, 1, rng, 3_500_000, name)]
     store = run(tmp_path, "order", loan_reference, files[::-1] if labels_first else files)
     assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 
 def test_kills(tmp_path, loan_reference, few, baseline):
     config, store = config_of(tmp_path, "killed", loan_reference, TIME, "label_delay: 30h, ")
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
     files = [write(tmp_path, "p", few[0]), write(tmp_path, "l", few[1])]
-    rng = random.Random(7)
-    kills = 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, *files, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.3))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, *files)
-    assert kills >= 4
+    assert streams.killed(config, store, files, seed=7, times=12) >= 4
     assert driftd.difference(comparable(baseline), driftd.canonical(store)) == ""
 
 

@@ -182,18 +182,10 @@ def test_replaying_again_does_not_revise_again(tmp_path, body, events):
 
 def test_kills(tmp_path, body, events, ordered):
     """Wherever it is killed, also between the last pane and the last revision, the values are those of the ordered run."""
-    import time
     stream = scramble(events, 9)
     store = tmp_path / "s.db"
-    config = streams.config(tmp_path / "c.yaml", store, body, commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "c.yaml", store, body)
     file = streams.write(tmp_path / "e.ndjson", stream)
-    rng, kills = random.Random(3), 0
-    for _ in range(20):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.3))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
-    assert kills >= 3
+    assert streams.killed(config, store, [file], seed=3, times=20) >= 3
     assert {key: value[:2] for key, value in rows(store).items()} == {key: value[:2] for key, value in ordered.items()}
     assert streams.fates(store) == expected_fates(stream, 10 * MINUTE, 24 * HOUR)

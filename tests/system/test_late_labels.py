@@ -2,12 +2,14 @@
 
 import json
 import random
+import signal
 import subprocess
 
 import numpy
 import pytest
 
 import driftd
+import streams
 
 HOUR = 3_600_000
 START_MS = 1_700_002_800_000  # on the hour
@@ -44,20 +46,11 @@ models: [{{name: m, reference: none, label_delay: 30m}}]
     return path
 
 
-def write(directory, events, files=1):
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for part in range(files):
-        paths.append(directory / f"events{part}.ndjson")
-        paths[-1].write_text("".join(json.dumps(event) + "\n" for event in events[part::files]))
-    return paths
-
-
 @pytest.fixture(scope="module")
 def revised(tmp_path_factory):
     directory = tmp_path_factory.mktemp("revised")
     events, truth = world()
-    driftd.run("replay", "-q", "-c", configure(directory), *write(directory, events))
+    driftd.run("replay", "-q", "-c", configure(directory), streams.write(directory / "events.ndjson", events))
     return directory / "driftd.db", events, truth
 
 
@@ -82,26 +75,15 @@ def test_comparisons_of_versions_are_revised(revised):
 @pytest.mark.parametrize("workers,files", [(1, 2), (2, 3), (4, 5)])
 def test_same_bytes(revised, tmp_path, workers, files):
     store, events, _ = revised
-    rng = random.Random(workers)
-    shuffled = sorted(events, key=lambda event: event["ts"] + rng.uniform(0, 590_000))
-    driftd.run("replay", "-q", "-c", configure(tmp_path), "--workers", workers, *write(tmp_path, shuffled, files))
+    paths = streams.scattered(tmp_path, events, files, random.Random(workers), 590_000)
+    driftd.run("replay", "-q", "-c", configure(tmp_path), "--workers", workers, *paths)
     assert driftd.difference(driftd.canonical(store), driftd.canonical(tmp_path / "driftd.db")) == ""
 
 
 def test_kills(revised, tmp_path):
     store, events, _ = revised
-    config, paths = configure(tmp_path), write(tmp_path, events)
-    rng = random.Random(5)
-    kills = 0
-    for _ in range(6):
-        with driftd.Process("replay", "-q", "-c", config, *paths, log=tmp_path / "log") as process:
-            try:
-                process.wait(rng.uniform(0.02, 0.15))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                kills += 1
-    driftd.run("replay", "-q", "-c", config, *paths)
-    assert kills >= 2
+    config, path = configure(tmp_path), streams.write(tmp_path / "events.ndjson", events)
+    assert streams.killed(config, tmp_path / "driftd.db", [path], seed=5, times=6) >= 2
     assert driftd.difference(driftd.canonical(store), driftd.canonical(tmp_path / "driftd.db")) == ""
 
 
@@ -133,8 +115,9 @@ class Feed:
         assert self.process.wait(60) == 0
 
     def kill(self):
+        """Whether it was still running."""
         self.process.kill()
-        self.process.wait()
+        return self.process.wait() == -signal.SIGKILL
 
 
 ROWS = "SELECT version, window_s, window_end_s, metric, value, n, revision, status, state FROM v1_results WHERE monitor = 'performance'"
@@ -179,7 +162,7 @@ def test_rows_before_labels_are_final(tmp_path):
     assert not driftd.query(store, "SELECT 1 FROM v1_results WHERE revision = 0")
     assert driftd.query(store, "SELECT 1 FROM v1_alerts")
     config, plain = open_ended(tmp_path / "plain", provisional=False)
-    driftd.run("replay", "-q", "-c", config, *write(tmp_path, said + rest))
+    driftd.run("replay", "-q", "-c", config, streams.write(tmp_path / "events.ndjson", said + rest))
     assert driftd.difference(driftd.canonical(plain), driftd.canonical(store)) == ""
 
 
@@ -187,9 +170,9 @@ def test_provisional_rows_and_kills(tmp_path):
     """Stopped by force while there are such rows: nothing of them is left in the end."""
     events, _ = world(seed=4)
     config, plain = open_ended(tmp_path / "plain", provisional=False)
-    driftd.run("replay", "-q", "-c", config, *write(tmp_path, events))
+    driftd.run("replay", "-q", "-c", config, streams.write(tmp_path / "events.ndjson", events))
     config, store = open_ended(tmp_path / "one")
-    third = len(events) // 3
+    third, killed = len(events) // 3, 0
     for part in range(2):  # standard input is not read again: what is killed has committed all that it was told
         feed = Feed(config, tmp_path / "log")
         try:
@@ -197,7 +180,8 @@ def test_provisional_rows_and_kills(tmp_path):
             driftd.wait_for(lambda: store.exists() and driftd.query(store, "SELECT 1 FROM v1_lag WHERE next_offset = ?", told)
                             and driftd.query(store, ROWS + " AND revision = 0"), what="a provisional row")
         finally:
-            feed.kill()
+            killed += feed.kill()
+    assert killed == 2
     feed = Feed(config, tmp_path / "log")
     try:
         feed.say(events[2 * third :])

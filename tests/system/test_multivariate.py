@@ -3,7 +3,6 @@
 import json
 import math
 import random
-import time
 
 import numpy as np
 import pytest
@@ -241,11 +240,7 @@ def test_same_bytes(compared, tmp_path):
         first = driftd.canonical(streams.replay(tmp_path, f"{mode}-first", text, [streams.write(tmp_path / "in.ndjson", compared["events"])]))
         assert any("'multivariate'" in row for row in first["results"])
         for workers in (1, 2, 4):
-            shuffled = sorted(compared["events"], key=lambda e: e["ts"] + rng.uniform(0, 1_700_000))
-            parts = [[], [], [], []]
-            for event in shuffled:
-                rng.choice(parts).append(event)
-            files = [streams.write(tmp_path / f"{i}.ndjson", part) for i, part in enumerate(parts)]
+            files = streams.scattered(tmp_path, compared["events"], 4, rng, 1_700_000)
             store = streams.replay(tmp_path, f"{mode}-{workers}", text, files, workers)
             assert driftd.difference(first, driftd.canonical(store)) == ""
 
@@ -261,20 +256,12 @@ def test_one_of_sixteen(compared, tmp_path):
 
 def test_kills(compared, tmp_path):
     """kill -9 at random moments; what is stored of panes goes on."""
-    rng = random.Random(5)
     live = streams.write(tmp_path / "in.ndjson", [dict(e, id=f"{e['id']}-{k}") for e in compared["events"] for k in range(40)])
     text = body(compared["reference_path"]).replace("length: 1h, slide: 1h", "length: 2h, slide: 1h")
     whole = driftd.canonical(streams.replay(tmp_path, "whole", text, [live], commit="100ms", merge="10ms"))
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, text, commit="100ms", merge="10ms")
-    kills = 0
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, live, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.05, 0.5))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, live)
-    assert kills >= 2
+    config = streams.config(tmp_path / "killed.yaml", store, text)
+    assert streams.killed(config, store, [live], seed=5, times=8) >= 2
     assert driftd.difference(whole, driftd.canonical(store)) == ""
 
 
@@ -302,10 +289,8 @@ def test_a_capture_learns_it_too(tmp_path):
         event["features"]["text"] = vector.tolist()
     text = f"{TIME}models: [{{name: m, reference: {{capture: {{duration: 2h, minimum_events: 500}}}}, multivariate: all, minimum_n: 50}}]\n"
     text = text.replace("lateness: 0s", "lateness: 30m")
-    order = random.Random(1)
     first = streams.replay(tmp_path, "a", text, [streams.write(tmp_path / "a.ndjson", events)])
-    shuffled = sorted(events, key=lambda e: e["ts"] + order.uniform(0, 1_700_000))
-    second = streams.replay(tmp_path, "b", text, [streams.write(tmp_path / "b.ndjson", shuffled)], workers=2)
+    second = streams.replay(tmp_path, "b", text, streams.scattered(tmp_path, events, 1, random.Random(1), 1_700_000), workers=2)
     assert driftd.difference(driftd.canonical(first), driftd.canonical(second)) == ""
     document = json.loads(driftd.query(first, "SELECT json FROM v1_baselines")[0][0])
     assert document["multivariate"]["features"] == [f"x{k}" for k in range(5)]

@@ -5,13 +5,13 @@ import gzip
 import json
 import math
 import random
-import subprocess
 
 import numpy
 import pytest
 from sklearn import metrics
 
 import driftd
+import streams
 
 START_MS = 1_700_000_400_000
 DAY_MS = 86_400_000
@@ -20,11 +20,7 @@ DAY_MS = 86_400_000
 def replay(directory, items, model="", name="m", workers=1, files=1, delay="0s", window="1d"):
     """Events of one window through the program; the store."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for part in range(files):
-        path = directory / f"events{part}.ndjson"
-        path.write_text("".join(json.dumps(item) + "\n" for item in items[part::files]))
-        paths.append(path)
+    paths = [streams.write(directory / f"events{part}.ndjson", items[part::files]) for part in range(files)]
     config = directory / "driftd.yaml"
     config.write_text(f"""api_version: 1
 store: {{path: "{directory / 'driftd.db'}", commit_interval: 200ms, merge_interval: 50ms}}
@@ -490,7 +486,7 @@ def test_alike_but_for_scores(tmp_path):
 def test_multiclass_same_bytes(tmp_path, workers, files):
     items, _ = multiclass_items()
     one = replay(tmp_path / "one", items, delay="1h", window="1h")
-    shuffled = sorted(items, key=lambda item, rng=random.Random(workers): item["ts"] + rng.uniform(0, 3_500_000))
+    shuffled = streams.shuffled(items, 3_500_000, random.Random(workers))
     other = replay(tmp_path / "other", shuffled, delay="1h", window="1h", workers=workers, files=files)
     assert any("class=gnu" in row for row in driftd.canonical(one)["results"])
     assert driftd.difference(driftd.canonical(one), driftd.canonical(other)) == ""
@@ -537,7 +533,7 @@ def wide_store(tmp_path_factory):
 @pytest.mark.parametrize("workers,files", [(1, 3), (2, 3), (4, 5)])
 def test_wide_same_bytes(tmp_path, wide_store, workers, files):
     """Which of 100 classes have rows is a matter of events, not of the order in which they come."""
-    shuffled = sorted(wide_items(), key=lambda item, rng=random.Random(workers): item["ts"] + rng.uniform(0, 3_500_000))
+    shuffled = streams.shuffled(wide_items(), 3_500_000, random.Random(workers))
     other = replay(tmp_path, shuffled, "task: multiclass", delay="1h", window="1h", workers=workers, files=files)
     assert not driftd.difference(driftd.canonical(wide_store), driftd.canonical(other))
 
@@ -581,18 +577,8 @@ def test_kills(tmp_path):
     directory = tmp_path / "killed"
     directory.mkdir()
     config = directory / "driftd.yaml"
-    config.write_text((tmp_path / "one" / "driftd.yaml").read_text().replace(str(tmp_path / "one"), str(directory)).replace("200ms", "100ms").replace("50ms", "10ms"))
-    rng = random.Random(6)
-    kills = 0
-    for _ in range(6):
-        with driftd.Process("replay", "-q", "-c", config, tmp_path / "one" / "events0.ndjson", log=directory / "log") as process:
-            try:
-                process.wait(rng.uniform(0.02, 0.15))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                kills += 1
-    driftd.run("replay", "-q", "-c", config, tmp_path / "one" / "events0.ndjson")
-    assert kills >= 2
+    config.write_text((tmp_path / "one" / "driftd.yaml").read_text().replace(str(tmp_path / "one"), str(directory)))
+    assert streams.killed(config, directory / "driftd.db", [tmp_path / "one" / "events0.ndjson"], seed=6, times=6) >= 2
     assert driftd.difference(driftd.canonical(one), driftd.canonical(directory / "driftd.db")) == ""
 
 

@@ -8,7 +8,6 @@ import gzip
 import json
 import math
 import random
-import time
 
 import pytest
 
@@ -218,26 +217,16 @@ def baseline(tmp_path_factory, short):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_workers_and_order(tmp_path, short, baseline, workers):
-    rng = random.Random(workers)
-    parts = [[] for _ in range(4)]
-    for line in short.read_text(encoding="utf-8").splitlines():
-        rng.choice(parts).append(json.loads(line))
-    files = [streams.write(tmp_path / f"p{i}", sorted(part, key=lambda event: event["ts"] + rng.uniform(0, 9 * streams.MINUTE))) for i, part in enumerate(parts)]
+    items = [json.loads(line) for line in short.read_text(encoding="utf-8").splitlines()]
+    files = streams.scattered(tmp_path, items, 4, random.Random(workers), 9 * streams.MINUTE)
     store = streams.replay(tmp_path, "parts", same(), files, workers=workers)
     assert driftd.difference(driftd.canonical(baseline), driftd.canonical(store)) == ""
 
 
 def test_kills(tmp_path, short, baseline):
     store = tmp_path / "killed.db"
-    config = streams.config(tmp_path / "killed.yaml", store, same(), commit="100ms", merge="10ms")
-    rng, kills = random.Random(7), 0
-    for _ in range(12):
-        with driftd.Process("replay", "-q", "-c", config, short, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.03, 0.3))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, short)
-    assert kills >= 4
+    config = streams.config(tmp_path / "killed.yaml", store, same())
+    assert streams.killed(config, store, [short], seed=7, times=12) >= 4
     assert driftd.difference(driftd.canonical(baseline), driftd.canonical(store)) == ""
 
 

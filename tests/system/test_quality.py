@@ -4,7 +4,6 @@ same bytes for any order and number of workers, after kills, and late events in 
 import collections
 import math
 import random
-import time
 
 import numpy
 import pytest
@@ -169,22 +168,15 @@ def test_outliers(tmp_path, body):
 @pytest.mark.parametrize("workers,files", [(1, 1), (2, 2), (4, 4)])
 def test_same_bytes(tmp_path, body, events, store, workers, files):
     """Shuffled within the lateness, dealt to files, any number of workers."""
-    rng = random.Random(workers)
-    mixed = sorted(events, key=lambda event: event["ts"] + rng.uniform(0, 50 * MINUTE))
-    names = [streams.write(tmp_path / f"{i}.ndjson", mixed[i::files]) for i in range(files)]
-    other = streams.replay(tmp_path, "s", body, names, workers=workers)
+    paths = streams.scattered(tmp_path, events, files, random.Random(workers), 50 * MINUTE)
+    other = streams.replay(tmp_path, "s", body, paths, workers=workers)
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(other, VIEWS)) == ""
 
 
 def test_kills(tmp_path, body, events, store):
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", events)
-    config = streams.config(tmp_path / "k.yaml", path, body, commit="100ms", merge="10ms")
-    rng = random.Random(3)
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.25))
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
+    config = streams.config(tmp_path / "k.yaml", path, body)
+    assert streams.killed(config, path, [file], seed=3, times=8) >= 4
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(path, VIEWS)) == ""
 
 
@@ -248,11 +240,6 @@ def test_volume_against_the_same_hour_of_the_week(weeks, weeks_store):
 def test_volume_survives_kills(tmp_path, weeks, weeks_store):
     """Five weeks of counts are in the coarsest panes: a run that starts in the midst says the same."""
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", weeks[1])
-    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY, commit="100ms", merge="10ms")
-    rng = random.Random(4)
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.1, 0.4))
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
+    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY)
+    assert streams.killed(config, path, [file], seed=4, times=8) >= 4
     assert driftd.difference(driftd.canonical(weeks_store, VIEWS), driftd.canonical(path, VIEWS)) == ""

@@ -33,11 +33,6 @@ def events(rows, start_ms):
             for i, (channel, income) in enumerate(rows)]
 
 
-def write(path, items):
-    path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    return path
-
-
 def split(reference, current, edges, groups):
     """METHODS §14 from its formula: {channel: (mix, within)} and the PSI, half a count added to every cell."""
     psi_bin = numpy.repeat(numpy.arange(len(groups)), groups)
@@ -85,9 +80,9 @@ def case(request, tmp_path_factory):
     base = {"web": 3.0} if request.param == "shares" else {}
     reference = draw(rng, 8000, [0.3, 0.2, 0.5], base)
     current = draw(rng, 6000, shares, {**base, **shift})
-    driftd.run("reference", "build", write(directory / "reference.ndjson", events(reference, START - 30 * DAY_MS)),
+    driftd.run("reference", "build", streams.write(directory / "reference.ndjson", events(reference, START - 30 * DAY_MS)),
                "--model", "m", "-o", directory / "reference.json")
-    store = run(directory, directory / "reference.json", [write(directory / "events.ndjson", events(current, START))])
+    store = run(directory, directory / "reference.json", [streams.write(directory / "events.ndjson", events(current, START))])
     return request.param, directory, store, reference, current
 
 
@@ -134,7 +129,7 @@ def test_the_same_bytes_from_any_order(case, tmp_path):
     rng = numpy.random.default_rng(3)
     items = events(current, START)
     items.sort(key=lambda item: item["ts"] + rng.uniform(0, 3_500_000))
-    parts = [write(tmp_path / f"part{i}.ndjson", items[i::3]) for i in range(3)]
+    parts = [streams.write(tmp_path / f"part{i}.ndjson", items[i::3]) for i in range(3)]
     other = run(tmp_path, directory / "reference.json", parts, workers=2)
     one, two = driftd.canonical(store), driftd.canonical(other)
     one["outbox"] = [row.replace(str(directory), "") for row in one["outbox"]]  # the body says where the store is
@@ -145,8 +140,8 @@ def test_the_same_bytes_from_any_order(case, tmp_path):
 def test_nothing_is_explained_without_drift(tmp_path):
     rng = numpy.random.default_rng(11)
     reference, current = draw(rng, 8000, [0.3, 0.2, 0.5], {}), draw(rng, 6000, [0.3, 0.2, 0.5], {})
-    driftd.run("reference", "build", write(tmp_path / "r.ndjson", events(reference, START - 30 * DAY_MS)), "--model", "m", "-o", tmp_path / "r.json")
-    store = run(tmp_path, tmp_path / "r.json", [write(tmp_path / "e.ndjson", events(current, START))])
+    driftd.run("reference", "build", streams.write(tmp_path / "r.ndjson", events(reference, START - 30 * DAY_MS)), "--model", "m", "-o", tmp_path / "r.json")
+    store = run(tmp_path, tmp_path / "r.json", [streams.write(tmp_path / "e.ndjson", events(current, START))])
     assert driftd.query(store, "SELECT count(*) FROM v1_results WHERE monitor = 'cause'") == [(0,)]
     assert driftd.query(store, "SELECT count(*) > 0 FROM v1_results WHERE monitor = 'drift'") == [(1,)]
 

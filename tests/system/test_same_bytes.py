@@ -1,12 +1,12 @@
 """Same events, same bytes: any order within the lateness, any number of workers, any crash (DESIGN §3)."""
 
 import random
-import time
 
 import pytest
 
 import car_loan
 import driftd
+import streams
 
 
 #: Two tiers and three windows that slide over each other: panes leave, coarse panes close, states are rebuilt after a crash.
@@ -35,22 +35,16 @@ def test_there_is_something_to_compare(baseline):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_and_partitioning(tmp_path, loan_reference, loan_events, baseline, workers):
     """Four files, events scattered over them, read by 1, 2 and 4 workers."""
-    rng = random.Random(workers)
-    parts = [[], [], [], []]
-    for item in loan_events:
-        rng.choice(parts).append(item)
-    files = [car_loan.write_ndjson(tmp_path / f"part{i}.ndjson", part) for i, part in enumerate(parts)]
+    files = streams.scattered(tmp_path, loan_events, 4, random.Random(workers))
     store = replay(tmp_path, "parts", loan_reference, files, workers)
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_order_within_the_lateness(tmp_path, loan_reference, loan_events, baseline, seed):
-    """Lines shuffled by up to half an hour of lateness (events are 523 s apart; lateness is one hour)."""
-    rng = random.Random(seed)
-    shuffled = sorted(loan_events, key=lambda item: item[0] + rng.uniform(0, 3_500_000))
-    assert shuffled != loan_events
-    store = replay(tmp_path, "shuffled", loan_reference, [car_loan.write_ndjson(tmp_path / "s.ndjson", shuffled)])
+    """Lines shuffled by up to an hour (events are 523 s apart; lateness is one hour)."""
+    files = streams.scattered(tmp_path, loan_events, 1, random.Random(seed), 3_500_000)
+    store = replay(tmp_path, "shuffled", loan_reference, files)
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
 
 
@@ -58,15 +52,6 @@ def test_twenty_kills(tmp_path, loan_reference, loan_ndjson, baseline):
     """kill -9 at random moments; a run that is let to end gives what an undisturbed one gave."""
     store = tmp_path / "killed.db"
     config = car_loan.json_config(tmp_path / "killed.yaml", store, loan_reference, time=TIME)
-    config.write_text(config.read_text().replace("commit_interval: 200ms", "commit_interval: 100ms").replace("merge_interval: 50ms", "merge_interval: 10ms"))
-    rng = random.Random(7)
-    kills = 0
-    for _ in range(20):
-        with driftd.Process("replay", "-q", "-c", config, loan_ndjson, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.5))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, loan_ndjson)
-    assert kills >= 10
+    assert streams.killed(config, store, [loan_ndjson], seed=7, times=20) >= 10
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
     assert driftd.query(store, "SELECT SUM(total) FROM v1_events") == [(len(list(open(loan_ndjson))),)]

@@ -1,7 +1,6 @@
 """Latency, attributions, confidence and predictions end to end, against numpy and scipy on the raw values."""
 
 import random
-import time
 
 import numpy
 import pytest
@@ -171,27 +170,15 @@ def baseline(tmp_path_factory, files):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_same_bytes(tmp_path, files, baseline, workers):
-    shuffler = random.Random(workers)
-    parts = [[], [], []]
-    for row in few(files):
-        shuffler.choice(parts).append(row)
-    paths = [streams.write(tmp_path / f"{i}.ndjson", sorted(part, key=lambda row: row["ts"] + shuffler.uniform(0, 590_000))) for i, part in enumerate(parts)]
+    paths = streams.scattered(tmp_path, few(files), 3, random.Random(workers), 590_000)
     store = streams.replay(tmp_path, "s", files[0], paths, workers)
     assert driftd.difference(baseline, driftd.canonical(store)) == ""
 
 
 def test_kills(tmp_path, files, baseline):
-    config = streams.config(tmp_path / "c.yaml", tmp_path / "s.db", files[0], commit="100ms", merge="10ms")
+    config = streams.config(tmp_path / "c.yaml", tmp_path / "s.db", files[0])
     path = streams.write(tmp_path / "all.ndjson", few(files))
-    moment = random.Random(3)
-    kills = 0
-    for _ in range(8):
-        with driftd.Process("replay", "-q", "-c", config, path, log=tmp_path / "log") as process:
-            time.sleep(moment.uniform(0.03, 0.25))
-            kills += process.process.poll() is None
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, path)
-    assert kills >= 3
+    assert streams.killed(config, tmp_path / "s.db", [path], seed=3, times=8) >= 3
     assert driftd.difference(baseline, driftd.canonical(tmp_path / "s.db")) == ""
 
 

@@ -4,7 +4,6 @@ whole model's where not; facts, names, degenerate segments; the same bytes for a
 import collections
 import math
 import random
-import time
 
 import numpy
 import pytest
@@ -219,22 +218,15 @@ def test_switched_off(tmp_path, body, events, store):
 
 @pytest.mark.parametrize("workers,files", [(1, 1), (2, 2), (4, 4)])
 def test_same_bytes(tmp_path, body, events, store, workers, files):
-    rng = random.Random(workers)
-    mixed = sorted(events, key=lambda event: event["ts"] + rng.uniform(0, 50 * MINUTE))
-    names = [streams.write(tmp_path / f"{i}.ndjson", mixed[i::files]) for i in range(files)]
-    other = streams.replay(tmp_path, "s", body, names, workers=workers)
+    paths = streams.scattered(tmp_path, events, files, random.Random(workers), 50 * MINUTE)
+    other = streams.replay(tmp_path, "s", body, paths, workers=workers)
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(other, VIEWS)) == ""
 
 
 def test_kills(tmp_path, body, events, store):
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", events)
-    config = streams.config(tmp_path / "k.yaml", path, body, commit="100ms", merge="10ms")
-    rng = random.Random(3)
-    for _ in range(6):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.02, 0.3))
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
+    config = streams.config(tmp_path / "k.yaml", path, body)
+    assert streams.killed(config, path, [file], seed=3, times=6) >= 3
     assert driftd.difference(driftd.canonical(store, VIEWS), driftd.canonical(path, VIEWS)) == ""
 
 
@@ -281,13 +273,8 @@ def test_a_silent_segment(hours, hours_store):
 
 def test_volume_of_segments_survives_kills(tmp_path, hours, hours_store):
     path, file = tmp_path / "k.db", streams.write(tmp_path / "e.ndjson", hours[1])
-    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY, commit="100ms", merge="10ms")
-    rng = random.Random(4)
-    for _ in range(6):
-        with driftd.Process("replay", "-q", "-c", config, file, log=tmp_path / "log") as process:
-            time.sleep(rng.uniform(0.1, 0.4))
-            process.kill()
-    driftd.run("replay", "-q", "-c", config, file)
+    config = streams.config(tmp_path / "k.yaml", path, VOLUME_BODY)
+    assert streams.killed(config, path, [file], seed=4, times=6) >= 3
     assert driftd.difference(driftd.canonical(hours_store, VIEWS), driftd.canonical(path, VIEWS)) == ""
 
 

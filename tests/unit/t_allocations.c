@@ -14,6 +14,7 @@
 
 #include "agent/base/hash.h"
 #include "agent/ingest.h"
+#include "tests/unit/reference_document.h"
 
 /* Warm: every series has spilled its lanes once (2^13 events). All together stay below 28,672 ids, where
  * their set would double: that is an allocation every so often, not one per event. */
@@ -115,7 +116,6 @@ static void make_reference(struct pipeline *pipeline)
     const struct reference_options options = {.name = "r", .model = "m", .version = "", .source = "test"};
     struct reference_builder *builder = reference_builder_new(&options);
     struct decoder *decoder;
-    struct err err;
     assert_non_null(builder);
     assert_int_equal(decoder_new(&decoder, pipeline->mapping, NULL), 0);
     for (uint64_t i = 0; i < REFERENCE_EVENTS; i++) {
@@ -125,8 +125,7 @@ static void make_reference(struct pipeline *pipeline)
         assert_int_equal(decoder_decode(decoder, &record, &ev), REJECT_NONE);
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &pipeline->reference, &err), 0);
-    reference_builder_free(builder);
+    pipeline->reference = finished(builder);
     decoder_free(decoder);
 }
 

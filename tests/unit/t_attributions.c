@@ -1,5 +1,6 @@
 /* attributions.c: sums by feature of the grid, what is not counted, and the rows against plain sums. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include <stdlib.h>
 
@@ -55,11 +56,7 @@ static struct reference *build(bool with_attributions)
                            .attributions = {attributions, with_attributions ? FEATURES : 0}};
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    struct reference *reference = NULL;
-    struct err err = {0};
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
+    return finished(builder);
 }
 
 static void open_world(struct world *world, bool with_attributions)

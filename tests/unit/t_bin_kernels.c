@@ -13,6 +13,7 @@
 #include "agent/base/hash.h"
 #include "detectors/bin_kernels.h"
 #include "detectors/features.h"
+#include "tests/unit/skip.h"
 
 enum { FEATURES = 24, TABLES = 21, ROUNDS = 60000 }; /* × 2 kernels × 24 = 2.9 million values */
 
@@ -206,10 +207,8 @@ static void test_portable(void **unused)
 static void test_best(void **unused)
 {
     (void)unused;
-    if (bin_kernels_best() == &bin_kernels_portable) {
-        print_message("this processor has nothing better than the portable kernels\n");
-        skip();
-    }
+    if (bin_kernels_best() == &bin_kernels_portable)
+        skip_because("this processor has nothing better than the portable kernels");
     check_kernels(bin_kernels_best());
     check_sums(bin_kernels_best());
 }

@@ -1,6 +1,7 @@
 /* cardinality.c: what is one value, estimates, rarefaction against enumeration, rows when there is nothing to
  * say; reference_cardinality.c: the way to JSON and back, documents that somebody changed. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include <stdlib.h>
 
@@ -169,8 +170,6 @@ static struct reference *build(const char *const *features, const struct model_o
                                        .options = options,
                                        .cardinality = features};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct reference *reference = NULL;
-    struct err err = {0};
     for (uint32_t i = 0; i < 3000; i++) {
         uint32_t number_of = backwards ? 2999 - i : i;
         char id[24], value[24];
@@ -180,19 +179,7 @@ static struct reference *build(const char *const *features, const struct model_o
         struct event ev = {.kind = EVENT_PREDICTION, .id = text_of(id), .features = {fields, 2}};
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
-}
-
-static char *written(const struct reference *reference)
-{
-    struct strbuf out;
-    strbuf_init(&out, 1 << 24);
-    assert_int_equal(reference_write(reference, &out), 0);
-    char *text = strndup(out.bytes, out.len);
-    strbuf_release(&out);
-    return text;
+    return finished(builder);
 }
 
 static void test_reference(void **state)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "agent/cli_output.h"
+#include "tests/unit/skip.h"
 
 static const char *const names[] = {"name", "n", "value"};
 
@@ -80,7 +81,7 @@ static void test_full_disk(void **state)
     (void)state;
     FILE *full = fopen("/dev/full", "w");
     if (!full)
-        skip();
+        skip_because("there is no /dev/full");
     struct output *output = output_new(full, OUTPUT_JSON);
     assert_non_null(output);
     assert_int_equal(output_end(output, NULL), ERR_IO);

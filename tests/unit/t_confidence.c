@@ -1,6 +1,7 @@
 /* confidence.c: the same numbers as confidence_of (quality.h), and what is no probability; that they are
  * binned as @confidence and @margin. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include <stdlib.h>
 
@@ -114,11 +115,7 @@ static struct reference *build(bool multiclass, double scale)
                            .scores = {scores, multiclass ? 3 : 0}};
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    struct reference *reference = NULL;
-    struct err err = {0};
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
+    return finished(builder);
 }
 
 static bool has(const struct reference *reference, const char *name)

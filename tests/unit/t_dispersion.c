@@ -1,5 +1,6 @@
 /* dispersion.c, reference_dispersion.c: φ by length; independent, clustered, sampled and timeless events. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include "detectors/reference.h"
 
@@ -58,11 +59,7 @@ static struct reference *build(uint32_t count, int64_t every_ms, int64_t cluster
             .kind = EVENT_FEATURES, .ts_ms = ts_ms, .id = text_of(ids ? id : NULL), .features = {&field, 1}};
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    struct reference *reference = NULL;
-    struct err err;
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
+    return finished(builder);
 }
 
 static void independent_events(void **state)
@@ -111,10 +108,8 @@ static void documents(void **state)
 {
     (void)state;
     struct reference *r = build(5000, 6000, 10 * MINUTE, 5000, true), *back = NULL;
-    struct strbuf text;
+    struct strbuf text = written_bytes(r);
     struct err err;
-    strbuf_init(&text, 1 << 20);
-    assert_int_equal(reference_write(r, &text), 0);
     assert_int_equal(reference_read(text.bytes, text.len, &back, &err), 0);
     assert_memory_equal(back->dispersion, r->dispersion, sizeof *r->dispersion);
     assert_string_equal(back->hash, r->hash);

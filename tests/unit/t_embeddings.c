@@ -1,6 +1,7 @@
 /* embeddings.c, reference_embeddings.c: what is a vector and what is not, which features become embeddings,
  * rows of windows. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include <stdlib.h>
 
@@ -77,16 +78,12 @@ static struct reference *build(const struct model_options *options, bool backwar
     struct reference_options wanted = {
         .name = "r", .model = "m", .version = "", .source = "test", .options = options, .exclude = exclude};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct reference *reference = NULL;
-    struct err err = {0};
     for (uint32_t i = 0; i < 800; i++) {
         struct made made;
         make_event(&made, backwards ? 799 - i : i, 0);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
+    return finished(builder);
 }
 
 static void found_in_the_reference(void **state)
@@ -102,10 +99,8 @@ static void found_in_the_reference(void **state)
     assert_int_equal(r->counts[COUNT_EMBEDDINGS]->counters[EMBEDDING_FATES + EMBEDDING_INVALID], 160);
     assert_string_equal(r->hash, again->hash);
 
-    struct strbuf out;
+    struct strbuf out = written_bytes(r);
     struct err err = {0};
-    strbuf_init(&out, 1 << 24);
-    assert_int_equal(reference_write(r, &out), 0);
     assert_int_equal(reference_read(out.bytes, out.len, &back, &err), 0);
     assert_string_equal(back->hash, r->hash);
     assert_memory_equal(back->embeddings->items[0].mean.rff->turns, r->embeddings->items[0].mean.rff->turns,

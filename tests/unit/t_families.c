@@ -17,6 +17,7 @@
 #include "agent/base/hash.h"
 #include "detectors/families.h"
 #include "detectors/reference.h"
+#include "tests/unit/reference_document.h"
 
 enum { FEATURES = 6, EVENTS = 600, REFERENCE_EVENTS = 1500, CELLS = 5, ROUNDS = 4 };
 
@@ -127,15 +128,13 @@ static int world_new(void **state)
     struct reference_options wanted = {
         .name = "r", .model = "m", .version = "", .source = "test", .options = &options};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct err err = {0};
     assert_true(world && builder);
     for (uint32_t i = 0; i < REFERENCE_EVENTS; i++) {
         struct made made;
         make_event(&made, 1000000 + i, SHAPE_RICH);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &world->reference, &err), 0);
-    reference_builder_free(builder);
+    world->reference = finished(builder);
     world->binding = feature_binding_new(world->reference->grid);
     world->row = feature_row_new(world->reference->grid->feature_count);
     assert_true(world->binding && world->row);

@@ -15,6 +15,7 @@
 #include "detectors/quality.h"
 #include "detectors/reference.h"
 #include "detectors/special.h"
+#include "tests/unit/reference_document.h"
 
 enum { REFERENCE_EVENTS = 4000, WINDOW_EVENTS = 4000, FIELDS = 5 };
 
@@ -73,14 +74,12 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct reference_options wanted = {.name = "r", .model = "m", .options = &options};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct err err;
     for (uint64_t i = 0; i < REFERENCE_EVENTS; i++) {
         struct made made;
         make(&made, i, 0);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &w->reference, &err), 0);
-    reference_builder_free(builder);
+    w->reference = finished(builder);
     w->binding = feature_binding_new(w->reference->grid);
     w->row = feature_row_new(w->reference->grid->feature_count);
     assert_int_equal(family_tools_init(&w->tools), 0);
@@ -146,15 +145,13 @@ static void test_both_sides_of_zero(void **state)
     struct reference_options wanted = {.name = "r", .model = "m", .options = &options};
     struct reference_builder *builder = reference_builder_new(&wanted);
     struct reference *reference;
-    struct err err;
     for (uint64_t i = 0; i < REFERENCE_EVENTS; i++) {
         struct made made;
         make(&made, i, 0);
         made.fields[0].value = number((i % 2 ? 1 : -1) * (1000 + unit_of(8 * i)));
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
+    reference = finished(builder);
     as_defined(reference, "x");
     reference_free(reference);
 }
@@ -254,11 +251,9 @@ static void test_limit(void **state)
 static void test_read_again(void **state)
 {
     const struct world *w = *state;
-    struct strbuf bytes;
+    struct strbuf bytes = written_bytes(w->reference);
     struct reference *again = NULL;
     struct err err;
-    strbuf_init(&bytes, 64 << 20);
-    assert_int_equal(reference_write(w->reference, &bytes), 0);
     assert_int_equal(reference_read(bytes.bytes, bytes.len, &again, &err), 0);
     size_t size = OUTLIER_STRIDE * w->reference->grid->feature_count * sizeof(uint16_t);
     assert_int_equal(again->outliers->shift, w->reference->outliers->shift);

@@ -16,6 +16,7 @@
 #include "detectors/reference.h"
 #include "detectors/unseen_names.h"
 #include "detectors/value_types.h"
+#include "tests/unit/reference_document.h"
 
 enum { REFERENCE_EVENTS = 3000, WINDOW_EVENTS = 1000, FIELDS = 6, N_MIN = 200 };
 
@@ -84,14 +85,12 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct reference_options wanted = {.name = "r", .model = "m", .options = &options};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct err err;
     for (uint64_t i = 0; i < REFERENCE_EVENTS; i++) {
         struct made made;
         make(&made, i);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &w->reference, &err), 0);
-    reference_builder_free(builder);
+    w->reference = finished(builder);
     w->binding = feature_binding_new(w->reference->grid);
     feature_binding_ignore(w->binding, w->reference->ignored, w->reference->ignored_count);
     w->row = feature_row_new(w->reference->grid->feature_count);

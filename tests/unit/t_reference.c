@@ -13,6 +13,7 @@
 #include "agent/base/hash.h"
 #include "detectors/grid_build.h"
 #include "detectors/reference.h"
+#include "tests/unit/reference_document.h"
 
 enum { EVENTS = 3000 };
 
@@ -76,11 +77,7 @@ static struct reference *build(const struct reference_options *options, uint32_t
         make_event(&made, step > 0 ? first + n : first + count - 1 - n);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    struct reference *reference = NULL;
-    struct err err = {0};
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
+    return finished(builder);
 }
 
 static const struct reference_options plain = {.name = "r1", .model = "credit", .source = "file \"x\".csv"};
@@ -281,19 +278,11 @@ static void test_keep_grid(void **unused)
     reference_free(third);
 }
 
-static struct strbuf written(const struct reference *reference)
-{
-    struct strbuf out;
-    strbuf_init(&out, 1 << 24);
-    assert_int_equal(reference_write(reference, &out), 0);
-    return out;
-}
-
 static void test_round_trip(void **unused)
 {
     (void)unused;
     struct reference *r = build(&plain, 0, EVENTS, 1), *back = NULL;
-    struct strbuf out = written(r);
+    struct strbuf out = written_bytes(r);
     struct err err = {0};
     assert_int_equal(reference_read(out.bytes, out.len, &back, &err), 0);
     assert_int_equal(err.code, 0);
@@ -313,7 +302,7 @@ static void test_round_trip(void **unused)
         assert_memory_equal(x->psi_bin, y->psi_bin, sizeof(x->psi_bin));
         assert_int_equal(x->known_count, y->known_count);
     }
-    struct strbuf again = written(back);
+    struct strbuf again = written_bytes(back);
     assert_string_equal(out.bytes, again.bytes);
     /* For review: a feature's members on lines of their own, arrays on one. */
     assert_non_null(strstr(out.bytes, "\n    \"age\": {\n      \"type\": \"numeric\",\n"));
@@ -383,7 +372,7 @@ static void test_changed_documents(void **unused)
         {"", "\"features\": {", "\"features\": [], \"f\": {", ERR_INVALID, "`features`"},
     };
     struct reference *r = build(&plain, 0, EVENTS, 1), *back = NULL;
-    struct strbuf out = written(r);
+    struct strbuf out = written_bytes(r);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char *document = changed(out.bytes, cases[i].after, cases[i].from, cases[i].to);
         struct err err = {0};
@@ -432,16 +421,15 @@ static void test_classes(void **unused)
     }
     struct reference *r = NULL, *back = NULL;
     struct err err = {0};
-    assert_int_equal(reference_builder_finish(builder, &r, &err), 0);
-    reference_builder_free(builder);
+    r = finished(builder);
     assert_non_null(r->labelled);
     assert_int_equal(r->labelled->classes.names.count, 3);
     assert_int_equal(labelled_count(r->labelled), EVENTS);
     assert_string_equal(r->labelled->classes.names.items[2].name, "cat");
     assert_int_equal(label_class_labels(&r->labelled->classes, 2), EVENTS / 2);
-    struct strbuf out = written(r);
+    struct strbuf out = written_bytes(r);
     assert_int_equal(reference_read(out.bytes, out.len, &back, &err), 0);
-    struct strbuf again = written(back);
+    struct strbuf again = written_bytes(back);
     assert_string_equal(out.bytes, again.bytes);
     reference_free(back);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -463,7 +451,7 @@ static void test_noise(void **unused)
     struct reference_options options = plain;
     options.exclude = exclude;
     struct reference *r = build(&options, 0, 60, 1), *back = NULL;
-    struct strbuf out = written(r);
+    struct strbuf out = written_bytes(r);
     for (size_t len = 0; len + 2 < out.len; len += 7) {
         char *bytes = malloc(len + 1);
         memcpy(bytes, out.bytes, len);
@@ -481,7 +469,7 @@ static void test_noise(void **unused)
             bytes[at] = digits[(size_t)(unit_of(round * 7 + flip + 1) * (sizeof(digits) - 1))];
         }
         if (reference_read(bytes, out.len, &back, NULL) == 0) {
-            struct strbuf again = written(back);
+            struct strbuf again = written_bytes(back);
             strbuf_release(&again);
             reference_free(back);
         }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "detectors/reference.h"
+#include "tests/unit/reference_document.h"
 
 enum { EVENTS = 400 };
 
@@ -48,21 +49,7 @@ static struct reference *build(const struct reference_options *more, bool groups
             ev.label = number(i % 7 == 0);
         assert_int_equal(reference_builder_add(builder, &ev), 0);
     }
-    struct reference *out = NULL;
-    struct err err = {0};
-    assert_int_equal(reference_builder_finish(builder, &out, &err), 0);
-    reference_builder_free(builder);
-    return out;
-}
-
-static char *written(const struct reference *reference)
-{
-    struct strbuf out;
-    strbuf_init(&out, 1 << 24);
-    assert_int_equal(reference_write(reference, &out), 0);
-    char *text = strndup(out.bytes, out.len);
-    strbuf_release(&out);
-    return text;
+    return finished(builder);
 }
 
 static void test_counts(void **state)

@@ -1,6 +1,7 @@
 /* reference_multivariate.c, reference_multivariate_json.c, multivariate_family.c: rows, choice of features,
  * the way to JSON and back, documents that somebody changed, which events are counted. */
 #include "tests/unit/near.h"
+#include "tests/unit/reference_document.h"
 
 #include <stdlib.h>
 
@@ -47,26 +48,12 @@ static struct reference *build(const struct model_options *options, bool backwar
     struct reference_options wanted = {
         .name = "r", .model = "m", .version = "", .source = "test", .options = options};
     struct reference_builder *builder = reference_builder_new(&wanted);
-    struct reference *reference = NULL;
-    struct err err = {0};
     for (uint32_t i = 0; i < EVENTS * (uint32_t)times; i++) {
         struct made made;
         make_event(&made, (backwards ? EVENTS - 1 - i : i) % EVENTS, times == 1);
         assert_int_equal(reference_builder_add(builder, &made.ev), 0);
     }
-    assert_int_equal(reference_builder_finish(builder, &reference, &err), 0);
-    reference_builder_free(builder);
-    return reference;
-}
-
-static char *written(const struct reference *reference)
-{
-    struct strbuf out;
-    strbuf_init(&out, 1 << 24);
-    assert_int_equal(reference_write(reference, &out), 0);
-    char *text = strndup(out.bytes, out.len);
-    strbuf_release(&out);
-    return text;
+    return finished(builder);
 }
 
 static void model(void **state)
