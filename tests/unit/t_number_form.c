@@ -13,6 +13,7 @@
 #include "agent/base/hash.h"
 #include "agent/base/number.h"
 #include "agent/base/number_form.h"
+#include "tests/unit/skip.h"
 
 enum { TEXT_BYTES = 64, ROOM = 32, ROUNDS = 200 };
 
@@ -122,10 +123,8 @@ static void check_form(bool negative, unsigned integer, unsigned fraction, const
 static void test_read(void **unused)
 {
     (void)unused;
-    if (!__builtin_cpu_supports("avx2")) {
-        print_message("SKIPPED: this processor has no AVX2, forms are not used on it\n");
-        skip();
-    }
+    if (!__builtin_cpu_supports("avx2"))
+        skip_because("this processor has no AVX2, forms are not used on it");
     uint64_t state = 1;
     for (unsigned negative = 0; negative < 2; negative++)
         for (unsigned integer = 1; negative + integer <= NUMBER_FORM_BYTES_MAX; integer++)
@@ -141,8 +140,7 @@ static void test_read(void **unused)
 static void test_read(void **unused)
 {
     (void)unused;
-    print_message("SKIPPED: forms are for x86-64\n");
-    skip();
+    skip_because("forms are for x86-64");
 }
 
 #endif
