@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "agent/base/number_form.h"
+#include "collectors/decode_form.h"
 #include "collectors/decode_scalar.h"
 
 #if defined(__x86_64__)
@@ -25,10 +25,6 @@ enum {
     TRIAL_HITS_MIN = 54,
     PAUSE_EVENTS = 2048,
     LESSONS_FIRST = 64, /* an event learned takes one, TRIAL_EVENTS with hits enough earn one, pauses too */
-
-    /* A number that has not the form of its place takes twice what one saves that has it. */
-    FORM_MISSES_MAX = 24, /* of a trial */
-    FORM_PAUSE_TRIALS = 8
 };
 
 /* A literal and the value behind it. Following a track touches the first cache line only. */
@@ -38,18 +34,16 @@ struct track_step {
     uint32_t len;                                      /* of the literal */
     struct value *target;                              /* of the value */
     struct track_step *next;                           /* one of the literals that have followed the value */
-    const struct number_form *form;                    /* that numbers here mostly have, NULL: none */
+    struct form_place form_place;                      /* its form is in the first cache line */
 
     struct track_step *sibling; /* another literal in this one's place, or NULL */
-    uint64_t trial;             /* of `misses`, or not to look for a form before */
-    uint32_t misses;            /* numbers that had not `form` */
     uint32_t text_max;          /* longer strings are VALUE_OTHER, at least limits.value_bytes */
     uint32_t depth;             /* of the value */
     const char *text;           /* the literal */
     struct shape_key *list;     /* what arrays need, NULL: none has been here */
     const struct track *track;  /* the event ends behind the literal */
 };
-static_assert(offsetof(struct track_step, sibling) == 64, "a cache line");
+static_assert(offsetof(struct track_step, form_place.misses) == 64, "a cache line");
 
 struct track_name {
     struct field *field;
@@ -80,10 +74,9 @@ struct tracks {
     struct track_step *first;  /* the literals that events begin with */
     const struct track *owner; /* the one that filled the decoder's places last, NULL: someone else did */
     const struct track *(*walk)(struct tracks *tracks, struct scan *scan, const char *at);
-    struct number_form *forms[NUMBER_FORM_KEYS]; /* those that have been met */
-    struct track_step nothing;                   /* a literal that is nowhere: ends the walk */
+    struct forms forms;
+    struct track_step nothing; /* a literal that is nowhere: ends the walk */
     struct value nowhere;
-    uint64_t trial;
     uint32_t tried, hits; /* of this trial */
     uint32_t pause;       /* so many further events are not tried */
     uint32_t lessons;     /* may be learned */
@@ -172,7 +165,7 @@ static NO_INLINE struct track_step *find_sibling(const struct scan *scan, struct
     return step;
 }
 
-/* A literal that is at `at` has less than LITERAL_BYTES, or find_sibling has compared it within the event. */
+/* A literal that is at `at` has at most LITERAL_BYTES, or find_sibling has compared it within the event. */
 HOT_INLINE const struct track *walk(struct tracks *tracks, struct scan *scan, const char *at,
                                     bool (*is_at)(const struct track_step *step, const char *at),
                                     const char *(*follow)(struct tracks *tracks, struct scan *scan,
@@ -200,58 +193,23 @@ static const struct track *walk_portable(struct tracks *tracks, struct scan *sca
 }
 
 #if defined(__x86_64__)
-
-/* NULL: no room. */
-static const struct number_form *find_form(struct tracks *tracks, unsigned key)
-{
-    struct number_form **form = &tracks->forms[key];
-    if (!*form) {
-        *form = alloc_lines(tracks->arena, sizeof(**form));
-        if (*form)
-            number_form_make(*form, key);
-    }
-    return *form;
-}
-
-/* The number in [at, end) has not the form of its place, or there is none: then its own becomes that. */
-static NO_INLINE void note_form(struct tracks *tracks, struct track_step *step, const char *at,
-                                const char *end)
-{
-    if (step->trial > tracks->trial)
-        return;
-    if (step->trial < tracks->trial)
-        step->misses = 0;
-    step->trial = tracks->trial;
-    if (++step->misses > FORM_MISSES_MAX) {
-        step->form = NULL;
-        step->trial += FORM_PAUSE_TRIALS;
-    } else if (!step->form) {
-        unsigned key = number_form_key(at, end);
-        if (key != NUMBER_FORM_NONE)
-            step->form = find_form(tracks, key);
-    }
-}
-
+/* That a value has the form of its place's numbers is also how it is known to be one. */
 AVX2 static inline const char *follow_value_avx2(struct tracks *tracks, struct scan *scan,
                                                  struct track_step *step, const char *at)
 {
+    struct form_place *place = &step->form_place;
     double number;
     const char *end;
-    if (step->form) {
-        end = number_form_read(step->form, at, &number);
+    if (place->form) {
+        end = number_form_read(place->form, at, &number);
         if (LIKELY(end != NULL)) {
             set_value(step->target, VALUE_NUMBER, number, at, end);
             return end;
         }
     }
-    if (*at == '"')
-        return follow_string(scan, step, at);
-    end = number_scan(scan->room, at, &number);
-    if (UNLIKELY(!end))
-        return follow_other(scan, step, at);
-    set_value(step->target, VALUE_NUMBER, number, at, end);
-    if (end - at <= NUMBER_FORM_BYTES_MAX)
-        note_form(tracks, step, at, end);
+    end = follow_value(tracks, scan, step, at);
+    if (end && end - at <= NUMBER_FORM_BYTES_MAX && step->target->type == VALUE_NUMBER)
+        form_missed(&tracks->forms, place, at, end);
     return end;
 }
 
@@ -293,7 +251,6 @@ static void end_trial(struct tracks *tracks)
     tracks->lessons += tracks->lessons < LESSONS_FIRST;
     tracks->followed += tracks->hits;
     tracks->tried = tracks->hits = 0;
-    tracks->trial++;
 }
 
 uint64_t tracks_followed(const struct tracks *tracks)
@@ -312,6 +269,7 @@ bool tracks_follow(struct tracks *tracks, struct scan *scan, const char *at)
         end_trial(tracks);
         return tracks_follow(tracks, scan, at);
     }
+    tracks->forms.events++;
     const struct track *track = tracks->walk(tracks, scan, at);
     if (UNLIKELY(!track)) {
         tracks->left = true;
@@ -548,7 +506,7 @@ static void finish(struct lesson *lesson)
 static void forget(struct tracks *tracks)
 {
     arena_reset(tracks->arena);
-    memset(tracks->forms, 0, sizeof(tracks->forms));
+    memset(tracks->forms.known, 0, sizeof(tracks->forms.known));
     tracks->first = &tracks->nothing;
     tracks->owner = NULL;
     tracks->crowded = false;
@@ -625,6 +583,7 @@ struct tracks *tracks_new(struct decoder *decoder)
         free(tracks);
         return NULL;
     }
+    tracks->forms.arena = tracks->arena;
     tracks->walk = walk_portable;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))

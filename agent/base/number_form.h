@@ -21,7 +21,7 @@ enum {
 };
 
 struct number_form {
-    _Alignas(64) unsigned char base[16]; /* what a byte is at least: '0', the sign, the point, what follows */
+    _Alignas(16) unsigned char base[16]; /* what a byte is at least: '0', the sign, the point, what follows */
     unsigned char above[16];             /* and by how much it may be above: 9, 0, or all of 255 */
     unsigned char never[16];             /* what it must not be: '0' where another digit follows */
     unsigned char order[16];             /* the places of the digits, the last at last */

@@ -100,6 +100,14 @@ def _kafka(table, results):
     table.add("peak memory catching up", f"{free['driftd']['peak_mb']:.0f} MB (counting {free['count']['peak_mb']:.0f} MB)")
 
 
+def _backlog(table, results):
+    count, own = results["backlog"]["count"], results["backlog"]["driftd"]
+    table.add("a backlog of 10 million events", f"{own['rate'] / 1e3:.0f} k/s, {own['cpu_ns']:.0f} ns an event, peak {own['peak_mb']:.0f} MB (counting "
+              f"{count['rate'] / 1e3:.0f} k/s, {count['cpu_ns']:.0f} ns, {count['peak_mb']:.0f} MB)")
+    gap = own["longest_gap_running_ms"]
+    table.add("… longest gap in consuming, a commit every 2 s", f"{gap:.1f} ms ({own['longest_gap_ms']:.1f} with waits for a CPU)", "≤ 5 ms", gap <= 5)
+
+
 def _live(table, results):
     live = results["live"]
     for name, limit in (("1x20", 20), ("20x50", 64)):
@@ -169,7 +177,7 @@ def _size(table, results):
     table.add("stripped binary", f"{size / 1e6:.2f} MB", "≤ 1.5 MB", size <= 1_500_000)
 
 
-SECTIONS = {"kafka": _kafka, "decode": _decode, "statistics": _statistics, "families": _families, "replay": _replay, "java": _java, "live": _live,
+SECTIONS = {"kafka": _kafka, "decode": _decode, "statistics": _statistics, "families": _families, "replay": _replay, "java": _java, "backlog": _backlog, "live": _live,
             "start": _start, "hour": _hour, "size": _size, "store_day": _store_day, "pipeline": _pipeline}
 
 

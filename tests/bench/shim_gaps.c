@@ -1,9 +1,10 @@
 /*
- * Loaded into driftd with LD_PRELOAD: watches from outside when its worker asks for records, gets them and is
- * done with one. A gap is the time between two such signs of life, but for the wait for records itself. What
- * the thread waited for a CPU is taken off (/proc/thread-self/schedstat), because it belongs to the machine's
- * other users. At exit one line of JSON goes to the file that BENCH_GAPS names. With BENCH_RECORDS=1 every
- * record is looked at, which costs some 30 ns; without, only calls, and gaps mean nothing.
+ * Loaded into driftd with LD_PRELOAD: watches from outside when its worker asks for records, gets them and
+ * begins with one. A gap is the time between two such signs of life, but for the wait for records itself.
+ * What the thread waited for a CPU is taken off (/proc/thread-self/schedstat), because it belongs to the
+ * machine's other users. At exit one line of JSON goes to the file that BENCH_GAPS names. With
+ * BENCH_RECORDS=1 every record is looked at, which costs some 30 ns; without, only calls, and gaps mean
+ * nothing.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,15 +21,15 @@ struct rd_kafka_message_s;
 ssize_t rd_kafka_consume_batch_queue(struct rd_kafka_queue_s *queue, int timeout_ms,
                                      struct rd_kafka_message_s **messages, size_t size);
 
-void rd_kafka_message_destroy(struct rd_kafka_message_s *message);
+int64_t rd_kafka_message_timestamp(const struct rd_kafka_message_s *message, int *out_type);
 
-typedef void (*destroy_fn)(struct rd_kafka_message_s *);
+typedef int64_t (*timestamp_fn)(const struct rd_kafka_message_s *, int *);
 typedef ssize_t (*consume_fn)(struct rd_kafka_queue_s *, int, struct rd_kafka_message_s **, size_t);
 
 /* One consuming thread is watched: the benchmark runs one worker. */
 static struct {
     consume_fn next;
-    destroy_fn next_destroy;
+    timestamp_fn next_timestamp;
     bool records_too;
     double loaded_s, first_call_s, first_record_s, last_record_s;
     double alive_s, waited_s; /* at the last sign of life; of waiting, when it was last looked at */
@@ -61,7 +62,7 @@ __attribute__((constructor)) static void load(void)
     watch.loaded_s = seconds_now();
     watch.records_too = getenv("BENCH_RECORDS") != NULL;
     *(void **)(void *)&watch.next = dlsym(RTLD_NEXT, "rd_kafka_consume_batch_queue");
-    *(void **)(void *)&watch.next_destroy = dlsym(RTLD_NEXT, "rd_kafka_message_destroy");
+    *(void **)(void *)&watch.next_timestamp = dlsym(RTLD_NEXT, "rd_kafka_message_timestamp");
 }
 
 static void sign_of_life(double now_s)
@@ -79,12 +80,12 @@ static void sign_of_life(double now_s)
     watch.above_5_ms += running_ms > 5;
 }
 
-/* Called by the worker alone: the library's threads free messages by other ways. */
-void rd_kafka_message_destroy(struct rd_kafka_message_s *message)
+/* What the worker asks of each record first. */
+int64_t rd_kafka_message_timestamp(const struct rd_kafka_message_s *message, int *out_type)
 {
-    watch.next_destroy(message);
     if (watch.records_too && watch.records > 0)
         sign_of_life(seconds_now());
+    return watch.next_timestamp(message, out_type);
 }
 
 ssize_t rd_kafka_consume_batch_queue(struct rd_kafka_queue_s *queue, int timeout_ms,
