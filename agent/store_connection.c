@@ -6,7 +6,7 @@
 
 #include "agent/base/clock.h"
 
-enum { CACHE_KIB = 8192 };
+enum { CACHE_KIB = 4096 };
 
 int store_exec(sqlite3 *db, const char *sql)
 {
