@@ -20,10 +20,10 @@ static const struct number_form *find(struct forms *forms, unsigned key)
 
 void form_missed(struct forms *forms, struct form_place *place, const char *at, const char *end)
 {
-    uint32_t trial = (uint32_t)(forms->events / TRIAL_EVENTS);
-    if (place->trial > trial)
+    uint32_t trial = (uint32_t)(forms->events / TRIAL_EVENTS); /* wraps */
+    if ((int32_t)(place->trial - trial) > 0)
         return;
-    if (place->trial < trial)
+    if (place->trial != trial)
         place->misses = 0;
     place->trial = trial;
     if (++place->misses > MISSES_MAX) {

@@ -98,6 +98,19 @@ static void test_many_misses_rest(void **state)
     assert_int_equal(fixture->place.form->len, 2);
 }
 
+/* Trials are numbered modulo 2^32: an agent runs longer than that. */
+static void test_numbers_of_trials_wrap(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->forms.events = ((UINT64_C(1) << 32) - 1) * TRIAL;
+    for (int i = 0; i <= MISSES; i++)
+        miss(fixture, "7,");
+    assert_null(fixture->place.form);
+    fixture->forms.events += PAUSE;
+    miss(fixture, "7,");
+    assert_non_null(fixture->place.form);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +118,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forms_are_shared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_few_misses_in_each_trial, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_misses_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_numbers_of_trials_wrap, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
